@@ -1,0 +1,123 @@
+//! Activations: value, first and second derivative, each with the trait of the scalar it needs.
+
+mod linear;
+mod quadratic;
+mod relu;
+mod tanh;
+
+pub use linear::Linear;
+pub use quadratic::Quadratic;
+pub use relu::Relu;
+pub use tanh::Tanh;
+
+use crate::kernel::Backend;
+use crate::scalar::{Scalar, Transcendental};
+
+/// A function applied to every pre-activation.
+pub trait Activation<T: Scalar>: Copy {
+    /// `phi(z)`.
+    fn value(&self, z: &T) -> T;
+    /// `phi'(z)`.
+    fn derivative(&self, z: &T) -> T;
+    /// `phi''(z)`.
+    fn second_derivative(&self, z: &T) -> T;
+
+    /// `phi(z)` and `phi'(z)` at once; the same bits as apart.
+    #[inline(always)]
+    fn value_and_derivative(&self, z: &T) -> (T, T) {
+        (self.value(z), self.derivative(z))
+    }
+
+    /// `z <- phi(z)`, elementwise.
+    fn apply(&self, backend: impl Backend<T>, z: &mut [T]) {
+        backend.vectorize(|| {
+            for z in z {
+                *z = self.value(z);
+            }
+        });
+    }
+
+    /// `z <- phi(z)` and `slope <- phi'(z)`, elementwise.
+    fn apply_with_slope(&self, backend: impl Backend<T>, z: &mut [T], slope: &mut [T]) {
+        backend.vectorize(|| {
+            for (z, slope) in z.iter_mut().zip(slope) {
+                (*z, *slope) = self.value_and_derivative(z);
+            }
+        });
+    }
+}
+
+/// An activation chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnyActivation {
+    /// [`Linear`].
+    Linear,
+    /// [`Relu`].
+    Relu,
+    /// [`Quadratic`].
+    Quadratic,
+    /// [`Tanh`].
+    Tanh,
+}
+
+impl AnyActivation {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Linear, Self::Relu, Self::Quadratic, Self::Tanh];
+
+    /// Name as files and the command spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Relu => "relu",
+            Self::Quadratic => "quadratic",
+            Self::Tanh => "tanh",
+        }
+    }
+
+    /// The activation of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|activation| activation.name() == name)
+    }
+}
+
+macro_rules! dispatch {
+    ($self:ident, $activation:ident => $body:expr) => {
+        match $self {
+            AnyActivation::Linear => {
+                let $activation = Linear;
+                $body
+            }
+            AnyActivation::Relu => {
+                let $activation = Relu;
+                $body
+            }
+            AnyActivation::Quadratic => {
+                let $activation = Quadratic;
+                $body
+            }
+            AnyActivation::Tanh => {
+                let $activation = Tanh;
+                $body
+            }
+        }
+    };
+}
+
+impl<T: Transcendental> Activation<T> for AnyActivation {
+    fn value(&self, z: &T) -> T {
+        dispatch!(self, phi => phi.value(z))
+    }
+    fn derivative(&self, z: &T) -> T {
+        dispatch!(self, phi => phi.derivative(z))
+    }
+    fn second_derivative(&self, z: &T) -> T {
+        dispatch!(self, phi => phi.second_derivative(z))
+    }
+    fn apply(&self, backend: impl Backend<T>, z: &mut [T]) {
+        dispatch!(self, phi => phi.apply(backend, z));
+    }
+    fn apply_with_slope(&self, backend: impl Backend<T>, z: &mut [T], slope: &mut [T]) {
+        dispatch!(self, phi => phi.apply_with_slope(backend, z, slope));
+    }
+}

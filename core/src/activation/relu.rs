@@ -1,0 +1,20 @@
+use super::Activation;
+use crate::scalar::Ordered;
+
+/// `phi(z) = z` if `z > 0`, else `+0`; derivative 1 if `z > 0`, else `+0`. Exact, for any ordered scalar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relu;
+
+impl<T: Ordered> Activation<T> for Relu {
+    #[inline(always)]
+    fn value(&self, z: &T) -> T {
+        if z.is_positive() { z.clone() } else { T::zero() }
+    }
+    #[inline(always)]
+    fn derivative(&self, z: &T) -> T {
+        if z.is_positive() { T::one() } else { T::zero() }
+    }
+    fn second_derivative(&self, _: &T) -> T {
+        T::zero()
+    }
+}

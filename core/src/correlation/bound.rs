@@ -1,0 +1,144 @@
+//! The certificate: how far the computed traces can be from those of the exact product of the given matrices.
+//!
+//! All errors are in the Frobenius norm. A chain of n fused operations is off by at most `gamma_n = n u / (1 - n u)`
+//! times the chain of absolute values, and `||A||B|| <= |A| |B|`; an inner product on a tree of height h is off by at
+//! most `gamma_h |A| |B|` (Cauchy-Schwarz). With `|dW| <= e_W |W|` and `|dK| <= e_K |K|` for inputs that are themselves
+//! rounded differences:
+//!
+//! ```text
+//! Gram     M = W W^T    |dM| <= (2 e_W + e_W^2 + gamma_d) |W|^2
+//!          P = M K      |dP| <= (|dM| + (|M| + |dM|) e_K) |K| + gamma_k |M| |K|
+//!          <A, B>       |d<A,B>| <= |dA| |B| + |A| |dB| + |dA| |dB| + gamma_h |A| |B|
+//! Direct   F = W^T W    |dF| <= (2 e_W + e_W^2 + gamma_k) |W|^2
+//!          T = K W      |dT| <= (e_K + e_W + e_K e_W + gamma_k) |K| |W|
+//!          G = W^T T    |dG| <= sqrt2 (gamma_k |W| |T| + |W| |dT| + e_W |W| (|T| + |dT|))   (one triangle, mirrored)
+//! ```
+//! Every norm is an upper bound, every operation is rounded upward, and a `2^-1000` pays for underflow: the matrices are
+//! scaled so that their largest entry lies in [1/2, 1).
+
+use super::interval::Interval;
+use super::traces::{Route, Traces};
+use crate::error::Error;
+use crate::kernel::Backend;
+use crate::matrix::MatRef;
+
+/// Relative errors of matrices that were computed from others, in the Frobenius norm: 0 for matrices that are given,
+/// 2^-53 for a difference rounded once.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InputError {
+    /// Of the weights.
+    pub weights: f64,
+    /// Of the PTK features.
+    pub features: f64,
+}
+
+/// A number not less than the exact one it stands for; every operation rounds up.
+#[derive(Clone, Copy)]
+struct Upper(f64);
+
+impl core::ops::Add for Upper {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self((self.0 + other.0).next_up())
+    }
+}
+
+impl core::ops::Mul for Upper {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        Self((self.0 * other.0).next_up())
+    }
+}
+
+impl Upper {
+    fn sqrt(self) -> Self {
+        Self(libm::sqrt(self.0).next_up())
+    }
+}
+
+const SQRT_2: Upper = Upper(1.414_213_562_373_095_3);
+const UNDERFLOW: Upper = Upper(f64::MIN_POSITIVE * 4_194_304.0);
+
+/// `gamma_n = n u / (1 - n u)`.
+fn gamma(n: usize) -> Upper {
+    let nu = n as f64 * (f64::EPSILON / 2.0);
+    if nu < 0.5 { Upper((nu.next_up() / (1.0 - nu.next_up()).next_down()).next_up()) } else { Upper(f64::INFINITY) }
+}
+
+/// Roundings that a term of an inner product of (rows x columns) matrices passes through.
+fn height(rows: usize, columns: usize) -> usize {
+    rows + (usize::BITS - columns.saturating_sub(1).leading_zeros()) as usize
+}
+
+/// A computed matrix: an upper bound of its norm, and of its error.
+#[derive(Clone, Copy)]
+struct Matrix {
+    norm: Upper,
+    error: Upper,
+}
+
+/// The norm from a computed sum of squares.
+fn norm(square: f64, height: usize) -> Upper {
+    let square = if square > 0.0 { square } else { 0.0 };
+    // The computed sum is at least (1 - gamma) of the exact one, and 1 / (1 - gamma) <= 1 + 2 gamma for gamma <= 1/2.
+    (Upper(square) * (Upper(1.0) + Upper(2.0) * gamma(height)) + UNDERFLOW).sqrt()
+}
+
+/// Error of the computed inner product of two computed matrices.
+fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
+    a.error * b.norm + a.norm * b.error + a.error * b.error + gamma(height) * a.norm * b.norm + UNDERFLOW
+}
+
+/// Encloses the exact traces. `weights` and `features` are the ones from which `traces` was computed by `route`.
+pub(super) fn enclose<B: Backend<f64>>(
+    backend: B,
+    weights: MatRef<'_, f64>,
+    features: MatRef<'_, f64>,
+    given: InputError,
+    route: Route,
+    traces: &Traces<f64>,
+) -> Result<Traces<Interval>, Error> {
+    let (k, d) = weights.shape();
+    let (e_w, e_k) = (Upper(given.weights), Upper(given.features));
+    let w = norm(backend.dot(weights, weights), height(k, d));
+    let kk = norm(backend.dot(features, features), height(k, k));
+    let square_error = Upper(2.0) * e_w + e_w * e_w;
+    let (f, g, size) = match route {
+        Route::Gram => {
+            let m = Matrix {
+                norm: norm(traces.ff, height(k, k)),
+                error: (square_error + gamma(d)) * w * w + UNDERFLOW,
+            };
+            let p_norm = m.norm * kk * (Upper(1.0) + gamma(k));
+            let p_error = (m.error + (m.norm + m.error) * e_k) * kk + gamma(k) * m.norm * kk;
+            (m, Matrix { norm: p_norm, error: p_error + UNDERFLOW }, k)
+        }
+        Route::Direct => {
+            let f = Matrix {
+                norm: norm(traces.ff, height(d, d)),
+                error: (square_error + gamma(k)) * w * w + UNDERFLOW,
+            };
+            let t_norm = kk * w * (Upper(1.0) + gamma(k));
+            let t_error = (e_k + e_w + e_k * e_w + gamma(k)) * kk * w;
+            let g_error = gamma(k) * w * t_norm + w * t_error + e_w * w * (t_norm + t_error);
+            (f, Matrix { norm: norm(traces.gg, height(d, d)), error: SQRT_2 * g_error + UNDERFLOW }, d)
+        }
+    };
+    let h = height(size, size);
+    // v = W 1 as a vector: |dv| <= (gamma_d + e_W) sqrt(d) |W|.
+    let v = Matrix {
+        norm: norm(traces.f_sum, height(k, 1)),
+        error: (gamma(d) + e_w + gamma(d) * e_w) * Upper(d as f64).sqrt() * w + UNDERFLOW,
+    };
+    let kv = Matrix {
+        norm: kk * v.norm * (Upper(1.0) + gamma(k)),
+        error: (v.error + (v.norm + v.error) * e_k) * kk + gamma(k) * kk * v.norm + UNDERFLOW,
+    };
+    Ok(Traces {
+        ff: Interval::around(traces.ff, inner_error(f, f, h).0),
+        fg: Interval::around(traces.fg, inner_error(f, g, h).0),
+        gg: Interval::around(traces.gg, inner_error(g, g, h).0),
+        f_sum: Interval::around(traces.f_sum, inner_error(v, v, height(k, 1)).0),
+        g_sum: Interval::around(traces.g_sum, inner_error(v, kv, height(k, 1)).0),
+    })
+}

@@ -1,0 +1,467 @@
+//! Eigen-decomposition of a symmetric matrix, `A = Z diag(lambda) Z^T`: what `G^s` is made of.
+//!
+//! ```text
+//! scale        A <- 2^-q A, largest entry in [1/2, 1)                       exact, or absolute error 2^-1075
+//! reduce       T  = Q^T A Q tridiagonal, Q = H_{n-1} ... H_1, H_k = I - v v^T / h   (Householder)
+//! accumulate   Q, then transpose: rows lie contiguous from here on
+//! iterate      implicit QL with Wilkinson's shift on T; each rotation also turns two rows of Q^T
+//! finish       lambda <- 2^q lambda, ascending; sign
+//! ```
+//!
+//! Every long loop is `y += a x` along a row, so that lanes run over columns and vector width moves no bit: `A v` is
+//! the sum over *rows* `v_i A_i`, not a dot product a row. That reads both triangles, which stay bit-equal because
+//! `v_i w_j + w_i v_j` is the same sum of the same two products as `v_j w_i + w_j v_i`.
+//!
+//! Why not Jacobi: cyclic sweeps are shorter to write and keep the small eigenvalues of some graded matrices to
+//! relative accuracy, but they need about four times the work and turn columns as well as rows. The callers need
+//! errors that are small beside the largest eigenvalue.
+
+use core::cell::Cell;
+use core::fmt;
+use core::num::NonZeroUsize;
+
+/// QL sweeps allowed per eigenvalue, on average. Two are usual; the classic limit is 30.
+const SWEEPS_PER_EIGENVALUE: usize = 30;
+
+/// An off-diagonal entry of this size counts as zero whatever stands beside it (the matrix has entries near 1).
+/// Above it products by 2^-53 are still normal numbers, so rounding errors stay relative and QL cannot stagnate.
+const NEGLIGIBLE: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+
+/// Why a decomposition could not be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EigenError {
+    /// The matrix does not hold `n n` entries, `n` the number of eigenvalues asked for.
+    MatrixLength {
+        /// `n n` (`usize::MAX` if that overflows).
+        expected: usize,
+        /// Entries given.
+        found: usize,
+    },
+    /// The workspace is too short; see [`eigen_workspace`].
+    WorkspaceLength {
+        /// Numbers needed.
+        expected: usize,
+        /// Numbers given.
+        found: usize,
+    },
+    /// An entry is infinite or NaN.
+    NonFinite {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
+    /// The iteration did not settle in the sweeps allowed. Not known to happen.
+    NoConvergence {
+        /// Eigenvalues that had settled.
+        settled: usize,
+        /// Eigenvalues in all.
+        of: usize,
+    },
+    /// The entries are finite, but this eigenvalue (in ascending order) is beyond the largest `f64`.
+    Overflow {
+        /// Its place in ascending order.
+        index: usize,
+    },
+}
+
+impl fmt::Display for EigenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MatrixLength { expected, found } => {
+                write!(f, "the matrix needs {expected} entries for its eigenvalues, {found} given")
+            }
+            Self::WorkspaceLength { expected, found } => {
+                write!(f, "the eigen-decomposition needs a workspace of {expected} numbers, {found} given")
+            }
+            Self::NonFinite { row, column } => {
+                write!(f, "entry ({row}, {column}) of the symmetric matrix is not finite")
+            }
+            Self::NoConvergence { settled, of } => {
+                write!(f, "the QL iteration stopped with {settled} of {of} eigenvalues settled")
+            }
+            Self::Overflow { index } => write!(f, "eigenvalue {index} (ascending) exceeds the range of f64"),
+        }
+    }
+}
+
+impl core::error::Error for EigenError {}
+
+/// Length of the workspace that [`symmetric_eigen`] needs for an `n x n` matrix: `3 n` numbers.
+///
+/// Saturates where `3 n` overflows; no such matrix fits in memory.
+#[must_use]
+pub const fn eigen_workspace(n: usize) -> usize {
+    n.saturating_mul(3)
+}
+
+/// Decomposes a symmetric matrix, `A = sum_i lambda_i z_i z_i^T` with orthonormal `z_i`.
+///
+/// **Shapes** `matrix`: `n x n`, row-major; `eigenvalues`: `n`, which sets `n`; `workspace`: at least
+/// [`eigen_workspace`]`(n)`. `n = 0` is fine. Only the lower triangle is read, though every entry must be finite. On
+/// success `eigenvalues` is ascending and row `i` of `matrix` is the eigenvector of `eigenvalues[i]`.
+///
+/// **Sign** The entry of largest magnitude of each eigenvector, the first of them on a tie, is positive.
+///
+/// **Arithmetic** `+ - * /` and the correctly rounded square root on `f64`, never fused, in the fixed order written
+/// in this file: the same bits on every target. Scaling `A` by a power of two scales the eigenvalues and leaves the
+/// bits of the eigenvectors alone, as long as nothing becomes subnormal.
+///
+/// **Accuracy** Backward stable: `|A z_i - lambda_i z_i|_2` is at most a modest multiple of `n 2^-52 |A|_F`, and
+/// `|Z Z^T - I|` (each entry) of `n 2^-52`; the tests hold both multiples below 2. An eigenvalue far below the largest
+/// is known to that absolute error only, and one below 2^-1022 of it may come out as 0.
+///
+/// **Errors** [`EigenError`]. After `MatrixLength`, `WorkspaceLength` and `NonFinite` nothing has been written; after
+/// the others the contents of the buffers have no meaning.
+///
+/// **Example**
+/// ```
+/// use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
+/// let mut matrix = [2.0, 1.0, 1.0, 2.0];
+/// let mut eigenvalues = [0.0; 2];
+/// let mut workspace = [0.0; eigen_workspace(2)];
+/// symmetric_eigen(&mut matrix, &mut eigenvalues, &mut workspace)?;
+/// assert!((eigenvalues[0] - 1.0).abs() < 1e-15 && (eigenvalues[1] - 3.0).abs() < 1e-15);
+/// # Ok::<(), agop_core::correlation::eigen::EigenError>(())
+/// ```
+///
+/// **Source** Martin, Reinsch, Wilkinson, *Householder's tridiagonalization of a symmetric matrix*, Numer. Math. 11
+/// (1968); Dubrulle, Martin, Wilkinson, *The implicit QL algorithm*, Numer. Math. 12 (1968). Unlike both, scaling is
+/// by powers of two and the loops run along rows.
+pub fn symmetric_eigen(
+    matrix: &mut [f64],
+    eigenvalues: &mut [f64],
+    workspace: &mut [f64],
+) -> Result<(), EigenError> {
+    let n = eigenvalues.len();
+    let entries = n.saturating_mul(n);
+    if matrix.len() != entries {
+        return Err(EigenError::MatrixLength { expected: entries, found: matrix.len() });
+    }
+    let needed = eigen_workspace(n);
+    let found = workspace.len();
+    let Some((work, _)) = workspace.split_at_mut_checked(needed) else {
+        return Err(EigenError::WorkspaceLength { expected: needed, found });
+    };
+    let Some(n) = NonZeroUsize::new(n) else { return Ok(()) };
+    if let Some(place) = matrix.iter().position(|x| !x.is_finite()) {
+        return Err(EigenError::NonFinite { row: place / n, column: place % n });
+    }
+    let mut parts = work.chunks_exact_mut(n.get());
+    let (Some(off_diagonal), Some(heights), Some(scratch)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(EigenError::WorkspaceLength { expected: needed, found });
+    };
+
+    mirror(matrix, n); // first, so that the upper triangle has no say in the scale
+    let exponent = exponent_of_largest(matrix);
+    for x in matrix.iter_mut() {
+        *x = times_power_of_two(*x, -exponent);
+    }
+    tridiagonalise(matrix, n, eigenvalues, off_diagonal, heights, scratch);
+    accumulate(matrix, n, heights, scratch);
+    transpose(matrix, n);
+    iterate(matrix, n, eigenvalues, off_diagonal)?;
+    sort(matrix, n, eigenvalues);
+    for row in matrix.chunks_exact_mut(n.get()) {
+        fix_sign(row);
+    }
+    for (index, value) in eigenvalues.iter_mut().enumerate() {
+        *value = times_power_of_two(*value, exponent);
+        if !value.is_finite() {
+            return Err(EigenError::Overflow { index });
+        }
+    }
+    Ok(())
+}
+
+/// `q` with `2^(q-1) <= max |x_i| < 2^q`; 0 if all are zero.
+fn exponent_of_largest(values: &[f64]) -> i32 {
+    // Magnitudes order like their bit patterns.
+    let bits = values.iter().fold(0, |largest: u64, x| largest.max(x.to_bits() & (u64::MAX >> 1)));
+    let (field, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
+    match (field, fraction) {
+        (0, 0) => 0,
+        (0, _) => -1010 - fraction.leading_zeros() as i32, // subnormal: fraction * 2^-1074
+        _ => field - 1022,
+    }
+}
+
+/// `x 2^q` for `|q| <= 2000`, in two steps, as one factor may be out of range. Exact unless the result is subnormal
+/// (then within 2^-1074) or infinite.
+fn times_power_of_two(x: f64, q: i32) -> f64 {
+    let half = q / 2;
+    x * power_of_two(half) * power_of_two(q - half)
+}
+
+/// `2^q` for `-1022 <= q <= 1023`.
+fn power_of_two(q: i32) -> f64 {
+    f64::from_bits(((1023 + q) as u64) << 52)
+}
+
+/// Copies the lower triangle onto the upper one.
+fn mirror(a: &mut [f64], n: NonZeroUsize) {
+    for i in 0..n.get() {
+        let (above, from_row) = split_rows(a, n, i);
+        for (upper, lower) in above.iter_mut().skip(i).step_by(n.get()).zip(from_row) {
+            *upper = *lower;
+        }
+    }
+}
+
+/// `A <- A^T` in place.
+fn transpose(a: &mut [f64], n: NonZeroUsize) {
+    for i in 0..n.get() {
+        let (above, from_row) = split_rows(a, n, i);
+        for (upper, lower) in above.iter_mut().skip(i).step_by(n.get()).zip(from_row) {
+            core::mem::swap(upper, lower);
+        }
+    }
+}
+
+/// Rows `0..i` and rows `i..` of an `n`-column matrix; both empty if it is shorter. (Not zero, saturating, checked:
+/// so the optimiser sees that nothing here can panic.)
+fn split_rows(a: &mut [f64], n: NonZeroUsize, i: usize) -> (&mut [f64], &mut [f64]) {
+    a.split_at_mut_checked(n.get().saturating_mul(i)).unwrap_or_default()
+}
+
+/// Reduces `A` to tridiagonal form from the last row upwards, so that a matrix graded towards its last corner keeps
+/// its small entries.
+///
+/// Row `k > 0`: the reflector `H_k = I - v v^T / h` maps entries `0..k` of the row onto a multiple of the last of
+/// them. `v` stays in the row, `h` in `heights[k]` (0: no reflector); `T` has `diagonal[k]` and
+/// `off_diagonal[k - 1]`. With `p = A v / h` and `w = p - (v^T p / 2h) v`, `H A H = A - v w^T - w v^T`.
+fn tridiagonalise(
+    a: &mut [f64],
+    n: NonZeroUsize,
+    diagonal: &mut [f64],
+    off_diagonal: &mut [f64],
+    heights: &mut [f64],
+    w: &mut [f64],
+) {
+    for (k, (diagonal_k, height)) in diagonal.iter_mut().zip(heights).enumerate().rev() {
+        let (block, from_row) = split_rows(a, n, k);
+        let Some((v, [corner, ..])) = from_row.split_at_mut_checked(k) else { return };
+        *diagonal_k = *corner;
+        let (alpha, h) = reflector(v);
+        *height = h;
+        // None for row 0.
+        if let Some(coupling) = off_diagonal.get_mut(k.wrapping_sub(1)) {
+            *coupling = alpha;
+        }
+        if h == 0.0 {
+            continue;
+        }
+        let Some(w) = w.get_mut(..k) else { return };
+        weighted_row_sum(block, n, v, w);
+        let mut product = 0.0;
+        for (w_j, v_j) in w.iter_mut().zip(v.iter()) {
+            *w_j /= h;
+            product += *v_j * *w_j;
+        }
+        let half = product / (h + h);
+        for (w_j, v_j) in w.iter_mut().zip(v.iter()) {
+            *w_j -= half * *v_j;
+        }
+        for ((row, v_i), w_i) in block.chunks_exact_mut(n.get()).zip(v.iter()).zip(w.iter()) {
+            for ((a_ij, v_j), w_j) in row.iter_mut().zip(v.iter()).zip(w.iter()) {
+                *a_ij -= *v_i * *w_j + *w_i * *v_j;
+            }
+        }
+    }
+}
+
+/// Replaces `x` by the `v` of a reflector with `(I - v v^T / h) x = alpha e_last`, and returns `(alpha, h)`; `h = 0`
+/// and `x` untouched if all entries before the last are zero.
+///
+/// `v` is scaled by a power of two so that `h` lies between 1/4 and `2 len`: a column of entries whose squares would
+/// underflow still gives an orthogonal reflector.
+fn reflector(x: &mut [f64]) -> (f64, f64) {
+    let exponent = exponent_of_largest(x);
+    let Some((last, before)) = x.split_last_mut() else { return (0.0, 0.0) };
+    if before.iter().all(|b| *b == 0.0) {
+        return (*last, 0.0);
+    }
+    let mut square = 0.0;
+    for b in before.iter_mut() {
+        *b = times_power_of_two(*b, -exponent);
+        square += *b * *b;
+    }
+    *last = times_power_of_two(*last, -exponent);
+    square += *last * *last;
+    let norm = libm::sqrt(square);
+    // The sign that adds magnitudes: no cancellation.
+    let alpha = if *last > 0.0 { -norm } else { norm };
+    let h = square - *last * alpha;
+    *last -= alpha;
+    (times_power_of_two(alpha, exponent), h)
+}
+
+/// `sum_j = sum_i weight_i a_ij` for `j` up to the length of `sum`: from +0, rows in ascending order.
+fn weighted_row_sum(a: &[f64], n: NonZeroUsize, weights: &[f64], sum: &mut [f64]) {
+    sum.fill(0.0);
+    for (row, weight) in a.chunks_exact(n.get()).zip(weights) {
+        for (s, a_ij) in sum.iter_mut().zip(row) {
+            *s += *weight * *a_ij;
+        }
+    }
+}
+
+/// Multiplies the reflectors kept in the rows of `A` into `Q = H_{n-1} ... H_1`, innermost first: before step `k`
+/// the leading `k x k` block is the product so far, after it row and column `k` are those of the identity.
+fn accumulate(a: &mut [f64], n: NonZeroUsize, heights: &[f64], t: &mut [f64]) {
+    for (k, h) in heights.iter().enumerate() {
+        let (block, from_row) = split_rows(a, n, k);
+        let Some((v, [corner, ..])) = from_row.split_at_mut_checked(k) else { return };
+        let Some(t) = t.get_mut(..k) else { return };
+        if *h != 0.0 {
+            weighted_row_sum(block, n, v, t);
+            for t_j in t.iter_mut() {
+                *t_j /= *h;
+            }
+            for (row, v_i) in block.chunks_exact_mut(n.get()).zip(v.iter()) {
+                for (q_ij, t_j) in row.iter_mut().zip(t.iter()) {
+                    *q_ij -= *v_i * *t_j;
+                }
+            }
+        }
+        for above in block.iter_mut().skip(k).step_by(n.get()) {
+            *above = 0.0;
+        }
+        v.fill(0.0);
+        *corner = 1.0;
+    }
+}
+
+/// Implicit QL: brings `T` to diagonal form from the top, and the rows of `Q^T` to the eigenvectors.
+fn iterate(
+    rows: &mut [f64],
+    n: NonZeroUsize,
+    diagonal: &mut [f64],
+    off_diagonal: &mut [f64],
+) -> Result<(), EigenError> {
+    let mut budget = SWEEPS_PER_EIGENVALUE.saturating_mul(n.get());
+    let mut settled = 0;
+    while settled < n.get() {
+        // The part that is not settled; its first block ends at the first negligible coupling.
+        let d = diagonal.get_mut(settled..).unwrap_or_default();
+        let e = off_diagonal.get_mut(settled..).unwrap_or_default();
+        let couplings = d.windows(2).zip(e.iter());
+        let last = couplings.take_while(|(pair, e)| !is_negligible(**e, pair)).count();
+        if last == 0 {
+            settled += 1;
+            continue;
+        }
+        if budget == 0 {
+            return Err(EigenError::NoConvergence { settled, of: n.get() });
+        }
+        budget -= 1;
+        let (_, unsettled) = split_rows(rows, n, settled);
+        let (block, _) = split_rows(unsettled, n, last.saturating_add(1));
+        let (d, e) = (d.get_mut(..=last).unwrap_or_default(), e.get_mut(..=last).unwrap_or_default());
+        sweep(block, n, d, e);
+    }
+    Ok(())
+}
+
+/// Whether dropping the coupling `e` of two diagonal entries moves no eigenvalue by more than their rounding errors.
+fn is_negligible(e: f64, neighbours: &[f64]) -> bool {
+    let size = neighbours.iter().fold(0.0, |sum, d| sum + d.abs());
+    e.abs() <= size * (f64::EPSILON / 2.0) || e.abs() <= NEGLIGIBLE
+}
+
+/// One QL sweep over an unreduced block: rotations of neighbouring rows from the last pair to the first, which chase
+/// the bulge of the shifted first step upwards. The last off-diagonal slot, outside the block, receives the first
+/// bulge and is cleared again.
+fn sweep(rows: &mut [f64], n: NonZeroUsize, diagonal: &mut [f64], off_diagonal: &mut [f64]) {
+    let d = Cell::from_mut(diagonal).as_slice_of_cells();
+    let e = Cell::from_mut(off_diagonal).as_slice_of_cells();
+    let ([first, second, ..], [coupling, ..]) = (d, e) else { return };
+    let (Some(last), Some(outside)) = (d.last(), e.last()) else { return };
+
+    // Wilkinson's shift: the eigenvalue of the first 2 x 2 block that is nearer to its first entry. The coupling is
+    // not negligible, so the ratio is below 2^53 and its square finite.
+    let ratio = (second.get() - first.get()) / (coupling.get() + coupling.get());
+    let root = libm::sqrt(ratio * ratio + 1.0);
+    let denominator = if ratio < 0.0 { ratio - root } else { ratio + root };
+    let mut g = last.get() - first.get() + coupling.get() / denominator;
+
+    let (mut cosine, mut sine, mut p) = (1.0, 1.0, 0.0);
+    let mut from_last = rows.chunks_exact_mut(n.get()).rev();
+    let Some(mut high_row) = from_last.next() else { return };
+    for ((d_pair, e_pair), low_row) in d.windows(2).zip(e.windows(2)).rev().zip(from_last) {
+        let ([d_low, d_high], [e_low, e_high]) = (d_pair, e_pair) else { return };
+        let f = sine * e_low.get();
+        let b = cosine * e_low.get();
+        let r;
+        (cosine, sine, r) = rotation(f, g);
+        e_high.set(r);
+        g = d_high.get() - p;
+        let twist = (d_low.get() - g) * sine + (cosine + cosine) * b;
+        p = sine * twist;
+        d_high.set(g + p);
+        g = cosine * twist - b;
+        for (low, high) in low_row.iter_mut().zip(high_row.iter_mut()) {
+            let (x, y) = (*low, *high);
+            *high = sine * x + cosine * y;
+            *low = cosine * x - sine * y;
+        }
+        high_row = low_row;
+    }
+    first.set(first.get() - p);
+    coupling.set(g);
+    outside.set(0.0);
+}
+
+/// `(c, s, r)` with `c^2 + s^2 = 1`, `c g + s f = r`, `c f - s g = 0`; the identity for `f = g = 0`.
+///
+/// Only the ratio of the two is squared: it is at most 1, so nothing overflows, and where it underflows the result
+/// is still right.
+fn rotation(f: f64, g: f64) -> (f64, f64, f64) {
+    if f == 0.0 {
+        return (1.0, 0.0, g);
+    }
+    if f.abs() > g.abs() {
+        let ratio = g / f;
+        let root = libm::sqrt(ratio * ratio + 1.0);
+        (ratio / root, 1.0 / root, f * root)
+    } else {
+        let ratio = f / g;
+        let root = libm::sqrt(ratio * ratio + 1.0);
+        (1.0 / root, ratio / root, g * root)
+    }
+}
+
+/// Ascending order by selection: at most `n - 1` exchanges of rows, and equal values keep a defined order.
+fn sort(rows: &mut [f64], n: NonZeroUsize, eigenvalues: &mut [f64]) {
+    let (mut rows, mut values) = (rows, eigenvalues);
+    while let Some((first, others)) = values.split_first_mut() {
+        let Some((first_row, other_rows)) = rows.split_at_mut_checked(n.get()) else { return };
+        let mut candidates = others.iter_mut().zip(other_rows.chunks_exact_mut(n.get()));
+        if let Some(mut least) = candidates.next() {
+            for candidate in candidates {
+                if *candidate.0 < *least.0 {
+                    least = candidate;
+                }
+            }
+            if *least.0 < *first {
+                core::mem::swap(first, least.0);
+                for (x, y) in first_row.iter_mut().zip(least.1) {
+                    core::mem::swap(x, y);
+                }
+            }
+        }
+        (rows, values) = (other_rows, others);
+    }
+}
+
+/// Makes the first entry of largest magnitude positive.
+fn fix_sign(row: &mut [f64]) {
+    let largest = row.iter().fold(0.0, |largest: f64, x| if x.abs() > largest.abs() { *x } else { largest });
+    if largest < 0.0 {
+        for x in row {
+            *x = -*x;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Intervals of `f64` with outward rounding, for the certificate.
+
+use core::ops::{Add, Div, Mul, Sub};
+
+/// All reals between `low` and `high`. Every operation encloses the exact result: the correctly rounded end point is
+/// moved one float outward.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interval {
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Interval {
+    pub(super) fn exact(x: f64) -> Self {
+        Self { low: x, high: x }
+    }
+
+    /// `center +- radius`.
+    pub(super) fn around(center: f64, radius: f64) -> Self {
+        Self { low: (center - radius).next_down(), high: (center + radius).next_up() }
+    }
+
+    fn outward(low: f64, high: f64) -> Self {
+        Self { low: low.next_down(), high: high.next_up() }
+    }
+
+    /// Square root of the part that is not negative.
+    pub(super) fn sqrt(self) -> Self {
+        let low = if self.low > 0.0 { libm::sqrt(self.low).next_down() } else { 0.0 };
+        Self { low, high: libm::sqrt(if self.high > 0.0 { self.high } else { 0.0 }).next_up() }
+    }
+
+    /// Largest distance of a point of the interval from `x`, rounded up; infinite when an end is not a number.
+    pub(super) fn radius_about(self, x: f64) -> f64 {
+        let (below, above) = ((x - self.low).next_up(), (self.high - x).next_up());
+        if !(below.is_finite() && above.is_finite()) {
+            return f64::INFINITY;
+        }
+        if below > above { below } else { above }
+    }
+}
+
+impl Add for Interval {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self::outward(self.low + other.low, self.high + other.high)
+    }
+}
+
+impl Sub for Interval {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self::outward(self.low - other.high, self.high - other.low)
+    }
+}
+
+impl Mul for Interval {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        hull([self.low * other.low, self.low * other.high, self.high * other.low, self.high * other.high])
+    }
+}
+
+/// The divisor must not contain zero.
+impl Div for Interval {
+    type Output = Self;
+    fn div(self, other: Self) -> Self {
+        hull([self.low / other.low, self.low / other.high, self.high / other.low, self.high / other.high])
+    }
+}
+
+fn hull(ends: [f64; 4]) -> Interval {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for end in ends {
+        if end.is_nan() {
+            return Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+        }
+        if end < low {
+            low = end;
+        }
+        if end > high {
+            high = end;
+        }
+    }
+    Interval::outward(low, high)
+}

@@ -1,0 +1,80 @@
+//! All measures of one layer.
+
+use super::{
+    Correlations, InputError, Powers, Route, Undefined, correlate, correlate_workspace, traces::take,
+};
+use crate::error::{Error, check_workspace};
+use crate::kernel::{self, Backend};
+use crate::matrix::MatRef;
+use crate::scalar::Real;
+
+/// The measures of one hidden layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerMeasure {
+    /// `|W - W_0|_F / |W|_F`.
+    pub relative_change: Result<f64, Undefined>,
+    /// UC-NFC: `W^T W` with `W^T K W`.
+    pub uncentered: Correlations,
+    /// C-NFC: `Wbar^T Wbar` with `Wbar^T K Wbar`, `Wbar = W - W_0`.
+    pub centered: Correlations,
+    /// DC-NFC: `Wbar^T Wbar` with `Wbar^T (K - K_0) Wbar`; no square roots, as `K - K_0` is indefinite.
+    pub double_centered: Correlations,
+}
+
+/// Values of workspace that [`measure_layer`] needs for weights (k x d).
+pub const fn measure_workspace(k: usize, d: usize) -> usize {
+    k * d + k * k + correlate_workspace(k, d, Route::cheaper(k, d))
+}
+
+/// Measures one hidden layer by the cheaper route.
+///
+/// **Shapes** weights and initial (k x d), features and initial_features (k x k), workspace at least
+/// [`measure_workspace`].
+/// **Arithmetic** everything is widened to `f64` first; the differences are rounded once.
+/// **Errors** as [`correlate`].
+pub fn measure_layer<T: Real, B: Backend<f64>>(
+    backend: B,
+    weights: MatRef<'_, T>,
+    initial: MatRef<'_, T>,
+    features: MatRef<'_, T>,
+    initial_features: MatRef<'_, T>,
+    powers: Powers,
+    workspace: &mut [f64],
+) -> Result<LayerMeasure, Error> {
+    let (k, d) = weights.shape();
+    initial.check_shape("initial weights", (k, d))?;
+    features.check_shape("features", (k, k))?;
+    initial_features.check_shape("initial features", (k, k))?;
+    check_workspace("workspace", measure_workspace(k, d), workspace.len())?;
+    let route = Route::cheaper(k, d);
+    let (w, rest) = take(workspace, k * d);
+    let (f, rest) = take(rest, k * k);
+    let exact = InputError::default();
+    let rounded = f64::EPSILON / 2.0;
+    weights.widen_into(w);
+    features.widen_into(f);
+    let uncentered =
+        correlate(backend, MatRef::new(w, k, d)?, MatRef::new(f, k, k)?, exact, route, powers, rest)?;
+    let whole = kernel::dot(backend, MatRef::new(w, k, d)?, MatRef::new(w, k, d)?)?;
+    subtract(w, initial);
+    let change = kernel::dot(backend, MatRef::new(w, k, d)?, MatRef::new(w, k, d)?)?;
+    let given = InputError { weights: rounded, ..exact };
+    let centered =
+        correlate(backend, MatRef::new(w, k, d)?, MatRef::new(f, k, k)?, given, route, powers, rest)?;
+    subtract(f, initial_features);
+    let given = InputError { weights: rounded, features: rounded };
+    let w = MatRef::new(w, k, d)?;
+    let mut double_centered =
+        correlate(backend, w, MatRef::new(f, k, k)?, given, route, Powers::One, rest)?;
+    double_centered.cosine_sqrt = double_centered.cosine.and(Err(Undefined::Indefinite));
+    double_centered.pearson_sqrt = double_centered.cosine_sqrt;
+    let relative_change =
+        if whole > 0.0 { Ok(libm::sqrt(change) / libm::sqrt(whole)) } else { Err(Undefined::ZeroWeights) };
+    Ok(LayerMeasure { relative_change, uncentered, centered, double_centered })
+}
+
+fn subtract<T: Real>(from: &mut [f64], m: MatRef<'_, T>) {
+    for (slot, x) in from.iter_mut().zip(m.elements()) {
+        *slot -= x.to_f64();
+    }
+}

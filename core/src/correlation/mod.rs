@@ -1,0 +1,260 @@
+//! Neural feature correlations: how far the NFM `F = W^T W` and the AGOP `G = W^T K W` agree.
+//!
+//! ```text
+//! cosine   rho(F, G) = tr(F G) / sqrt(tr(F^2) tr(G^2))
+//! pearson  the same after each matrix's mean entry is subtracted
+//! *_sqrt   the same with G^(1/2) in place of G
+//! ```
+//! "Centred" means centred on the initialisation, `W - W_0` in place of `W`; "double-centred" also has `K - K_0` in place
+//! of `K`. The entries' mean belongs to Pearson alone.
+
+mod bound;
+pub mod eigen;
+mod interval;
+mod measure;
+mod power;
+mod traces;
+
+pub use bound::InputError;
+pub use measure::{LayerMeasure, measure_layer, measure_workspace};
+pub use traces::{Route, Traces, traces};
+
+use crate::error::{Error, check_workspace};
+use crate::kernel::Backend;
+use crate::matrix::MatRef;
+use bound::enclose;
+use core::fmt;
+use interval::Interval;
+
+/// Why a correlation has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Undefined {
+    /// The weights (or their difference from the initial ones) are all zero.
+    ZeroWeights,
+    /// The average gradient outer product is zero.
+    ZeroGradient,
+    /// All entries of a matrix are equal, as far as rounding lets one tell: Pearson has no variance.
+    ConstantEntries,
+    /// `K - K_0` is indefinite, so its outer product has no square root.
+    Indefinite,
+    /// It was not asked for.
+    NotComputed,
+}
+
+impl fmt::Display for Undefined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ZeroWeights => "undefined: the weight matrix (or its change since initialisation) is zero",
+            Self::ZeroGradient => "undefined: the average gradient outer product is zero",
+            Self::ConstantEntries => "undefined: the entries of a matrix do not vary",
+            Self::Indefinite => "undefined: K - K_0 is indefinite, so the matrix has no square root",
+            Self::NotComputed => "not computed",
+        })
+    }
+}
+
+/// Why a value has no error bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unbounded {
+    /// Rounding could have moved a norm to zero.
+    IllConditioned,
+    /// No bound is proved for the square root of a matrix.
+    SquareRoot,
+}
+
+impl fmt::Display for Unbounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IllConditioned => "no bound: rounding alone could have made a norm zero",
+            Self::SquareRoot => "no bound is proved for the square root of a matrix",
+        })
+    }
+}
+
+/// A correlation with a rigorous bound of its absolute error, for the value given the weights and features as rounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Certified {
+    /// The computed value.
+    pub value: f64,
+    /// `|value - exact| <= bound`, or why there is none.
+    pub bound: Result<f64, Unbounded>,
+}
+
+/// A correlation, or why it is undefined.
+pub type Correlation = Result<Certified, Undefined>;
+
+/// All variants for one pair of matrices.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Correlations {
+    /// `rho(F, G)`.
+    pub cosine: Correlation,
+    /// `rho(F, G)` over entries minus their means.
+    pub pearson: Correlation,
+    /// `rho(F, G^(1/2))`.
+    pub cosine_sqrt: Correlation,
+    /// `rho(F, G^(1/2))` over entries minus their means.
+    pub pearson_sqrt: Correlation,
+    /// `tr(F G)`.
+    pub inner: f64,
+}
+
+/// Which powers of G to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Powers {
+    /// 1 only.
+    One,
+    /// 1 and 1/2; the latter takes eigen-decompositions.
+    OneAndHalf,
+}
+
+/// Values of workspace that [`correlate`] needs for weights (k x d).
+pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
+    let (powers, plain) = (power::workspace(k, d, route), route.workspace(k, d));
+    k * d + k * k + if powers > plain { powers } else { plain }
+}
+
+/// The correlations of `F = W^T W` with `G = W^T K W`.
+///
+/// **Shapes** weights (k x d), features (k x k) symmetric, workspace at least [`correlate_workspace`].
+/// **Arithmetic** W and K are scaled by powers of two to a largest entry in [1/2, 1), which changes no correlation;
+/// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
+/// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NoConvergence`].
+pub fn correlate<B: Backend<f64>>(
+    backend: B,
+    weights: MatRef<'_, f64>,
+    features: MatRef<'_, f64>,
+    given: InputError,
+    route: Route,
+    powers: Powers,
+    workspace: &mut [f64],
+) -> Result<Correlations, Error> {
+    let (k, d) = weights.shape();
+    features.check_shape("features", (k, k))?;
+    weights.check_finite("weights")?;
+    features.check_finite("features")?;
+    check_workspace("workspace", correlate_workspace(k, d, route), workspace.len())?;
+    let (w, rest) = traces::take(workspace, k * d);
+    let (f, rest) = traces::take(rest, k * k);
+    let w_exponent = scale(weights, w);
+    let f_exponent = scale(features, f);
+    let Some(w_exponent) = w_exponent else { return Ok(undefined(Undefined::ZeroWeights)) };
+    let Some(f_exponent) = f_exponent else { return Ok(undefined(Undefined::ZeroGradient)) };
+    let (w, f) = (MatRef::new(w, k, d)?, MatRef::new(f, k, k)?);
+    let t = traces(backend, w, f, route, rest)?;
+    let inner = times_power_of_two(t.fg, 4 * w_exponent + f_exponent);
+    if t.gg <= 0.0 {
+        return Ok(Correlations { inner, ..undefined(Undefined::ZeroGradient) });
+    }
+    let enclosed = enclose(backend, w, f, given, route, &t)?;
+    let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), enclosed.ff, enclosed.fg, enclosed.gg));
+    let pearson = pearson(&t, &enclosed, d);
+    let (cosine_sqrt, pearson_sqrt) = match powers {
+        Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
+        Powers::OneAndHalf => power::half(backend, w, f, route, &t, rest)?,
+    };
+    Ok(Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, inner })
+}
+
+fn undefined(why: Undefined) -> Correlations {
+    Correlations { cosine: Err(why), pearson: Err(why), cosine_sqrt: Err(why), pearson_sqrt: Err(why), inner: 0.0 }
+}
+
+/// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
+fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
+    let value = fg / (libm::sqrt(ff) * libm::sqrt(gg));
+    if value > 1.0 {
+        1.0
+    } else if value < -1.0 {
+        -1.0
+    } else {
+        value
+    }
+}
+
+/// The exact correlation lies in `fg / sqrt(ff gg)` over the intervals, and in [-1, 1].
+fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
+    let bound = if ff.low > 0.0 && gg.low > 0.0 {
+        let radius = (fg / (ff.sqrt() * gg.sqrt())).radius_about(value);
+        if radius.is_finite() { Ok(if radius < 2.0 { radius } else { 2.0 }) } else { Err(Unbounded::IllConditioned) }
+    } else {
+        Err(Unbounded::IllConditioned)
+    };
+    Certified { value, bound }
+}
+
+/// Pearson over the d^2 entries: every inner product loses the product of the sums over d^2.
+fn pearson(t: &Traces<f64>, enclosed: &Traces<Interval>, d: usize) -> Correlation {
+    let entries = d as f64 * d as f64;
+    let (ff, fg, gg) = covariances(t, entries);
+    let n = Interval::exact(entries);
+    let less = |product: Interval, x: Interval, y: Interval| product - x * y / n;
+    let e_ff = less(enclosed.ff, enclosed.f_sum, enclosed.f_sum);
+    let e_fg = less(enclosed.fg, enclosed.f_sum, enclosed.g_sum);
+    let e_gg = less(enclosed.gg, enclosed.g_sum, enclosed.g_sum);
+    if d == 1 || !(varies(ff, t.ff, d) && varies(gg, t.gg, d)) {
+        return Err(Undefined::ConstantEntries);
+    }
+    Ok(certify(cosine(ff, fg, gg), e_ff, e_fg, e_gg))
+}
+
+/// Whether a variance is more than the rounding of the sum of squares it was subtracted from.
+fn varies(variance: f64, squares: f64, d: usize) -> bool {
+    variance > squares * (16.0 * f64::EPSILON * d as f64)
+}
+
+/// `(var F, cov, var G)` times the number of entries.
+fn covariances(t: &Traces<f64>, entries: f64) -> (f64, f64, f64) {
+    (
+        t.ff - t.f_sum * t.f_sum / entries,
+        t.fg - t.f_sum * t.g_sum / entries,
+        t.gg - t.g_sum * t.g_sum / entries,
+    )
+}
+
+/// Copies a matrix, divided by the power of two that brings its largest magnitude into [1/2, 1); returns the exponent,
+/// or `None` when all entries are zero.
+fn scale(m: MatRef<'_, f64>, to: &mut [f64]) -> Option<i32> {
+    let mut largest = 0.0;
+    for x in m.elements() {
+        if x.abs() > largest {
+            largest = x.abs();
+        }
+    }
+    let exponent = exponent_of(largest)?;
+    for (slot, x) in to.iter_mut().zip(m.elements()) {
+        *slot = times_power_of_two(*x, -exponent);
+    }
+    Some(exponent)
+}
+
+/// The e with `2^(e-1) <= x < 2^e`, for positive finite x.
+fn exponent_of(x: f64) -> Option<i32> {
+    if x > 0.0 && x.is_finite() {
+        let (x, shift) = if x < f64::MIN_POSITIVE { (x * TWO_54, 54) } else { (x, 0) };
+        Some(((x.to_bits() >> 52) & 0x7ff) as i32 - 1022 - shift)
+    } else {
+        None
+    }
+}
+
+const TWO_54: f64 = 18_014_398_509_481_984.0;
+
+/// `x 2^exponent`; exact unless the result leaves the normal range.
+fn times_power_of_two(x: f64, exponent: i32) -> f64 {
+    let (mut x, mut left) = (x, exponent);
+    while left != 0 {
+        let step = if left > 1000 {
+            1000
+        } else if left < -1000 {
+            -1000
+        } else {
+            left
+        };
+        x *= f64::from_bits(((1023 + step) as u64) << 52);
+        left -= step;
+    }
+    x
+}

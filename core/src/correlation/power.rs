@@ -1,0 +1,139 @@
+//! The correlations with `G^(1/2)`.
+
+use super::eigen::{EigenError, eigen_workspace, symmetric_eigen};
+use super::traces::{gram, row_sums, take};
+use super::{Certified, Correlation, Route, Traces, Unbounded, Undefined, cosine, covariances, varies};
+use crate::error::Error;
+use crate::kernel::{self, Backend, Region};
+use crate::matrix::{MatMut, MatRef};
+
+/// Values of workspace for weights (k x d).
+pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
+    match route {
+        Route::Gram => 6 * k * k + 4 * k + eigen_workspace(k),
+        Route::Direct => 3 * d * d + k * d + d + k + eigen_workspace(d),
+    }
+}
+
+/// Cosine and Pearson of F with `G^(1/2)`.
+///
+/// ```text
+/// Direct   G = Z diag(g) Z^T,  G^(1/2) = Z diag(sqrt g) Z^T
+/// Gram     A = K^(1/2) W, S = A A^T = K^(1/2) M K^(1/2), G^(1/2) = A^T S^(-1/2) A, C = A W^T = K^(1/2) M:
+///          tr(F G^(1/2)) = <C C^T, S^(-1/2)>, tr(G) = tr(S), 1^T G^(1/2) 1 = a . S^(-1/2) a with a = K^(1/2) W 1
+/// ```
+/// Eigenvalues up to size 2^-52 times the largest count as zero.
+pub(super) fn half<B: Backend<f64>>(
+    backend: B,
+    weights: MatRef<'_, f64>,
+    features: MatRef<'_, f64>,
+    route: Route,
+    plain: &Traces<f64>,
+    workspace: &mut [f64],
+) -> Result<(Correlation, Correlation), Error> {
+    let (k, d) = weights.shape();
+    let mut positive = true;
+    let (fg, gg, g_sum) = match route {
+        Route::Direct => {
+            let (f, rest) = take(workspace, d * d);
+            let (g, rest) = take(rest, d * d);
+            let (root, rest) = take(rest, d * d);
+            let (values, rest) = take(rest, d);
+            crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
+            let trace = spectral(backend, g, root, values, rest, 0.5, &mut positive)?;
+            crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
+            let sum = root.iter().fold(0.0, |sum, x| sum + x);
+            (backend.dot(MatRef::new(f, d, d)?, MatRef::new(root, d, d)?), trace, sum)
+        }
+        Route::Gram => {
+            let (m, rest) = take(workspace, k * k);
+            let (p, rest) = take(rest, k * k);
+            let (root, rest) = take(rest, k * k);
+            let (s, rest) = take(rest, k * k);
+            let (c, rest) = take(rest, k * k);
+            let (values, rest) = take(rest, k);
+            let (v, rest) = take(rest, k);
+            let (a, rest) = take(rest, k);
+            gram(backend, weights, features, m, p)?;
+            features.widen_into(s);
+            spectral(backend, s, root, values, rest, 0.5, &mut positive)?;
+            let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
+            kernel::product(backend, MatMut::new(c, k, k)?, root, m)?;
+            let c = MatRef::new(c, k, k)?;
+            symmetric_product(backend, s, c, root, k)?;
+            let inverse = p;
+            let trace = spectral(backend, s, inverse, values, rest, -0.5, &mut positive)?;
+            symmetric_product(backend, s, c, c.t(), k)?;
+            let inverse = MatRef::new(inverse, k, k)?;
+            let fg = backend.dot(MatRef::new(s, k, k)?, inverse);
+            row_sums(weights, v);
+            kernel::product(backend, MatMut::new(a, k, 1)?, root, MatRef::column_vector(v))?;
+            kernel::product(backend, MatMut::new(v, k, 1)?, inverse, MatRef::column_vector(a))?;
+            (fg, trace, backend.dot(MatRef::column_vector(a), MatRef::column_vector(v)))
+        }
+    };
+    if !positive {
+        return Ok((Err(Undefined::Indefinite), Err(Undefined::Indefinite)));
+    }
+    let t = Traces { ff: plain.ff, fg, gg, f_sum: plain.f_sum, g_sum };
+    let certified = |value| Ok(Certified { value, bound: Err(Unbounded::SquareRoot) });
+    let (ff, fg, gg) = covariances(&t, d as f64 * d as f64);
+    let pearson = if d > 1 && varies(ff, t.ff, d) && varies(gg, t.gg, d) {
+        certified(cosine(ff, fg, gg))
+    } else {
+        Err(Undefined::ConstantEntries)
+    };
+    Ok((if t.gg > 0.0 { certified(cosine(t.ff, t.fg, t.gg)) } else { Err(Undefined::ZeroGradient) }, pearson))
+}
+
+/// Replaces a symmetric matrix by its eigenvectors and writes its power (1/2 or -1/2, zero on the null space) to `out`;
+/// returns the sum of the eigenvalues kept. `positive` becomes false at an eigenvalue that is negative beyond rounding.
+fn spectral<B: Backend<f64>>(
+    backend: B,
+    matrix: &mut [f64],
+    out: &mut [f64],
+    values: &mut [f64],
+    workspace: &mut [f64],
+    power: f64,
+    positive: &mut bool,
+) -> Result<f64, Error> {
+    let n = values.len();
+    symmetric_eigen(matrix, values, workspace).map_err(|error| match error {
+        EigenError::NonFinite { row, column } => {
+            Error::NotFinite { what: "matrix of an eigen-decomposition", row, column }
+        }
+        _ => Error::NoConvergence { what: "eigen-decomposition", steps: n },
+    })?;
+    let largest = values.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest });
+    let threshold = n as f64 * f64::EPSILON * largest;
+    let mut trace = 0.0;
+    // out = sum_i lambda_i^power z_i z_i^T = Y^T Y with rows y_i = lambda_i^(power / 2) z_i.
+    for (row, value) in matrix.chunks_exact_mut(n).zip(values.iter()) {
+        if *value < -threshold {
+            *positive = false;
+        }
+        let factor = if *value > threshold {
+            trace += value;
+            let fourth = libm::sqrt(libm::sqrt(*value));
+            if power > 0.0 { fourth } else { 1.0 / fourth }
+        } else {
+            0.0
+        };
+        row.iter_mut().for_each(|x| *x *= factor);
+    }
+    kernel::outer(backend, MatMut::new(out, n, n)?, MatRef::new(matrix, n, n)?)?;
+    Ok(trace)
+}
+
+/// The symmetric product `a b`, upper triangle mirrored.
+fn symmetric_product<B: Backend<f64>>(
+    backend: B,
+    out: &mut [f64],
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+    k: usize,
+) -> Result<(), Error> {
+    out.fill(0.0);
+    backend.accumulate(MatMut::new(out, k, k)?, a, b, Region::Upper);
+    kernel::mirror(MatMut::new(out, k, k)?)
+}

@@ -1,0 +1,38 @@
+//! The limit of the centred correlation as training time goes to zero.
+
+use crate::correlation::{Correlations, InputError, Powers, Route, correlate, correlate_workspace};
+use crate::error::{Error, check_workspace};
+use crate::kernel::Backend;
+use crate::matrix::MatRef;
+use crate::scalar::Real;
+
+/// Values of workspace that [`limit`] needs for a layer of weights (k x d).
+pub const fn limit_workspace(k: usize, d: usize) -> usize {
+    k * d + k * k + correlate_workspace(k, d, Route::cheaper(k, d))
+}
+
+/// `C-NFC(t -> 0+) = rho(V^T V, V^T K_0 V)` with `V = dW/dt = -grad` at initialisation: as `W(0) - W_0 = 0`, both centred
+/// matrices begin at order `t^2` with these coefficients. For any network, loss and layer.
+///
+/// **Shapes** gradient (k x d) of the layer's weights, features (k x k) at initialisation, workspace at least
+/// [`limit_workspace`].
+/// **Arithmetic** in `f64`, by the cheaper route; the sign of V cancels.
+/// **Errors** as [`correlate`].
+/// **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
+pub fn limit<T: Real, B: Backend<f64>>(
+    backend: B,
+    gradient: MatRef<'_, T>,
+    features: MatRef<'_, T>,
+    powers: Powers,
+    workspace: &mut [f64],
+) -> Result<Correlations, Error> {
+    let (k, d) = gradient.shape();
+    check_workspace("workspace", limit_workspace(k, d), workspace.len())?;
+    features.check_shape("features", (k, k))?;
+    let (v, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
+    let (f, rest) = rest.split_at_mut_checked(k * k).unwrap_or_default();
+    gradient.widen_into(v);
+    features.widen_into(f);
+    let (v, f) = (MatRef::new(v, k, d)?, MatRef::new(f, k, k)?);
+    correlate(backend, v, f, InputError::default(), Route::cheaper(k, d), powers, rest)
+}

@@ -1,0 +1,5 @@
+//! Early-time predictions: where the centred correlation starts, before any training.
+
+mod limit;
+
+pub use limit::{limit, limit_workspace};

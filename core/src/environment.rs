@@ -1,0 +1,109 @@
+//! The floating-point self-test: an error at the door instead of wrong numbers behind it.
+
+use crate::error::Error;
+use crate::kernel::Backend;
+use crate::scalar::Real;
+use crate::simd::Level;
+use core::fmt;
+use core::hint::black_box;
+
+/// What is wrong with the floating-point environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Subnormal results become zero.
+    FlushToZero,
+    /// Subnormal operands count as zero.
+    DenormalsAreZero,
+    /// The rounding mode is not to nearest, ties to even.
+    Rounding,
+    /// Intermediate results carry more than 53 bits (x87).
+    DoubleRounding,
+    /// A fused multiply-add rounds twice, or differs from the software one.
+    FusedMultiplyAdd,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FlushToZero => "subnormal results are flushed to zero",
+            Self::DenormalsAreZero => "subnormal operands are taken as zero",
+            Self::Rounding => "the rounding mode is not to nearest, ties to even",
+            Self::DoubleRounding => "results are rounded twice (x87 extended precision)",
+            Self::FusedMultiplyAdd => "a fused multiply-add is not fused",
+        })
+    }
+}
+
+/// Tests the environment of the calling thread, for both scalars on the given level.
+///
+/// It detects flush-to-zero, denormals-are-zero, a changed rounding mode, x87 double rounding and a wrong fma.
+///
+/// **Errors** [`Error::Environment`] with the first fault found.
+pub fn check(level: Level) -> Result<(), Error> {
+    let fault = subnormals_f32().or_else(subnormals_f64).or_else(rounding_f32).or_else(rounding_f64);
+    let fault = fault.or_else(double_rounding).or_else(|| fused::<f32>(level, 12)).or_else(|| fused::<f64>(level, 27));
+    match fault {
+        Some(fault) => Err(Error::Environment(fault)),
+        None => Ok(()),
+    }
+}
+
+macro_rules! subnormals {
+    ($name:ident, $scalar:ty) => {
+        fn $name() -> Option<Fault> {
+            let smallest_normal = black_box(<$scalar>::MIN_POSITIVE);
+            let subnormal = black_box(<$scalar>::from_bits(3));
+            // Bits are compared as integers: a comparison of floats may itself take subnormals as zero.
+            if (subnormal * black_box(8.0)).to_bits() != 24 {
+                return Some(Fault::DenormalsAreZero);
+            }
+            if (smallest_normal * black_box(0.5)).to_bits() != <$scalar>::MIN_POSITIVE.to_bits() / 2 {
+                return Some(Fault::FlushToZero);
+            }
+            None
+        }
+    };
+}
+
+/// True when half an ulp ties to even, and a little more or less than it rounds to the nearer side, on both signs.
+macro_rules! rounding {
+    ($name:ident, $scalar:ty) => {
+        fn $name() -> Option<Fault> {
+            let ulp = <$scalar>::EPSILON;
+            let right = [1.0, -1.0].into_iter().all(|sign: $scalar| {
+                let one = black_box(sign);
+                let odd = black_box(sign + sign * ulp);
+                let half = black_box(sign * ulp * 0.5);
+                one + half == sign
+                    && odd + half == sign + sign * 2.0 * ulp
+                    && one + black_box(sign * ulp * 0.75) == sign + sign * ulp
+                    && one + black_box(sign * ulp * 0.25) == sign
+            });
+            if right { None } else { Some(Fault::Rounding) }
+        }
+    };
+}
+
+subnormals!(subnormals_f32, f32);
+subnormals!(subnormals_f64, f64);
+rounding!(rounding_f32, f32);
+rounding!(rounding_f64, f64);
+
+/// `1 + (2^-53 + 2^-78)` rounds up; rounded to 64 bits first it becomes a tie and rounds down.
+fn double_rounding() -> Option<Fault> {
+    let addend = black_box(f64::EPSILON * 0.5 + f64::EPSILON / 67_108_864.0);
+    if black_box(1.0) + addend == 1.0 + f64::EPSILON { None } else { Some(Fault::DoubleRounding) }
+}
+
+/// `(1 + h)^2 - (1 + 2h)` is `h^2`, which only a fused operation keeps when `h^2` lies below half an ulp of one.
+fn fused<T: Real>(level: Level, bits: u32) -> Option<Fault> {
+    let h = T::from_f64(1.0 / (1_u64 << bits) as f64);
+    let x = black_box(T::one() + h);
+    let minus = -(T::one() + h + h);
+    let mut lanes = [black_box(minus); 17];
+    level.axpy(x, &[x; 17], &mut lanes);
+    let single = T::fma(&x, &x, black_box(minus));
+    let right = lanes.iter().all(|value| *value == h * h) && single == h * h;
+    if right { None } else { Some(Fault::FusedMultiplyAdd) }
+}

@@ -1,0 +1,126 @@
+//! Typed errors: each names what was expected and what was found.
+
+use core::fmt;
+
+/// Why the core refused an input. The caller's state is unchanged whenever one is returned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A matrix has the wrong shape (rows, columns).
+    Shape {
+        /// Which matrix.
+        what: &'static str,
+        /// Rows and columns that were needed.
+        expected: (usize, usize),
+        /// Rows and columns that were given.
+        found: (usize, usize),
+    },
+    /// A slice has the wrong length.
+    Length {
+        /// Which slice.
+        what: &'static str,
+        /// The length that was needed.
+        expected: usize,
+        /// The length that was given.
+        found: usize,
+    },
+    /// A workspace or accumulator is too short.
+    Workspace {
+        /// Which buffer.
+        what: &'static str,
+        /// The least length that serves.
+        needed: usize,
+        /// The length that was given.
+        found: usize,
+    },
+    /// A value is infinite or NaN.
+    NotFinite {
+        /// Which matrix or slice.
+        what: &'static str,
+        /// Row of the value (0 in a slice).
+        row: usize,
+        /// Column of the value, or its index in a slice.
+        column: usize,
+    },
+    /// A network shape that is no network.
+    Architecture {
+        /// What is wrong with it.
+        reason: &'static str,
+        /// Index of the offending width, or the number of widths.
+        at: usize,
+    },
+    /// A parameter of a rule, a task or an initialiser outside its range.
+    Parameter {
+        /// Which parameter.
+        what: &'static str,
+        /// The range it must lie in.
+        expected: &'static str,
+        /// The value that was given.
+        found: f64,
+    },
+    /// An empty set of samples.
+    NoSamples,
+    /// Two partial sums that are not neighbours: the later one must start at the block where the earlier one ends.
+    NotAdjacent {
+        /// Block index at which the earlier partial sum ends.
+        end: u64,
+        /// Block index at which the later one starts.
+        start: u64,
+    },
+    /// A partial sum that ends inside a block was asked to take a later one.
+    InsideBlock {
+        /// Samples in the unfinished block.
+        samples: usize,
+    },
+    /// An iteration did not converge.
+    NoConvergence {
+        /// Which iteration.
+        what: &'static str,
+        /// After how many steps it was given up.
+        steps: usize,
+    },
+    /// The floating-point environment is not the one the contract needs.
+    Environment(crate::environment::Fault),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape { what, expected, found } => {
+                write!(f, "{what}: expected {} x {}, found {} x {}", expected.0, expected.1, found.0, found.1)
+            }
+            Self::Length { what, expected, found } => {
+                write!(f, "{what}: expected {expected} values, found {found}")
+            }
+            Self::Workspace { what, needed, found } => {
+                write!(f, "{what}: needs at least {needed} values, found {found}")
+            }
+            Self::NotFinite { what, row, column } => {
+                write!(f, "{what}: the value at row {row}, column {column} is not finite")
+            }
+            Self::Architecture { reason, at } => write!(f, "network shape: {reason} (at {at})"),
+            Self::Parameter { what, expected, found } => write!(f, "{what}: expected {expected}, found {found}"),
+            Self::NoSamples => f.write_str("no samples"),
+            Self::NotAdjacent { end, start } => {
+                write!(f, "partial sums are not adjacent: one ends at block {end}, the next starts at {start}")
+            }
+            Self::InsideBlock { samples } => {
+                write!(f, "partial sum ends inside a block ({samples} samples of it): only a whole block can be extended")
+            }
+            Self::NoConvergence { what, steps } => write!(f, "{what}: no convergence in {steps} steps"),
+            Self::Environment(fault) => write!(f, "floating-point environment: {fault}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Checks the length of a slice.
+pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
+    if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
+}
+
+/// Checks that a buffer is long enough.
+pub(crate) fn check_workspace(what: &'static str, needed: usize, found: usize) -> Result<(), Error> {
+    if found >= needed { Ok(()) } else { Err(Error::Workspace { what, needed, found }) }
+}

@@ -1,0 +1,82 @@
+//! Neural feature matrix, PTK features and average gradient outer product of a hidden layer.
+//!
+//! ```text
+//! F = W^T W                          neural feature matrix (NFM), d x d
+//! K = (1/n) sum_a J_a^T J_a          PTK features, k x k, J_a = df(x_a)/dh
+//! G = W^T K W                        average gradient outer product (AGOP), d x d
+//! ```
+//! Sums over samples stream through [`crate::network::Network::accumulate_features`].
+
+use crate::error::{Error, check_length, check_workspace};
+use crate::kernel::{self, Backend};
+use crate::matrix::{MatMut, MatRef};
+use crate::network::Shape;
+use crate::reduce::SampleTree;
+use crate::scalar::Scalar;
+use core::num::NonZeroU64;
+
+/// Divides the feature sums by the number of samples, fills the lower triangles and empties the sum.
+///
+/// Returns the PTK features of all hidden layers, one after another; [`of_layer`] views one.
+///
+/// **Errors** [`Error::NoSamples`], [`Error::Length`].
+pub fn finish<'s, T: Scalar>(
+    backend: impl Backend<T>,
+    shape: Shape<'_>,
+    sum: &'s mut SampleTree<'_, T>,
+) -> Result<&'s mut [T], Error> {
+    check_length("feature sum", shape.features(), sum.length())?;
+    let samples = NonZeroU64::new(sum.samples()).ok_or(Error::NoSamples)?;
+    let all = sum.finish(backend);
+    backend.vectorize(|| {
+        for value in all.iter_mut() {
+            *value = value.clone().divide_by(samples);
+        }
+    });
+    for layer in 0..shape.hidden_layers() {
+        let (offset, k) = shape.feature_span(layer)?;
+        kernel::mirror(MatMut::new(all.get_mut(offset..offset + k * k).unwrap_or_default(), k, k)?)?;
+    }
+    Ok(all)
+}
+
+/// The PTK features K (k x k) of one hidden layer.
+///
+/// **Errors** [`Error::Architecture`] when there is no such hidden layer, [`Error::Length`].
+pub fn of_layer<'f, T>(shape: Shape<'_>, features: &'f [T], layer: usize) -> Result<MatRef<'f, T>, Error> {
+    check_length("features", shape.features(), features.len())?;
+    let (offset, k) = shape.feature_span(layer)?;
+    MatRef::new(features.get(offset..offset + k * k).unwrap_or_default(), k, k)
+}
+
+/// The neural feature matrix `F = W^T W`.
+///
+/// **Shapes** weights (k x d), out (d x d).
+/// **Arithmetic** one chain over the k rows for each element of the upper triangle, mirrored.
+/// **Errors** [`Error::Shape`].
+pub fn nfm<T: Scalar>(backend: impl Backend<T>, weights: MatRef<'_, T>, out: MatMut<'_, T>) -> Result<(), Error> {
+    kernel::outer(backend, out, weights)
+}
+
+/// The average gradient outer product `G = W^T (K W)`.
+///
+/// **Shapes** weights (k x d), features (k x k) symmetric, out (d x d), workspace at least k d.
+/// **Arithmetic** `K W`, then the upper triangle of `W^T (K W)`, mirrored; one chain over k for each element.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`].
+pub fn agop<T: Scalar>(
+    backend: impl Backend<T>,
+    weights: MatRef<'_, T>,
+    features: MatRef<'_, T>,
+    mut out: MatMut<'_, T>,
+    workspace: &mut [T],
+) -> Result<(), Error> {
+    let (k, d) = weights.shape();
+    features.check_shape("features", (k, k))?;
+    out.as_ref().check_shape("AGOP", (d, d))?;
+    check_workspace("workspace", k.saturating_mul(d), workspace.len())?;
+    let product = workspace.get_mut(..k * d).unwrap_or_default();
+    kernel::product(backend, MatMut::new(product, k, d)?, features, weights)?;
+    out.as_mut_slice().fill(T::zero());
+    backend.accumulate(out.reborrow(), weights.t(), MatRef::new(product, k, d)?, kernel::Region::Upper);
+    kernel::mirror(out)
+}

@@ -1,0 +1,41 @@
+//! The kernels as formulas, for any scalar.
+
+use super::{Backend, Region};
+use crate::matrix::{MatMut, MatRef};
+use crate::reduce::Counter;
+use crate::scalar::Scalar;
+
+/// The definition: plain loops, every scalar. What the other backends are tested against, bit for bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Definition;
+
+impl<T: Scalar> Backend<T> for Definition {
+    fn accumulate(self, mut c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
+        for (i, row) in c.rows_mut().enumerate() {
+            let first = if region == Region::Upper { i } else { 0 };
+            for (j, element) in row.iter_mut().enumerate().skip(first) {
+                for (x, y) in a.row(i).zip(b.column(j)) {
+                    *element = T::fma(x, y, element.clone());
+                }
+            }
+        }
+    }
+
+    fn axpy(self, a: T, x: &[T], y: &mut [T]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = T::fma(&a, x, y.clone());
+        }
+    }
+
+    fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide {
+        let mut columns = Counter::new();
+        for j in 0..a.columns() {
+            columns.push(a.column(j).zip(b.column(j)).fold(T::Wide::zero(), |sum, (x, y)| T::fma_wide(x, y, sum)));
+        }
+        columns.finish()
+    }
+
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}

@@ -1,0 +1,160 @@
+//! Matrix kernels: one definition for every scalar, fast twins with the same bits for floats.
+//!
+//! A kernel runs on a [`Backend`]: [`Definition`] is the plain loop over any [`Scalar`]; [`crate::simd::Level`] runs the
+//! same chains in vector lanes. Lanes run over *outputs*, so the width never changes a bit: every output element is one
+//! ascending fma chain.
+
+mod definition;
+
+pub use definition::Definition;
+
+use crate::error::{Error, check_length};
+use crate::matrix::{MatMut, MatRef};
+use crate::scalar::Scalar;
+
+/// Which elements of a product are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// All of them.
+    Full,
+    /// Those on and above the diagonal; the others are left as they are.
+    Upper,
+}
+
+/// Where kernels run. The shapes have been checked by the functions of this module before a backend sees them; a
+/// backend given other shapes stops at the shorter one.
+pub trait Backend<T: Scalar>: Copy {
+    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending.
+    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region);
+
+    /// `y[i] <- fma(a, x[i], y[i])`.
+    fn axpy(self, a: T, x: &[T], y: &mut [T]);
+
+    /// `sum_ij a[i,j] b[i,j]` in the accumulation type: one ascending chain for each column, the column results added
+    /// by the binary-counter tree over the column index.
+    fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide;
+
+    /// Runs plain loops (no fma in them) compiled for the backend's instruction set.
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
+}
+
+/// `c += a b`.
+///
+/// **Shapes** a (m x k), b (k x n), c (m x n); use [`MatRef::t`] for transposes.
+/// **Arithmetic** each element of c continues its chain: one fma for each inner index, ascending.
+/// **Errors** [`Error::Shape`]; c is unchanged.
+pub fn accumulate<T: Scalar>(
+    backend: impl Backend<T>,
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) -> Result<(), Error> {
+    b.check_shape("right factor", (a.columns(), b.columns()))?;
+    c.as_ref().check_shape("product", (a.rows(), b.columns()))?;
+    backend.accumulate(c, a, b, Region::Full);
+    Ok(())
+}
+
+/// `c = a b`: [`accumulate`] from `+0`.
+pub fn product<T: Scalar>(
+    backend: impl Backend<T>,
+    mut c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) -> Result<(), Error> {
+    b.check_shape("right factor", (a.columns(), b.columns()))?;
+    c.as_ref().check_shape("product", (a.rows(), b.columns()))?;
+    c.as_mut_slice().fill(T::zero());
+    backend.accumulate(c, a, b, Region::Full);
+    Ok(())
+}
+
+/// `c += x^T x = sum_a x_a x_a^T` on and above the diagonal.
+///
+/// **Shapes** x (n x k), rows in the order in which they are summed; c (k x k). [`mirror`] fills the other triangle.
+/// **Arithmetic** as [`accumulate`].
+/// **Errors** [`Error::Shape`]; c is unchanged.
+pub fn accumulate_outer<T: Scalar>(
+    backend: impl Backend<T>,
+    c: MatMut<'_, T>,
+    x: MatRef<'_, T>,
+) -> Result<(), Error> {
+    c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
+    backend.accumulate(c, x.t(), x, Region::Upper);
+    Ok(())
+}
+
+/// `c = x^T x`, both triangles.
+pub fn outer<T: Scalar>(backend: impl Backend<T>, mut c: MatMut<'_, T>, x: MatRef<'_, T>) -> Result<(), Error> {
+    c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
+    c.as_mut_slice().fill(T::zero());
+    backend.accumulate(c.reborrow(), x.t(), x, Region::Upper);
+    mirror(c)
+}
+
+/// Copies the upper triangle of a square matrix onto the lower.
+///
+/// **Errors** [`Error::Shape`] when it is not square.
+pub fn mirror<T: Scalar>(mut c: MatMut<'_, T>) -> Result<(), Error> {
+    let n = c.rows();
+    c.as_ref().check_shape("symmetric matrix", (n, n))?;
+    let data = c.as_mut_slice();
+    for i in 1..n {
+        let (above, row) = data.split_at_mut_checked(i * n).unwrap_or_default();
+        for (j, lower) in row.iter_mut().take(i).enumerate() {
+            if let Some(upper) = above.get(j * n + i) {
+                lower.clone_from(upper);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `sum_ij a[i,j] b[i,j] = tr(a^T b)`; see [`Backend::dot`] for the order.
+///
+/// **Errors** [`Error::Shape`].
+pub fn dot<T: Scalar>(backend: impl Backend<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<T::Wide, Error> {
+    b.check_shape("second factor of an inner product", a.shape())?;
+    Ok(backend.dot(a, b))
+}
+
+/// `y <- y + a x`, one fma an element.
+///
+/// **Errors** [`Error::Length`].
+pub fn axpy<T: Scalar>(backend: impl Backend<T>, a: T, x: &[T], y: &mut [T]) -> Result<(), Error> {
+    check_length("axpy", y.len(), x.len())?;
+    backend.axpy(a, x, y);
+    Ok(())
+}
+
+/// `older <- older + newer`, elementwise.
+pub(crate) fn add_assign<T: Scalar>(backend: impl Backend<T>, older: &mut [T], newer: &[T]) {
+    backend.vectorize(|| {
+        for (a, b) in older.iter_mut().zip(newer) {
+            *a = a.clone() + b.clone();
+        }
+    });
+}
+
+/// `y <- y o x`, elementwise, with x repeated for each run of `repeat` rows of y.
+///
+/// **Shapes** y (m repeat x k), x (m x k), both row-major.
+pub(crate) fn mask_assign<T: Scalar>(
+    backend: impl Backend<T>,
+    y: &mut [T],
+    x: &[T],
+    width: usize,
+    repeat: usize,
+) {
+    let width = if width == 0 { 1 } else { width };
+    let repeat = if repeat == 0 { 1 } else { repeat };
+    backend.vectorize(|| {
+        for (rows, mask) in y.chunks_exact_mut(width * repeat).zip(x.chunks_exact(width)) {
+            for row in rows.chunks_exact_mut(width) {
+                for (a, b) in row.iter_mut().zip(mask) {
+                    *a = a.clone() * b.clone();
+                }
+            }
+        }
+    });
+}

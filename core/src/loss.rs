@@ -1,0 +1,98 @@
+//! Losses: for one sample the value's term and the derivative with respect to the outputs.
+
+use crate::scalar::{Scalar, Transcendental};
+
+/// A loss that is a mean over samples.
+pub trait Loss<T: Scalar>: Copy {
+    /// The finished sum over samples is divided by this times the number of samples.
+    fn divisor(&self) -> u64;
+
+    /// Replaces the outputs `f` of one sample by `g = n dloss/df` and returns `sum` plus the sample's term.
+    ///
+    /// **Shapes** outputs (c), target (c).
+    fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T;
+}
+
+/// Mean squared error `(1/2n) sum |f - y|^2`.
+///
+/// **Arithmetic** `g = f - y`; one chain `sum <- fma(g, g, sum)` over the outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeanSquared;
+
+impl<T: Scalar> Loss<T> for MeanSquared {
+    fn divisor(&self) -> u64 {
+        2
+    }
+    #[inline]
+    fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T {
+        outputs.iter_mut().zip(target).fold(sum, |sum, (f, y)| {
+            *f = f.clone() - y.clone();
+            T::fma(f, f, sum)
+        })
+    }
+}
+
+/// Softmax cross-entropy `(1/n) sum_a sum_o y_ao (logsumexp(f_a) - f_ao)` for target distributions y.
+///
+/// **Arithmetic** `m` is the largest output, `e_o = exp(f_o - m)`, `s = sum e_o` ascending, `lse = m + ln s`; the term is
+/// one chain `fma(y_o, lse - f_o, sum)`, and `g_o = (sum y) e_o / s - y_o`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrossEntropy;
+
+impl<T: Transcendental> Loss<T> for CrossEntropy {
+    fn divisor(&self) -> u64 {
+        1
+    }
+    fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T {
+        let Some(first) = outputs.first().cloned() else { return sum };
+        let largest = outputs.iter().fold(first, |largest, f| {
+            if (f.clone() - largest.clone()).is_positive() { f.clone() } else { largest }
+        });
+        let scale = outputs.iter().fold(T::zero(), |scale, f| scale + (f.clone() - largest.clone()).exp());
+        let log_sum = largest.clone() + scale.ln();
+        let mass = target.iter().fold(T::zero(), |mass, y| mass + y.clone());
+        outputs.iter_mut().zip(target).fold(sum, |sum, (f, y)| {
+            let term = T::fma(y, &(log_sum.clone() - f.clone()), sum);
+            *f = mass.clone() * (f.clone() - largest.clone()).exp() / scale.clone() - y.clone();
+            term
+        })
+    }
+}
+
+/// A loss chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnyLoss {
+    /// [`MeanSquared`].
+    MeanSquared,
+    /// [`CrossEntropy`].
+    CrossEntropy,
+}
+
+impl AnyLoss {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::MeanSquared, Self::CrossEntropy];
+
+    /// Name as files and the command spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MeanSquared => "mean-squared",
+            Self::CrossEntropy => "cross-entropy",
+        }
+    }
+}
+
+impl<T: Transcendental> Loss<T> for AnyLoss {
+    fn divisor(&self) -> u64 {
+        match self {
+            Self::MeanSquared => Loss::<T>::divisor(&MeanSquared),
+            Self::CrossEntropy => Loss::<T>::divisor(&CrossEntropy),
+        }
+    }
+    fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T {
+        match self {
+            Self::MeanSquared => MeanSquared.residual(outputs, target, sum),
+            Self::CrossEntropy => CrossEntropy.residual(outputs, target, sum),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Borrowed matrix views. Shapes are checked when a view is made and when views meet.
+
+use crate::error::Error;
+use crate::scalar::{Real, Scalar};
+
+/// A borrowed matrix: row-major when made from a slice, strided after [`MatRef::t`].
+///
+/// **Shapes** `rows x columns`; element `(i, j)` lies at `i row_stride + j column_stride`.
+#[derive(Debug)]
+pub struct MatRef<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<T> Clone for MatRef<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for MatRef<'_, T> {}
+
+impl<'a, T> MatRef<'a, T> {
+    /// Views a row-major slice as a `rows x columns` matrix.
+    ///
+    /// **Errors** [`Error::Length`] when the slice does not hold exactly that many values.
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Result<Self, Error> {
+        crate::error::check_length("matrix", rows.saturating_mul(columns), data.len())?;
+        Ok(Self { data, rows, columns, row_stride: columns, column_stride: 1 })
+    }
+
+    /// Views a slice as one column.
+    pub fn column_vector(data: &'a [T]) -> Self {
+        Self { data, rows: data.len(), columns: 1, row_stride: 1, column_stride: 1 }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// (rows, columns).
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// The transpose; no data moves.
+    pub fn t(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    /// Element `(i, j)`, or `None` outside.
+    pub fn get(&self, i: usize, j: usize) -> Option<&'a T> {
+        if i < self.rows && j < self.columns {
+            self.data.get(i * self.row_stride + j * self.column_stride)
+        } else {
+            None
+        }
+    }
+
+    /// The elements of row `i` from left to right; empty outside.
+    pub fn row(&self, i: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let length = if i < self.rows { self.columns } else { 0 };
+        self.data
+            .get(i.saturating_mul(self.row_stride)..)
+            .unwrap_or_default()
+            .iter()
+            .step_by(if self.column_stride == 0 { 1 } else { self.column_stride })
+            .take(length)
+    }
+
+    /// The elements of column `j` from top to bottom; empty outside.
+    pub fn column(&self, j: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        self.t().row(j)
+    }
+
+    /// Row `i` as a slice, when its elements are contiguous.
+    pub fn row_slice(&self, i: usize) -> Option<&'a [T]> {
+        if i < self.rows && (self.column_stride == 1 || self.columns == 1) {
+            let start = i * self.row_stride;
+            self.data.get(start..start + self.columns)
+        } else {
+            None
+        }
+    }
+
+    /// The rows `start .. start + count`, clipped to the matrix.
+    pub fn row_range(self, start: usize, count: usize) -> Self {
+        let start = if start < self.rows { start } else { self.rows };
+        let count = if count < self.rows - start { count } else { self.rows - start };
+        let first = start * self.row_stride;
+        let data = self.data.get(first..).unwrap_or_default();
+        Self { data, rows: count, ..self }
+    }
+
+    /// The whole matrix as one row-major slice, when it is contiguous.
+    pub fn as_slice(&self) -> Option<&'a [T]> {
+        let contiguous = self.column_stride == 1 && self.row_stride == self.columns;
+        if contiguous { self.data.get(..self.rows * self.columns) } else { None }
+    }
+
+    /// Strides of rows and columns, and the slice in which they count.
+    pub(crate) fn parts(&self) -> (&'a [T], usize, usize) {
+        (self.data, self.row_stride, self.column_stride)
+    }
+
+    /// Checks the shape.
+    pub(crate) fn check_shape(&self, what: &'static str, expected: (usize, usize)) -> Result<(), Error> {
+        if self.shape() == expected { Ok(()) } else { Err(Error::Shape { what, expected, found: self.shape() }) }
+    }
+}
+
+impl<T: Scalar> MatRef<'_, T> {
+    /// Refuses infinities and NaN, naming the first one's place.
+    pub fn check_finite(&self, what: &'static str) -> Result<(), Error> {
+        if let Some(all) = self.as_slice()
+            && all.iter().all(T::is_finite)
+        {
+            return Ok(());
+        }
+        for row in 0..self.rows {
+            if let Some(column) = self.row(row).position(|x| !x.is_finite()) {
+                return Err(Error::NotFinite { what, row, column });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a, T> MatRef<'a, T> {
+    /// All elements, row by row.
+    pub fn elements(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let whole = *self;
+        (0..whole.rows).flat_map(move |i| whole.row(i))
+    }
+}
+
+impl<T: Real> MatRef<'_, T> {
+    /// Copies the elements, row-major, as `f64`.
+    pub(crate) fn widen_into(&self, to: &mut [f64]) {
+        for (slot, x) in to.iter_mut().zip(self.elements()) {
+            *slot = x.to_f64();
+        }
+    }
+}
+
+/// A mutable row-major matrix without gaps.
+#[derive(Debug)]
+pub struct MatMut<'a, T> {
+    data: &'a mut [T],
+    rows: usize,
+    columns: usize,
+}
+
+impl<'a, T> MatMut<'a, T> {
+    /// Views a row-major slice as a `rows x columns` matrix.
+    ///
+    /// **Errors** [`Error::Length`] when the slice does not hold exactly that many values.
+    pub fn new(data: &'a mut [T], rows: usize, columns: usize) -> Result<Self, Error> {
+        crate::error::check_length("matrix", rows.saturating_mul(columns), data.len())?;
+        Ok(Self { data, rows, columns })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// (rows, columns).
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// The same matrix, read-only.
+    pub fn as_ref(&self) -> MatRef<'_, T> {
+        MatRef {
+            data: self.data,
+            rows: self.rows,
+            columns: self.columns,
+            row_stride: self.columns,
+            column_stride: 1,
+        }
+    }
+
+    /// A shorter borrow of the same matrix.
+    pub fn reborrow(&mut self) -> MatMut<'_, T> {
+        MatMut { data: self.data, rows: self.rows, columns: self.columns }
+    }
+
+    /// The rows from top to bottom, each as a slice.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
+        let width = if self.columns == 0 { 1 } else { self.columns };
+        self.data.chunks_exact_mut(width)
+    }
+
+    /// All elements, row-major.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        self.data
+    }
+}

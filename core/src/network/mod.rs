@@ -1,0 +1,79 @@
+//! Fully connected networks on borrowed parameters: forward pass, gradient, output Jacobians.
+//!
+//! ```text
+//! h_l = W_l x_l (+ b_l),   x_{l+1} = phi(h_l),   x_0 = x,   f = W_L x_L (+ b_L)
+//! ```
+//! A [`Network`] is a view: a [`Shape`], an activation and one flat parameter slice. Const-sized networks
+//! ([`crate::network!`]) and run-time sized ones lend the same view.
+
+mod fixed;
+mod passes;
+pub(crate) mod shape;
+
+pub use shape::{
+    LayerSpan, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,
+};
+
+use crate::activation::Activation;
+use crate::error::{Error, check_length};
+use crate::matrix::MatRef;
+use crate::scalar::Scalar;
+
+/// A network: shape, activation, parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'a, T, A> {
+    shape: Shape<'a>,
+    activation: A,
+    parameters: &'a [T],
+}
+
+impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
+    /// Views flat parameters as a network.
+    ///
+    /// **Shapes** `parameters` holds [`Shape::parameters`] values: `W_0` row-major (outputs x inputs), `b_0`, `W_1`, ...
+    /// **Errors** [`Error::Length`]; [`Error::NotFinite`] with the index of the first parameter that is not finite.
+    pub fn new(shape: Shape<'a>, activation: A, parameters: &'a [T]) -> Result<Self, Error> {
+        check_length("parameters", shape.parameters(), parameters.len())?;
+        MatRef::new(parameters, 1, parameters.len())?.check_finite("parameters")?;
+        Ok(Self { shape, activation, parameters })
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Shape<'a> {
+        self.shape
+    }
+
+    /// The activation.
+    pub fn activation(&self) -> A {
+        self.activation
+    }
+
+    /// The flat parameters.
+    pub fn parameters(&self) -> &'a [T] {
+        self.parameters
+    }
+
+    /// The weights of a layer, (outputs x inputs).
+    ///
+    /// **Errors** [`Error::Architecture`] when there is no such layer.
+    pub fn weights(&self, layer: usize) -> Result<MatRef<'a, T>, Error> {
+        weights(self.parameters, self.shape.layer(layer)?)
+    }
+
+    /// The bias of a layer, or `None` where the network has none.
+    ///
+    /// **Errors** [`Error::Architecture`] when there is no such layer.
+    pub fn bias(&self, layer: usize) -> Result<Option<&'a [T]>, Error> {
+        let span = self.shape.layer(layer)?;
+        let range = span.offset + span.weights()..span.offset + span.parameters();
+        Ok(if span.bias { self.parameters.get(range) } else { None })
+    }
+}
+
+/// The weights of a layer in a flat slice of parameters, or of anything laid out like them (a gradient, a difference).
+///
+/// **Errors** [`Error::Length`] when the slice is too short.
+pub fn weights<T>(parameters: &[T], span: LayerSpan) -> Result<MatRef<'_, T>, Error> {
+    let range = span.offset..span.offset + span.weights();
+    MatRef::new(parameters.get(range).unwrap_or_default(), span.outputs, span.inputs)
+}

@@ -1,0 +1,314 @@
+//! The passes, a chunk of samples at a time. How many samples a workspace takes never changes a bit.
+
+use super::shape::{forward_row, jacobian_row, rows_of};
+use super::Network;
+use crate::activation::Activation;
+use crate::error::{Error, check_workspace};
+use crate::kernel::{self, Backend};
+use crate::loss::Loss;
+use crate::matrix::{MatMut, MatRef};
+use crate::reduce::SampleTree;
+use crate::scalar::Scalar;
+
+/// What a forward pass over m samples leaves behind.
+struct Trace<'w, T> {
+    /// `x_1 | x_2 | ... | x_L | f`, each (m x width) row-major.
+    activations: &'w mut [T],
+    /// `phi'(h_0) | ... | phi'(h_{L-1})`, each (m x width).
+    slopes: &'w mut [T],
+    /// What is left of the workspace.
+    rest: &'w mut [T],
+}
+
+impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
+    /// The outputs `f(x_a)`.
+    ///
+    /// **Shapes** inputs (n x d), outputs (n x c); workspace at least [`super::gradient_workspace`] of one sample.
+    /// **Arithmetic** every pre-activation is one fma chain over the layer's inputs, ascending, from the bias or `+0`.
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`]; the outputs are unchanged then.
+    pub fn forward<B: Backend<T>>(
+        &self,
+        backend: B,
+        inputs: MatRef<'_, T>,
+        mut outputs: MatMut<'_, T>,
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        let c = self.shape.outputs();
+        self.check_inputs(inputs)?;
+        outputs.as_ref().check_shape("outputs", (inputs.rows(), c))?;
+        let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
+        let mut targets = outputs.as_mut_slice().chunks_mut(rows * c);
+        let mut start = 0;
+        while start < inputs.rows() {
+            let x = inputs.row_range(start, rows);
+            let trace = self.trace(backend, x, workspace)?;
+            let (_, f) = split_end(trace.activations, x.rows() * c);
+            targets.next().unwrap_or_default().clone_from_slice(f);
+            start += x.rows();
+        }
+        Ok(())
+    }
+
+    /// Adds samples to the sums of the gradient and the loss over samples.
+    ///
+    /// The mean is taken once, by [`Network::finish_gradient`].
+    ///
+    /// **Shapes** inputs (n x d), targets (n x c); `sum` of length [`super::gradient_sum`]; workspace at least
+    /// [`super::gradient_workspace`] of one sample.
+    /// **Arithmetic** `delta_L = g`; `delta_{l-1} = (delta_l W_l) o phi'(h_{l-1})`, the chain over the outputs of layer l
+    /// ascending, then one product; `grad W_l += delta_l^T x_l`, `grad b_l += delta_l`, one chain over the samples of a
+    /// block; blocks in the tree of [`crate::reduce`].
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`]; the sum is unchanged then.
+    pub fn accumulate_gradient<B: Backend<T>>(
+        &self,
+        backend: B,
+        loss: impl Loss<T>,
+        inputs: MatRef<'_, T>,
+        targets: MatRef<'_, T>,
+        sum: &mut SampleTree<'_, T>,
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        self.check_inputs(inputs)?;
+        targets.check_shape("targets", (inputs.rows(), self.shape.outputs()))?;
+        targets.check_finite("targets")?;
+        crate::error::check_length("gradient sum", self.shape.parameters() + 1, sum.length())?;
+        sum.check_capacity(inputs.rows())?;
+        let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
+        let mut start = 0;
+        while start < inputs.rows() {
+            let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
+            let y = targets.row_range(start, x.rows());
+            self.add_chunk(backend, loss, x, y, sum.open_block(), workspace)?;
+            sum.advance(backend, x.rows())?;
+            start += x.rows();
+        }
+        Ok(())
+    }
+
+    /// Divides the sums by the number of samples and empties the sum.
+    ///
+    /// Returns the mean loss and the gradient, laid out like the parameters.
+    ///
+    /// **Errors** [`Error::NoSamples`], [`Error::Length`].
+    pub fn finish_gradient<'s, B: Backend<T>>(
+        &self,
+        backend: B,
+        loss: impl Loss<T>,
+        sum: &'s mut SampleTree<'_, T>,
+    ) -> Result<(T, &'s mut [T]), Error> {
+        crate::error::check_length("gradient sum", self.shape.parameters() + 1, sum.length())?;
+        let samples = core::num::NonZeroU64::new(sum.samples()).ok_or(Error::NoSamples)?;
+        let doubled = samples.get().checked_mul(loss.divisor()).and_then(core::num::NonZeroU64::new);
+        let all = sum.finish(backend);
+        let (gradient, value) = split_end(all, 1);
+        backend.vectorize(|| {
+            for g in gradient.iter_mut() {
+                *g = g.clone().divide_by(samples);
+            }
+        });
+        let value = value.first().cloned().unwrap_or_else(T::zero);
+        Ok((value.divide_by(doubled.unwrap_or(samples)), gradient))
+    }
+
+    /// The output Jacobians `J_a = df(x_a)/dh_l` of one hidden layer.
+    ///
+    /// **Shapes** inputs (n x d); out ((n c) x k), sample-major, k the width of hidden layer `layer`; workspace at least
+    /// [`super::jacobian_workspace`] of one sample.
+    /// **Arithmetic** `J_{L-1} = W_L o phi'(h_{L-1})`, one product; `J_{l-1} = (J_l W_l) o phi'(h_{l-1})`, the chain over
+    /// the width of layer l ascending, then one product.
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Architecture`].
+    pub fn jacobians<B: Backend<T>>(
+        &self,
+        backend: B,
+        layer: usize,
+        inputs: MatRef<'_, T>,
+        mut out: MatMut<'_, T>,
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        let c = self.shape.outputs();
+        let (_, k) = self.shape.feature_span(layer)?;
+        self.check_inputs(inputs)?;
+        out.as_ref().check_shape("Jacobians", (inputs.rows() * c, k))?;
+        let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
+        let mut targets = out.as_mut_slice().chunks_mut(rows * c * k);
+        let mut start = 0;
+        while start < inputs.rows() {
+            let x = inputs.row_range(start, rows);
+            let target = targets.next().unwrap_or_default();
+            self.each_jacobian(backend, x, workspace, |found, jacobian| {
+                if found == layer
+                    && let Some(values) = jacobian.as_slice()
+                {
+                    target.clone_from_slice(values);
+                }
+                Ok(())
+            })?;
+            start += x.rows();
+        }
+        Ok(())
+    }
+
+    /// Adds samples to the sums `sum_a J_a^T J_a` of every hidden layer, upper triangles only.
+    ///
+    /// The mean is taken once, by [`crate::feature::finish`].
+    ///
+    /// **Shapes** inputs (n x d); `sum` of length [`super::features`]; workspace at least [`super::jacobian_workspace`]
+    /// of one sample.
+    /// **Arithmetic** inside a block one chain over (sample, output) for each element; blocks in the tree of
+    /// [`crate::reduce`].
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`]; the sum is unchanged then.
+    pub fn accumulate_features<B: Backend<T>>(
+        &self,
+        backend: B,
+        inputs: MatRef<'_, T>,
+        sum: &mut SampleTree<'_, T>,
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        self.check_inputs(inputs)?;
+        crate::error::check_length("feature sum", self.shape.features(), sum.length())?;
+        sum.check_capacity(inputs.rows())?;
+        let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
+        let mut start = 0;
+        while start < inputs.rows() {
+            let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
+            let open = sum.open_block();
+            self.each_jacobian(backend, x, workspace, |layer, jacobian| {
+                let (offset, k) = self.shape.feature_span(layer)?;
+                let features = open.get_mut(offset..offset + k * k).unwrap_or_default();
+                kernel::accumulate_outer(backend, MatMut::new(features, k, k)?, jacobian)
+            })?;
+            sum.advance(backend, x.rows())?;
+            start += x.rows();
+        }
+        Ok(())
+    }
+
+    /// Forward pass over the rows of x, keeping activations and slopes.
+    fn trace<'w, B: Backend<T>>(
+        &self,
+        backend: B,
+        x: MatRef<'_, T>,
+        workspace: &'w mut [T],
+    ) -> Result<Trace<'w, T>, Error> {
+        let m = x.rows();
+        let hidden: usize = self.shape.widths().iter().skip(1).take(self.shape.hidden_layers()).sum();
+        let (activations, rest) = split_start(workspace, m * (hidden + self.shape.outputs()));
+        let (slopes, rest) = split_start(rest, m * hidden);
+        let (mut later, mut later_slopes) = (&mut *activations, &mut *slopes);
+        let mut previous = x;
+        for (layer, span) in self.shape.spans().enumerate() {
+            let (z, after) = split_start(later, m * span.outputs);
+            match self.bias(layer)? {
+                Some(bias) => z.chunks_exact_mut(span.outputs).for_each(|row| row.clone_from_slice(bias)),
+                None => z.fill(T::zero()),
+            }
+            let weights = self.weights(layer)?;
+            kernel::accumulate(backend, MatMut::new(z, m, span.outputs)?, previous, weights.t())?;
+            if layer < self.shape.hidden_layers() {
+                let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
+                self.activation.apply_with_slope(backend, z, slope);
+                later_slopes = after_slope;
+            }
+            previous = MatRef::new(z, m, span.outputs)?;
+            later = after;
+        }
+        Ok(Trace { activations, slopes, rest })
+    }
+
+    /// Forward and backward over one chunk inside a block. `delta_l` takes the place of `x_{l+1}` once that is used up.
+    fn add_chunk<B: Backend<T>>(
+        &self,
+        backend: B,
+        loss: impl Loss<T>,
+        x: MatRef<'_, T>,
+        y: MatRef<'_, T>,
+        sum: &mut [T],
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        let (m, c) = (x.rows(), self.shape.outputs());
+        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace)?;
+        let (gradient, value) = split_end(sum, 1);
+        let (mut earlier, mut delta) = split_end(activations, m * c);
+        if let Some(value) = value.first_mut() {
+            for (row, f) in delta.chunks_exact_mut(c).enumerate() {
+                let target = y.row_slice(row).unwrap_or_default();
+                *value = loss.residual(f, target, value.clone());
+            }
+        }
+        let mut slopes = slopes;
+        for span in self.shape.spans().rev() {
+            let residual = MatRef::new(delta, m, span.outputs)?;
+            let gradient = gradient.get_mut(span.range()).unwrap_or_default();
+            let (weights, bias) = split_start(gradient, span.weights());
+            let weights = MatMut::new(weights, span.outputs, span.inputs)?;
+            if span.bias {
+                for row in delta.chunks_exact(span.outputs) {
+                    bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
+                }
+            }
+            if span.offset == 0 {
+                return kernel::accumulate(backend, weights, residual.t(), x);
+            }
+            let (before, current) = split_end(earlier, m * span.inputs);
+            kernel::accumulate(backend, weights, residual.t(), MatRef::new(current, m, span.inputs)?)?;
+            let next = super::weights(self.parameters, span)?;
+            kernel::product(backend, MatMut::new(current, m, span.inputs)?, residual, next)?;
+            let (before_slopes, slope) = split_end(slopes, m * span.inputs);
+            kernel::mask_assign(backend, current, slope, span.inputs, 1);
+            (earlier, delta, slopes) = (before, current, before_slopes);
+        }
+        Ok(())
+    }
+
+    /// Hands the Jacobians ((m c) x k) of each hidden layer, from the last to the first, to `visit`.
+    fn each_jacobian<B: Backend<T>>(
+        &self,
+        backend: B,
+        x: MatRef<'_, T>,
+        workspace: &mut [T],
+        mut visit: impl FnMut(usize, MatRef<'_, T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (m, c) = (x.rows(), self.shape.outputs());
+        let Trace { mut slopes, rest, .. } = self.trace(backend, x, workspace)?;
+        let (mut current, mut next) = rest.split_at_mut_checked(rest.len() / 2).unwrap_or_default();
+        for (layer, span) in self.shape.spans().enumerate().skip(1).rev() {
+            let (before, slope) = split_end(slopes, m * span.inputs);
+            slopes = before;
+            let weights = self.weights(layer)?;
+            let jacobian = next.get_mut(..m * c * span.inputs).unwrap_or_default();
+            if layer == self.shape.hidden_layers() {
+                let readout = weights.as_slice().unwrap_or_default();
+                jacobian.chunks_exact_mut(readout.len()).for_each(|rows| rows.clone_from_slice(readout));
+            } else {
+                let above = MatRef::new(current.get(..m * c * span.outputs).unwrap_or_default(), m * c, span.outputs)?;
+                kernel::product(backend, MatMut::new(jacobian, m * c, span.inputs)?, above, weights)?;
+            }
+            kernel::mask_assign(backend, jacobian, slope, span.inputs, c);
+            visit(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;
+            (current, next) = (next, current);
+        }
+        Ok(())
+    }
+
+    fn check_inputs(&self, inputs: MatRef<'_, T>) -> Result<(), Error> {
+        inputs.check_shape("inputs", (inputs.rows(), self.shape.inputs()))?;
+        inputs.check_finite("inputs")
+    }
+
+    fn rows(&self, workspace: &[T], row: usize) -> Result<usize, Error> {
+        check_workspace("workspace", row, workspace.len())?;
+        Ok(rows_of(workspace.len(), row))
+    }
+}
+
+/// The first `count` values and the others; all and none when there are fewer.
+fn split_start<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    let count = if count < slice.len() { count } else { slice.len() };
+    slice.split_at_mut_checked(count).unwrap_or_default()
+}
+
+/// All but the last `count` values, and those.
+fn split_end<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    let middle = slice.len().saturating_sub(count);
+    slice.split_at_mut_checked(middle).unwrap_or_default()
+}

@@ -1,0 +1,234 @@
+//! Update rules: gradient descent and Speed Limited Optimization, with momentum and weight decay.
+//!
+//! ```text
+//! gradient descent   u_l = grad_l
+//! Speed Limited      u_l = C_l grad_l / (epsilon + |grad_l|_F)        layer by layer, weights and bias together
+//! plain              W <- W - eta u
+//! with memory        v <- mu v + u / C,   W <- W - eta C (v + lambda W)
+//! ```
+
+use crate::error::{Error, check_length, check_workspace};
+use crate::kernel::Backend;
+use crate::matrix::MatRef;
+use crate::network::{LayerSpan, Shape, weights};
+use crate::scalar::Real;
+
+/// How a layer's gradient becomes its step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Rule<'a> {
+    /// The gradient itself.
+    GradientDescent,
+    /// The gradient with its norm fixed: every layer moves at its own speed, whatever its gradient's size.
+    SpeedLimited {
+        /// `C_l` for every layer, the readout included.
+        speeds: &'a [f64],
+        /// Added to the norm, so that a vanishing gradient stops the layer. [`EPSILON`] by default.
+        epsilon: f64,
+    },
+}
+
+/// Default of Speed Limited Optimization's epsilon.
+pub const EPSILON: f64 = 1e-8;
+
+/// An update rule with its rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer<'a> {
+    /// How a layer's gradient becomes its step.
+    pub rule: Rule<'a>,
+    /// Step size eta.
+    pub rate: f64,
+    /// Momentum mu in [0, 1).
+    pub momentum: f64,
+    /// Weight decay lambda.
+    pub decay: f64,
+}
+
+impl<'a> Optimizer<'a> {
+    /// A rule without momentum and decay.
+    pub const fn new(rule: Rule<'a>, rate: f64) -> Self {
+        Self { rule, rate, momentum: 0.0, decay: 0.0 }
+    }
+
+    /// Values of state that the rule carries from step to step: none without momentum and decay, else a velocity and as
+    /// much scratch. It starts at zero.
+    pub fn state(&self, parameters: usize) -> usize {
+        if self.plain() { 0 } else { 2 * parameters }
+    }
+
+    fn plain(&self) -> bool {
+        self.momentum == 0.0 && self.decay == 0.0
+    }
+
+    /// Checks the parameters of the rule.
+    ///
+    /// **Errors** [`Error::Parameter`] for a rate, speed, epsilon, momentum or decay out of range; [`Error::Length`] for a
+    /// wrong number of speeds.
+    pub fn check(&self, shape: Shape<'_>) -> Result<(), Error> {
+        let at_least_zero = |what, x: f64| {
+            if x.is_finite() && x >= 0.0 {
+                Ok(())
+            } else {
+                Err(Error::Parameter { what, expected: "a finite number, at least 0", found: x })
+            }
+        };
+        at_least_zero("rate", self.rate)?;
+        at_least_zero("decay", self.decay)?;
+        at_least_zero("momentum", self.momentum)?;
+        if self.momentum >= 1.0 {
+            return Err(Error::Parameter { what: "momentum", expected: "less than 1", found: self.momentum });
+        }
+        if let Rule::SpeedLimited { speeds, epsilon } = self.rule {
+            check_length("speeds", shape.layers(), speeds.len())?;
+            at_least_zero("epsilon", epsilon)?;
+            speeds.iter().try_for_each(|speed| at_least_zero("speed", *speed))?;
+        }
+        Ok(())
+    }
+
+    /// One step.
+    ///
+    /// **Shapes** parameters and gradient as [`Shape::parameters`]; state at least [`Optimizer::state`].
+    /// **Arithmetic** `|grad_l|_F` in `f64` ([`Backend::dot`] over the weights, plus that over the bias as a column).
+    /// Plain: the factor `eta C_l / (epsilon + |grad_l|)` (or eta) in `f64`, rounded to the scalar once, then one fma an
+    /// element. With momentum or decay: `v <- fma(s, g, mu v)`, s the rounded `1 / (epsilon + |grad_l|)` (or 1), then
+    /// `W <- fma(-eta C_l, fma(lambda, W, v), W)`. A zero gradient moves nothing but the memory.
+    /// **Errors** those of [`Optimizer::check`]; [`Error::NotFinite`] when the gradient, its norm or a new value is not
+    /// finite. Parameters and velocity are unchanged then (the gradient and the scratch half of the state are not).
+    pub fn step<T: Real, B: Backend<T>>(
+        &self,
+        backend: B,
+        shape: Shape<'_>,
+        parameters: &mut [T],
+        gradient: &mut [T],
+        state: &mut [T],
+    ) -> Result<(), Error> {
+        self.check(shape)?;
+        check_length("parameters", shape.parameters(), parameters.len())?;
+        check_length("gradient", shape.parameters(), gradient.len())?;
+        check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
+        MatRef::new(gradient, 1, gradient.len())?.check_finite("gradient")?;
+        for span in shape.spans() {
+            self.check_norm(backend, span, gradient)?;
+        }
+        if self.plain() {
+            for commit in [false, true] {
+                for (layer, span) in shape.spans().enumerate() {
+                    let (unit, speed) = self.factors(backend, layer, span, gradient)?;
+                    let factor = T::from_f64(-(self.rate * speed * unit));
+                    let (w, g) = (slice(parameters, span), slice(gradient, span));
+                    if commit { backend.axpy(factor, g, w) } else { check_axpy(backend, span, factor, g, w)? }
+                }
+            }
+            return Ok(());
+        }
+        let (velocity, next) = state.split_at_mut_checked(parameters.len()).unwrap_or_default();
+        let next = next.get_mut(..parameters.len()).unwrap_or_default();
+        let momentum = T::from_f64(self.momentum);
+        for (layer, span) in shape.spans().enumerate() {
+            let (unit, speed) = self.factors(backend, layer, span, gradient)?;
+            let (v, next) = (slice(velocity, span), slice(next, span));
+            let (w, g) = (slice(parameters, span), slice(gradient, span));
+            backend.vectorize(|| next.iter_mut().zip(v.iter()).for_each(|(n, v)| *n = momentum * *v));
+            backend.axpy(T::from_f64(unit), g, next);
+            MatRef::new(next, 1, next.len())?.check_finite("velocity")?;
+            g.copy_from_slice(next);
+            backend.axpy(T::from_f64(self.decay), w, g);
+            check_axpy(backend, span, T::from_f64(-(self.rate * speed)), g, w)?;
+        }
+        for (layer, span) in shape.spans().enumerate() {
+            let factor = T::from_f64(-(self.rate * self.speed(layer)));
+            backend.axpy(factor, slice(gradient, span), slice(parameters, span));
+        }
+        velocity.copy_from_slice(next);
+        Ok(())
+    }
+
+    fn speed(&self, layer: usize) -> f64 {
+        match self.rule {
+            Rule::GradientDescent => 1.0,
+            Rule::SpeedLimited { speeds, .. } => speeds.get(layer).copied().unwrap_or(0.0),
+        }
+    }
+
+    /// What the gradient is multiplied by before the rate, and the layer's speed.
+    fn factors<T: Real, B: Backend<T>>(
+        &self,
+        backend: B,
+        layer: usize,
+        span: LayerSpan,
+        gradient: &[T],
+    ) -> Result<(f64, f64), Error> {
+        let Rule::SpeedLimited { epsilon, .. } = self.rule else { return Ok((1.0, 1.0)) };
+        let norm = gradient_norm(backend, span, gradient)?;
+        Ok((if norm > 0.0 { 1.0 / (epsilon + norm) } else { 0.0 }, self.speed(layer)))
+    }
+
+    fn check_norm<T: Real, B: Backend<T>>(&self, backend: B, span: LayerSpan, gradient: &[T]) -> Result<(), Error> {
+        if matches!(self.rule, Rule::GradientDescent) || gradient_norm(backend, span, gradient)?.is_finite() {
+            return Ok(());
+        }
+        Err(Error::NotFinite { what: "norm of a layer's gradient", row: 0, column: span.offset })
+    }
+}
+
+/// `|grad_l|_F` of a layer's weights and bias, in `f64`.
+pub fn gradient_norm<T: Real, B: Backend<T>>(backend: B, span: LayerSpan, gradient: &[T]) -> Result<f64, Error> {
+    let w = weights(gradient, span)?;
+    let bias = gradient.get(span.offset + span.weights()..span.offset + span.parameters()).unwrap_or_default();
+    let bias = MatRef::column_vector(bias);
+    Ok(libm::sqrt(backend.dot(w, w) + backend.dot(bias, bias)))
+}
+
+/// Speeds that favour one layer: `C_target = contrast`, all others `1 / contrast`.
+///
+/// **Errors** [`Error::Architecture`] when there is no such layer, [`Error::Parameter`] unless the contrast is a positive
+/// number.
+pub fn target_speeds(target: usize, contrast: f64, speeds: &mut [f64]) -> Result<(), Error> {
+    if target >= speeds.len() {
+        return Err(Error::Architecture { reason: "no such layer", at: target });
+    }
+    if !(contrast.is_finite() && contrast > 0.0) {
+        return Err(Error::Parameter { what: "contrast", expected: "a positive number", found: contrast });
+    }
+    for (layer, speed) in speeds.iter_mut().enumerate() {
+        *speed = if layer == target { contrast } else { 1.0 / contrast };
+    }
+    Ok(())
+}
+
+/// The hidden layer with the lowest correlation: the target of the policy that re-chooses it at each measurement.
+///
+/// Undefined correlations (`None`) do not compete; ties go to the earlier layer; `None` when nothing is defined.
+pub fn lowest_correlation(correlations: impl IntoIterator<Item = Option<f64>>) -> Option<usize> {
+    let mut lowest: Option<(usize, f64)> = None;
+    for (layer, value) in correlations.into_iter().enumerate() {
+        if let Some(value) = value
+            && lowest.is_none_or(|(_, least)| value < least)
+        {
+            lowest = Some((layer, value));
+        }
+    }
+    lowest.map(|(layer, _)| layer)
+}
+
+fn slice<T>(all: &mut [T], span: LayerSpan) -> &mut [T] {
+    all.get_mut(span.range()).unwrap_or_default()
+}
+
+/// Refuses a step `y + a x` of which one value is not finite, before it is taken.
+fn check_axpy<T: Real>(backend: impl Backend<T>, span: LayerSpan, a: T, x: &[T], y: &[T]) -> Result<(), Error> {
+    let (limit, factor) = (T::LARGEST / 4.0, a.to_f64().abs());
+    let surely = backend.vectorize(|| {
+        x.iter().zip(y).fold(true, |all, (x, y)| {
+            all & (factor * x.to_f64().abs() < limit) & (y.to_f64().abs() < limit)
+        })
+    });
+    if surely {
+        return Ok(());
+    }
+    match x.iter().zip(y).position(|(x, y)| !T::fma(&a, x, *y).is_finite()) {
+        Some(index) => Err(Error::NotFinite { what: "updated parameters", row: 0, column: span.offset + index }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,172 @@
+//! Reproducible random numbers: ChaCha8 streams, uniforms, normals, shuffles and initialisers.
+//!
+//! Every value takes a fixed number of draws and no `usize` decides anything, so that 32-bit and 64-bit machines agree.
+
+mod initialize;
+
+pub use initialize::Initializer;
+
+use crate::elementary::normal_quantile;
+use crate::scalar::Real;
+
+/// What a stream is for: streams of one seed with different purposes or indices are independent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// Initial parameters; the index is the layer.
+    Parameters = 1,
+    /// Training inputs.
+    TrainInputs = 2,
+    /// Test inputs.
+    TestInputs = 3,
+    /// Random training labels.
+    TrainLabels = 4,
+    /// Random test labels.
+    TestLabels = 5,
+    /// Order of samples; the index is the epoch.
+    Shuffle = 6,
+    /// Division of data into training and test.
+    Split = 7,
+    /// Monte Carlo trials; the index is the trial.
+    Trial = 8,
+}
+
+/// A stream of the ChaCha cipher with 8 rounds.
+///
+/// **Arithmetic** 32-byte key: the seed in the first 8 bytes, little-endian, then zeros; 64-bit block counter from 0;
+/// 64-bit nonce `purpose 2^32 + index`. The words of a block come out in order, each as it stands (little-endian when
+/// taken as bytes). [`Stream::next_u64`] takes two words, the low one first.
+/// **Source** D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    key: [u32; 8],
+    nonce: u64,
+    counter: u64,
+    block: [u32; 16],
+    used: u8,
+}
+
+impl Stream {
+    /// The stream of a seed for a purpose.
+    pub fn new(seed: u64, purpose: Purpose, index: u32) -> Self {
+        let mut key = [0; 8];
+        let [low, high, ..] = &mut key;
+        (*low, *high) = (seed as u32, (seed >> 32) as u32);
+        let nonce = (u64::from(purpose as u32) << 32) | u64::from(index);
+        Self { key, nonce, counter: 0, block: [0; 16], used: 16 }
+    }
+
+    /// The next 32 bits.
+    pub fn next_u32(&mut self) -> u32 {
+        if usize::from(self.used) >= self.block.len() {
+            self.block = chacha8(&self.key, self.counter, self.nonce);
+            self.counter = self.counter.wrapping_add(1);
+            self.used = 0;
+        }
+        let word = self.block.get(usize::from(self.used)).copied().unwrap_or(0);
+        self.used += 1;
+        word
+    }
+
+    /// The next 64 bits, low word first.
+    pub fn next_u64(&mut self) -> u64 {
+        let low = u64::from(self.next_u32());
+        low | (u64::from(self.next_u32()) << 32)
+    }
+
+    /// Uniform in (0, 1): `(k + 1/2) 2^-52` with the top 52 of 64 bits; exact, never 0 or 1.
+    pub fn uniform(&mut self) -> f64 {
+        ((self.next_u64() >> 12) as f64 + 0.5) * (f64::EPSILON)
+    }
+
+    /// Standard normal: [`normal_quantile`] of one uniform; at most 8.3 in magnitude.
+    pub fn normal(&mut self) -> f64 {
+        normal_quantile(self.uniform())
+    }
+
+    /// Uniform in `0 .. bound` by multiplication of 64 bits; the bias is at most `bound 2^-64`. Zero for bound 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Puts the items into random order (Fisher and Yates, from the last item down).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            items.swap(last, other);
+        }
+    }
+
+    /// Fills with standard normals, each rounded from `f64`.
+    pub fn fill_normal<T: Real>(&mut self, out: &mut [T]) {
+        for slot in out {
+            *slot = T::from_f64(self.normal());
+        }
+    }
+}
+
+/// One block of 16 words.
+fn chacha8(key: &[u32; 8], counter: u64, nonce: u64) -> [u32; 16] {
+    let [k0, k1, k2, k3, k4, k5, k6, k7] = *key;
+    let start = [
+        0x6170_7865,
+        0x3320_646e,
+        0x7962_2d32,
+        0x6b20_6574,
+        k0,
+        k1,
+        k2,
+        k3,
+        k4,
+        k5,
+        k6,
+        k7,
+        counter as u32,
+        (counter >> 32) as u32,
+        nonce as u32,
+        (nonce >> 32) as u32,
+    ];
+    let [mut a, mut b, mut c, mut d] = [0, 4, 8, 12].map(|row| row_of(&start, row));
+    for _ in 0..4 {
+        for diagonal in [false, true] {
+            if diagonal {
+                (b, c, d) = (rotate(b, 1), rotate(c, 2), rotate(d, 3));
+            }
+            quarter_rounds(&mut a, &mut b, &mut c, &mut d);
+            if diagonal {
+                (b, c, d) = (rotate(b, 3), rotate(c, 2), rotate(d, 1));
+            }
+        }
+    }
+    let mut out = start;
+    for (slot, mixed) in out.iter_mut().zip(a.into_iter().chain(b).chain(c).chain(d)) {
+        *slot = slot.wrapping_add(mixed);
+    }
+    out
+}
+
+fn row_of(words: &[u32; 16], first: usize) -> [u32; 4] {
+    let mut row = [0; 4];
+    row.iter_mut().zip(words.iter().skip(first)).for_each(|(slot, word)| *slot = *word);
+    row
+}
+
+fn rotate(mut row: [u32; 4], by: usize) -> [u32; 4] {
+    row.rotate_left(by);
+    row
+}
+
+/// Four quarter-rounds side by side.
+fn quarter_rounds(a: &mut [u32; 4], b: &mut [u32; 4], c: &mut [u32; 4], d: &mut [u32; 4]) {
+    let step = |sum: &mut [u32; 4], with: &[u32; 4], mix: &mut [u32; 4], by: u32| {
+        for ((sum, with), mix) in sum.iter_mut().zip(with).zip(mix) {
+            *sum = sum.wrapping_add(*with);
+            *mix = (*mix ^ *sum).rotate_left(by);
+        }
+    };
+    step(a, b, d, 16);
+    step(c, d, b, 12);
+    step(a, b, d, 8);
+    step(c, d, b, 7);
+}

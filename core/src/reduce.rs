@@ -1,0 +1,302 @@
+//! The order in which things are summed: blocks of samples, and the binary-counter tree over them.
+//!
+//! ```text
+//! block        0   1   2   3   4          a block: one ascending chain over its samples
+//!               \ /     \ /    |
+//!               0-1     2-3    |          after block i: merge while the top two have equal height
+//!                  \   /       |
+//!                   0-3        |          at the end: fold from the newest to the oldest,
+//!                      \______/           always older + newer
+//! ```
+//! An aligned power-of-two run of blocks is a subtree, so any division of the blocks among chunks, threads or ranks
+//! that ends at block boundaries gives the same bits; any division inside a block continues its chain.
+
+use crate::error::{Error, check_workspace};
+use crate::kernel::{Backend, add_assign};
+use crate::scalar::Scalar;
+
+/// Samples in a block.
+pub const SAMPLE_BLOCK: usize = 256;
+
+/// Most subtrees a sum over `u64` many blocks can hold at once.
+const HEIGHTS: usize = 128;
+
+/// Number of blocks that `samples` samples fill or begin.
+pub const fn blocks(samples: u64) -> u64 {
+    samples.div_ceil(SAMPLE_BLOCK as u64)
+}
+
+/// Buffers that a sum of at most `samples` samples from block 0 on needs: the subtrees held while the last block is
+/// open, and that block.
+pub const fn buffers(samples: u64) -> usize {
+    let last = blocks(samples).saturating_sub(1);
+    // The most ones among the numbers 0 ..= last: last itself, or the longest run of ones below it.
+    let below = (u64::BITS - last.leading_zeros()).saturating_sub(1);
+    let most = if last.count_ones() > below { last.count_ones() } else { below };
+    most as usize + 1
+}
+
+/// Buffers that a sum over `blocks` consecutive blocks needs, wherever it starts: at most `2 ceil(log2 blocks) + 1`
+/// subtrees tile the range.
+pub const fn partial_buffers(blocks: u64) -> usize {
+    if blocks <= 1 {
+        return 1;
+    }
+    2 * (u64::BITS - (blocks - 1).leading_zeros()) as usize + 1
+}
+
+/// Adds values in the binary-counter tree over their index.
+pub(crate) struct Counter<T> {
+    sums: [Option<T>; 64],
+    count: u64,
+}
+
+impl<T: Scalar> Counter<T> {
+    pub(crate) fn new() -> Self {
+        Self { sums: [const { None }; 64], count: 0 }
+    }
+
+    /// Slot `h` holds the pending sum of height `h`; pushing is adding one to the binary number of full slots.
+    pub(crate) fn push(&mut self, value: T) {
+        let mut carry = value;
+        for slot in &mut self.sums {
+            match slot.take() {
+                Some(older) => carry = older + carry,
+                None => {
+                    *slot = Some(carry);
+                    break;
+                }
+            }
+        }
+        self.count += 1;
+    }
+
+    /// Folds from the newest to the oldest; `+0` when nothing was pushed.
+    pub(crate) fn finish(self) -> T {
+        let mut total: Option<T> = None;
+        for older in self.sums.into_iter().flatten() {
+            total = Some(match total {
+                Some(newer) => older + newer,
+                None => older,
+            });
+        }
+        total.unwrap_or_else(T::zero)
+    }
+}
+
+/// A sum of vectors over samples, in the order of the contract, in the caller's memory.
+///
+/// The open block is a plain buffer into which kernels go on accumulating; [`SampleTree::advance`] says how many samples
+/// were added. Subtrees lie in the storage from the oldest to the newest, the open block behind them.
+///
+/// **Shapes** every summand is a vector of `length` values; storage holds [`buffers`] (or [`partial_buffers`]) of them.
+#[derive(Debug)]
+pub struct SampleTree<'a, T> {
+    storage: &'a mut [T],
+    length: usize,
+    start: u64,
+    /// First block after the closed ones.
+    end: u64,
+    heights: [u8; HEIGHTS],
+    held: usize,
+    /// Samples in the open block.
+    open: usize,
+}
+
+impl<'a, T: Scalar> SampleTree<'a, T> {
+    /// An empty sum of vectors of `length` values that begins at block `start`.
+    ///
+    /// **Errors** [`Error::Workspace`] when the storage holds less than one vector.
+    pub fn new(storage: &'a mut [T], length: usize, start: u64) -> Result<Self, Error> {
+        check_workspace("sample tree storage", length, storage.len())?;
+        let mut tree = Self { storage, length, start, end: start, heights: [0; HEIGHTS], held: 0, open: 0 };
+        tree.clear_open();
+        Ok(tree)
+    }
+
+    /// Values in one summand.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Samples summed so far.
+    pub fn samples(&self) -> u64 {
+        (self.end - self.start) * SAMPLE_BLOCK as u64 + self.open as u64
+    }
+
+    /// Samples that the open block still takes.
+    pub fn room(&self) -> usize {
+        SAMPLE_BLOCK - self.open
+    }
+
+    /// Checks that `samples` more samples fit into the storage.
+    ///
+    /// **Errors** [`Error::Workspace`] with the number of values that would be needed.
+    pub fn check_capacity(&self, samples: usize) -> Result<(), Error> {
+        let capacity = self.storage.len().checked_div(self.length).unwrap_or(HEIGHTS);
+        let capacity = if capacity < HEIGHTS { capacity } else { HEIGHTS };
+        let last = self.end + blocks((self.open + samples) as u64).saturating_sub(1);
+        let mut needed = 0;
+        // The subtrees held when block b opens are the maximal aligned ones that tile [start, b): follow the counter.
+        let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
+        while tiling.end < last {
+            if tiling.held + 1 > needed {
+                needed = tiling.held + 1;
+            }
+            tiling.push(0, self.start);
+        }
+        if tiling.held + 1 > needed {
+            needed = tiling.held + 1;
+        }
+        if needed <= capacity {
+            Ok(())
+        } else {
+            Err(Error::Workspace {
+                what: "sample tree storage",
+                needed: needed.saturating_mul(self.length),
+                found: self.storage.len(),
+            })
+        }
+    }
+
+    /// The open block's running sum, for kernels to go on accumulating into.
+    pub fn open_block(&mut self) -> &mut [T] {
+        let first = self.held * self.length;
+        self.storage.get_mut(first..first + self.length).unwrap_or_default()
+    }
+
+    /// Says that `samples` samples were added to the open block, and closes it when it is full.
+    ///
+    /// **Errors** [`Error::Workspace`] when the block cannot take them, or the next block has no buffer (nothing
+    /// changes then: ask [`SampleTree::check_capacity`] before accumulating).
+    pub fn advance<B: Backend<T>>(&mut self, backend: B, samples: usize) -> Result<(), Error> {
+        if samples > self.room() {
+            return Err(Error::Workspace { what: "open block", needed: samples, found: self.room() });
+        }
+        self.open += samples;
+        if self.open == SAMPLE_BLOCK {
+            self.open = 0;
+            self.close(backend, 0);
+        }
+        Ok(())
+    }
+
+    /// Appends a sum over the blocks that follow; same bits as if its samples had come here.
+    ///
+    /// **Errors** [`Error::NotAdjacent`], [`Error::InsideBlock`], [`Error::Length`] or [`Error::Workspace`].
+    pub fn merge<B: Backend<T>>(&mut self, backend: B, later: &SampleTree<'_, T>) -> Result<(), Error> {
+        crate::error::check_length("summand", self.length, later.length)?;
+        if self.open != 0 {
+            return Err(Error::InsideBlock { samples: self.open });
+        }
+        if later.start != self.end {
+            return Err(Error::NotAdjacent { end: self.end, start: later.start });
+        }
+        let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
+        let mut needed = tiling.held + 1;
+        for height in later.heights.iter().take(later.held) {
+            if tiling.held + 1 > needed {
+                needed = tiling.held + 1;
+            }
+            tiling.push(*height, self.start);
+        }
+        if later.open > 0 && tiling.held + 1 > needed {
+            needed = tiling.held + 1;
+        }
+        check_workspace("sample tree storage", needed.saturating_mul(self.length), self.storage.len())?;
+        let mut summands = later.storage.chunks_exact(if later.length == 0 { 1 } else { later.length });
+        for height in later.heights.iter().take(later.held) {
+            let subtree = summands.next().unwrap_or_default();
+            self.open_block().clone_from_slice(subtree);
+            self.close(backend, *height);
+        }
+        if later.open > 0 {
+            self.open_block().clone_from_slice(summands.next().unwrap_or_default());
+            self.open = later.open;
+        }
+        Ok(())
+    }
+
+    /// Folds everything into one sum, newest to oldest, and returns it. The tree is empty afterwards and the sum stays
+    /// where it is until the next [`SampleTree::reset`].
+    pub fn finish<B: Backend<T>>(&mut self, backend: B) -> &mut [T] {
+        let mut live = self.held + usize::from(self.open > 0);
+        while live > 1 {
+            let (older, newer) = self.top_two(live);
+            add_assign(backend, older, newer);
+            live -= 1;
+        }
+        (self.held, self.open, self.end) = (0, 0, self.start);
+        self.open_block()
+    }
+
+    /// Empties the sum, to begin again at the same block.
+    pub fn reset(&mut self) {
+        (self.held, self.open, self.end) = (0, 0, self.start);
+        self.clear_open();
+    }
+
+    /// Closes the open block as a subtree of `height`, merges what is complete, and opens the next.
+    fn close<B: Backend<T>>(&mut self, backend: B, height: u8) {
+        let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
+        let merges = tiling.push(height, self.start);
+        let mut live = self.held + 1;
+        for _ in 0..merges {
+            let (older, newer) = self.top_two(live);
+            add_assign(backend, older, newer);
+            live -= 1;
+        }
+        (self.heights, self.held, self.end) = (tiling.heights, tiling.held, tiling.end);
+        self.clear_open();
+    }
+
+    /// The last two of the first `live` buffers.
+    fn top_two(&mut self, live: usize) -> (&mut [T], &[T]) {
+        let middle = (live - 1) * self.length;
+        let (before, after) = self.storage.split_at_mut_checked(middle).unwrap_or_default();
+        let older = before.get_mut(middle.saturating_sub(self.length)..).unwrap_or_default();
+        (older, after.get(..self.length).unwrap_or_default())
+    }
+
+    fn clear_open(&mut self) {
+        self.open_block().fill(T::zero());
+    }
+}
+
+/// Which aligned subtrees tile a range of blocks.
+struct Tiling {
+    heights: [u8; HEIGHTS],
+    held: usize,
+    end: u64,
+}
+
+impl Tiling {
+    /// Appends a subtree of `height` and says how many merges that completes: two neighbours of equal height merge when
+    /// the older one begins at a multiple of twice their size.
+    fn push(&mut self, height: u8, start: u64) -> usize {
+        if let Some(slot) = self.heights.get_mut(self.held) {
+            *slot = height;
+            self.held += 1;
+        }
+        self.end += 1 << height;
+        let mut merges = 0;
+        while self.held >= 2 {
+            let (Some(newer), Some(older)) =
+                (self.heights.get(self.held - 1).copied(), self.heights.get(self.held - 2).copied())
+            else {
+                break;
+            };
+            let run = 1_u64 << newer;
+            let older_start = self.end - 2 * run;
+            if newer != older || older_start < start || older_start % (2 * run) != 0 {
+                break;
+            }
+            self.held -= 1;
+            if let Some(slot) = self.heights.get_mut(self.held - 1) {
+                *slot = older + 1;
+            }
+            merges += 1;
+        }
+        merges
+    }
+}

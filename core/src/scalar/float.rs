@@ -1,0 +1,141 @@
+//! `f32` and `f64` as scalars.
+
+use super::{Ordered, Real, Scalar, Transcendental, fma_f32, fma_f64};
+use crate::elementary;
+use core::num::NonZeroU64;
+
+impl Scalar for f32 {
+    type Wide = f64;
+    fn zero() -> Self {
+        0.0
+    }
+    fn one() -> Self {
+        1.0
+    }
+    fn from_integer(n: i64) -> Self {
+        n as f32
+    }
+    #[inline(always)]
+    fn fma(a: &Self, b: &Self, c: Self) -> Self {
+        fma_f32(*a, *b, c)
+    }
+    /// In `f64`, then rounded: for `n < 2^24` this is the correctly rounded quotient, as 53 >= 2 * 24 + 2.
+    fn divide_by(self, n: NonZeroU64) -> Self {
+        (f64::from(self) / n.get() as f64) as f32
+    }
+    #[inline(always)]
+    fn widen(&self) -> f64 {
+        f64::from(*self)
+    }
+    /// The product of two `f32` is exact in `f64`, so multiply-then-add rounds once too.
+    #[inline(always)]
+    fn fma_wide(a: &Self, b: &Self, c: f64) -> f64 {
+        f64::from(*a) * f64::from(*b) + c
+    }
+    #[inline(always)]
+    fn is_finite(&self) -> bool {
+        f32::is_finite(*self)
+    }
+}
+
+impl Scalar for f64 {
+    type Wide = f64;
+    fn zero() -> Self {
+        0.0
+    }
+    fn one() -> Self {
+        1.0
+    }
+    fn from_integer(n: i64) -> Self {
+        n as f64
+    }
+    #[inline(always)]
+    fn fma(a: &Self, b: &Self, c: Self) -> Self {
+        fma_f64(*a, *b, c)
+    }
+    fn divide_by(self, n: NonZeroU64) -> Self {
+        self / n.get() as f64
+    }
+    #[inline(always)]
+    fn widen(&self) -> f64 {
+        *self
+    }
+    #[inline(always)]
+    fn is_finite(&self) -> bool {
+        f64::is_finite(*self)
+    }
+}
+
+impl Ordered for f32 {
+    #[inline(always)]
+    fn is_positive(&self) -> bool {
+        *self > 0.0
+    }
+}
+
+impl Ordered for f64 {
+    #[inline(always)]
+    fn is_positive(&self) -> bool {
+        *self > 0.0
+    }
+}
+
+impl Transcendental for f32 {
+    fn exp(&self) -> Self {
+        elementary::exp_f32(*self)
+    }
+    fn ln(&self) -> Self {
+        elementary::ln_f32(*self)
+    }
+    #[inline]
+    fn tanh(&self) -> Self {
+        elementary::tanh_f32(*self)
+    }
+}
+
+impl Transcendental for f64 {
+    fn exp(&self) -> Self {
+        elementary::exp(*self)
+    }
+    fn ln(&self) -> Self {
+        elementary::ln(*self)
+    }
+    #[inline]
+    fn tanh(&self) -> Self {
+        elementary::tanh(*self)
+    }
+}
+
+impl Real for f32 {
+    const NAME: &'static str = "f32";
+    const BYTES: usize = 4;
+    const UNIT_ROUNDOFF: f64 = 1.0 / 16_777_216.0;
+    const LARGEST: f64 = f32::MAX as f64;
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    fn canonical_bits(self) -> u64 {
+        u64::from(if self.is_nan() { 0x7fc0_0000 } else { self.to_bits() })
+    }
+}
+
+impl Real for f64 {
+    const NAME: &'static str = "f64";
+    const BYTES: usize = 8;
+    const UNIT_ROUNDOFF: f64 = f64::EPSILON / 2.0;
+    const LARGEST: f64 = f64::MAX;
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    fn canonical_bits(self) -> u64 {
+        if self.is_nan() { 0x7ff8_0000_0000_0000 } else { self.to_bits() }
+    }
+}

@@ -1,0 +1,189 @@
+//! The fused multiply-add of the contract: `a b + c` with one rounding, to nearest even.
+//!
+//! Hardware where the compile target promises it, else the software versions below. Both give the same bits (NaN
+//! payloads aside), which `tests/fma.rs` checks. The software versions are always compiled, so that any machine can
+//! check any other.
+
+/// `a b + c`, rounded once to nearest even.
+///
+/// **Arithmetic** The IEEE 754 operation `fusedMultiplyAdd`: subnormals kept, an exact zero sum of opposite terms
+/// is `+0`. The bits of a NaN are not promised.
+#[inline(always)]
+pub fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
+    crate::simd::fma::fma_f32(a, b, c)
+}
+
+/// `a b + c`, rounded once to nearest even.
+///
+/// **Arithmetic** The IEEE 754 operation `fusedMultiplyAdd`: subnormals kept, an exact zero sum of opposite terms
+/// is `+0`. The bits of a NaN are not promised.
+#[inline(always)]
+pub fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
+    crate::simd::fma::fma_f64(a, b, c)
+}
+
+/// [`fma_f32`] without the hardware instruction; selects instead of branches, so that loops over it vectorise.
+///
+/// The product of two `f32` is exact in `f64` (48 bits, exponents far inside the range). The sum is rounded to `f64`
+/// to odd: the nearest value `s`, moved one ulp towards its own error when it is inexact and its last bit is even.
+/// Rounding to odd with 53 >= 24 + 2 bits and then to nearest equals rounding once (Boldo and Melquiond, 2008), for
+/// subnormal and overflowing results too, because `s` keeps more bits than they need.
+#[doc(hidden)]
+#[inline]
+pub fn software_fma_f32(a: f32, b: f32, c: f32) -> f32 {
+    // An infinite or NaN sum makes the error NaN, and stays as it is.
+    let (s, e) = two_sum(f64::from(a) * f64::from(b), f64::from(c));
+    f64::from_bits(to_odd(s, e)) as f32
+}
+
+/// [`fma_f64`] without the hardware instruction.
+///
+/// Where no intermediate can overflow or lose bits to underflow: error-free product and sums of doubles, as Boldo and
+/// Melquiond arrange them (2008). With `a b = ph + pl`, `pl + c = th + tl`, `ph + th = vh + vl`, all exact, the result is
+/// `vh + odd(tl + vl)`, where `odd` rounds to odd. Everything else goes through [`integer_fma`].
+#[doc(hidden)]
+#[inline]
+pub fn software_fma_f64(a: f64, b: f64, c: f64) -> f64 {
+    const LOW: f64 = f64::from_bits((1023 - 450) << 52);
+    const HIGH: f64 = f64::from_bits((1023 + 450) << 52);
+    // The product is then a multiple of 2^-1004. A NaN fails the comparisons.
+    let tame = |x: f64| (x.abs() >= LOW) & (x.abs() < HIGH);
+    if !(tame(a) & tame(b) & (c.abs() < HIGH)) {
+        return integer_fma(a, b, c);
+    }
+    let (ph, pl) = two_product(a, b);
+    let (th, tl) = two_sum(pl, c);
+    let (vh, vl) = two_sum(ph, th);
+    let (s, e) = two_sum(tl, vl);
+    vh + f64::from_bits(to_odd(s, e))
+}
+
+/// The bits of `s + e` rounded to odd, where `s` is `s + e` rounded to nearest.
+///
+/// An inexact sum is never zero, so its neighbour away from zero is `bits + 1` and the other one `bits - 1`. A NaN `e`
+/// counts as exact.
+#[inline(always)]
+fn to_odd(s: f64, e: f64) -> u64 {
+    let bits = s.to_bits();
+    let outward = (e > 0.0) == (s > 0.0);
+    let neighbour = if outward { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
+    let inexact = (e < 0.0) | (e > 0.0);
+    if inexact & (bits & 1 == 0) { neighbour } else { bits }
+}
+
+/// Knuth: the rounded sum and its error.
+#[inline(always)]
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let s = a + b;
+    let t = s - a;
+    (s, (a - (s - t)) + (b - t))
+}
+
+/// Dekker and Veltkamp: the rounded product and its error.
+#[inline(always)]
+fn two_product(a: f64, b: f64) -> (f64, f64) {
+    let split = |x: f64| {
+        let t = 134_217_729.0 * x; // 2^27 + 1
+        let high = t - (t - x);
+        (high, x - high)
+    };
+    let (p, (ah, al), (bh, bl)) = (a * b, split(a), split(b));
+    (p, al * bl - (((p - ah * bh) - al * bh) - ah * bl))
+}
+
+/// `a b + c` in integers: 53 x 53-bit product, alignment with a sticky bit, one rounding.
+#[cold]
+fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
+    const SIGN: u64 = 1 << 63;
+    if !(a.is_finite() && b.is_finite()) || a == 0.0 || b == 0.0 {
+        // A product with a zero, an infinity or a NaN is exact, so two operations round once.
+        return a * b + c;
+    }
+    if !c.is_finite() {
+        return c; // the product is finite, even where `a * b` would overflow
+    }
+    if c == 0.0 {
+        // The product is not zero, so neither its sign nor its value heeds the sign of `c`, even if it underflows.
+        return a * b;
+    }
+    let (ma, ea) = decompose(a);
+    let (mb, eb) = decompose(b);
+    let (mc, ec) = decompose(c);
+    // Both terms as 128-bit integers times a power of two, the highest bit at 124 or 125, so that their sum fits.
+    let mut product = (u128::from(ma) * u128::from(mb)) << 20;
+    let product_exponent = ea + eb - 20;
+    let mut addend = u128::from(mc) << 72;
+    let addend_exponent = ec - 72;
+    // The term with the smaller exponent is shifted. Bits fall off into the sticky bit only after the 20 zeros at the
+    // end of the product (72 of the addend): then the exponents differ by 21 at least, at most one leading bit
+    // cancels, and the sticky bit stays far below the rounding position.
+    let exponent = if product_exponent >= addend_exponent {
+        addend = shift_right_sticky(addend, product_exponent.abs_diff(addend_exponent));
+        product_exponent
+    } else {
+        product = shift_right_sticky(product, product_exponent.abs_diff(addend_exponent));
+        addend_exponent
+    };
+    let product_sign = (a.to_bits() ^ b.to_bits()) & SIGN;
+    let addend_sign = c.to_bits() & SIGN;
+    let (sign, magnitude) = if product_sign == addend_sign {
+        (product_sign, product + addend)
+    } else if product >= addend {
+        (product_sign, product - addend)
+    } else {
+        (addend_sign, addend - product)
+    };
+    if magnitude == 0 {
+        return 0.0; // exact cancellation is +0 in this rounding mode
+    }
+    f64::from_bits(sign | round(magnitude, exponent))
+}
+
+/// `|x| = m 2^e` with `2^52 <= m < 2^53`, for finite nonzero `x`.
+#[inline]
+fn decompose(x: f64) -> (u64, i32) {
+    let bits = x.to_bits() & (u64::MAX >> 1);
+    let biased = (bits >> 52) as i32;
+    let fraction = bits & ((1 << 52) - 1);
+    if biased == 0 {
+        let shift = fraction.leading_zeros() - 11;
+        (fraction << shift, -1074 - shift as i32)
+    } else {
+        (fraction | 1 << 52, biased - 1075)
+    }
+}
+
+/// `x >> by`, the last bit set if any bit was lost.
+#[inline]
+fn shift_right_sticky(x: u128, by: u32) -> u128 {
+    if by >= 128 {
+        return u128::from(x != 0);
+    }
+    let kept = x >> by;
+    kept | u128::from(kept << by != x)
+}
+
+/// The bits of `m 2^e`, `0 < m < 2^127`, rounded to nearest even.
+#[inline]
+fn round(m: u128, e: i32) -> u64 {
+    const INFINITY: u64 = 0x7ff << 52;
+    let top = 127 - m.leading_zeros() as i32;
+    if e + top > 1023 {
+        return INFINITY;
+    }
+    // Exponent of the last kept bit: 53 bits, fewer at the subnormal end.
+    let last = if e + top - 52 > -1074 { e + top - 52 } else { -1074 };
+    let drop = last - e;
+    let significand = if drop <= 0 {
+        (m << drop.unsigned_abs()) as u64
+    } else if drop > 127 {
+        0 // below half of the smallest subnormal: m < 2^127
+    } else {
+        let kept = (m >> drop) as u64;
+        let rest = m & ((1 << drop) - 1);
+        let half = 1 << (drop - 1);
+        kept + u64::from(rest > half || (rest == half && kept & 1 == 1))
+    };
+    // The implicit bit of `significand` carries into the exponent field; so does a significand rounded up to 2^53.
+    (((last + 1074) as u64) << 52) + significand
+}

@@ -1,0 +1,90 @@
+//! The numbers the algorithms run on.
+//!
+//! Every algorithm of the crate is written once over [`Scalar`]. On `f32` and `f64` it is the bit contract; on a prime
+//! field it proves polynomial identities; on exact rationals it gives the truth without rounding; on
+//! [`Dual`] numbers it gives exact derivatives.
+
+mod dual;
+mod float;
+mod fma;
+
+pub use dual::Dual;
+pub use fma::{fma_f32, fma_f64, software_fma_f32, software_fma_f64};
+
+use core::fmt::Debug;
+use core::num::NonZeroU64;
+use core::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A commutative ring with a fused multiply-add, integers, and exact division by a nonzero integer.
+///
+/// **Arithmetic** On floats each operation rounds once, to nearest even; elsewhere every operation is exact.
+pub trait Scalar:
+    Clone
+    + PartialEq
+    + Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The type in which traces, norms and inner products of matrices accumulate: `f64` for floats, else `Self`.
+    type Wide: Scalar<Wide = Self::Wide>;
+
+    /// The additive identity (`+0` on floats).
+    fn zero() -> Self;
+    /// The multiplicative identity.
+    fn one() -> Self;
+    /// The integer `n`, rounded to nearest where the type cannot hold it.
+    fn from_integer(n: i64) -> Self;
+    /// `a b + c` with one rounding.
+    fn fma(a: &Self, b: &Self, c: Self) -> Self;
+    /// `self / n`, rounded once.
+    fn divide_by(self, n: NonZeroU64) -> Self;
+    /// The same value in the accumulation type; exact.
+    fn widen(&self) -> Self::Wide;
+    /// `a b + c` in the accumulation type, with one rounding.
+    #[inline(always)]
+    fn fma_wide(a: &Self, b: &Self, c: Self::Wide) -> Self::Wide {
+        Self::Wide::fma(&a.widen(), &b.widen(), c)
+    }
+    /// False for infinities and NaN. Exact types are always finite.
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+/// A scalar with an order, as far as ReLU needs one. Dual numbers are ordered by their value.
+pub trait Ordered: Scalar {
+    /// `self > 0`; false for both zeros and for NaN.
+    fn is_positive(&self) -> bool;
+}
+
+/// An ordered field with the elementary functions of the contract. See [`crate::elementary`] for their accuracy.
+pub trait Transcendental: Ordered + Div<Output = Self> {
+    /// `e^self`.
+    fn exp(&self) -> Self;
+    /// The natural logarithm.
+    fn ln(&self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh(&self) -> Self;
+}
+
+/// IEEE 754 binary32 or binary64. Sealed: the bit contract speaks of these two.
+pub trait Real:
+    Transcendental + Scalar<Wide = f64> + Copy + PartialOrd + Default + Send + Sync + crate::simd::Element + 'static
+{
+    /// Name as the command and the digests spell it: `"f32"` or `"f64"`.
+    const NAME: &'static str;
+    /// Bytes of one value.
+    const BYTES: usize;
+    /// Half an ulp of one: 2^-24 or 2^-53.
+    const UNIT_ROUNDOFF: f64;
+    /// The largest finite value.
+    const LARGEST: f64;
+    /// The nearest value, ties to even. Exact for `f64`.
+    fn from_f64(x: f64) -> Self;
+    /// The same value in `f64`; exact.
+    fn to_f64(self) -> f64;
+    /// The bit pattern, zero-extended, with every NaN mapped to the one positive quiet NaN.
+    fn canonical_bits(self) -> u64;
+}

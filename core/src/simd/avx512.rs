@@ -1,0 +1,66 @@
+//! x86-64 AVX-512F with AVX2 and FMA3.
+
+use super::Kernel;
+use super::lanes::Lanes;
+use core::arch::x86_64::*;
+
+/// Proof that AVX-512F with AVX2 and FMA3 may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The token, where the compile target guarantees the instructions.
+    pub const fn compiled() -> Option<Self> {
+        if cfg!(all(target_feature = "avx512f", target_feature = "avx2", target_feature = "fma")) { Some(Self(())) } else { None }
+    }
+
+    /// The token, where this machine and its operating system have the instructions.
+    pub fn detect() -> Option<Self> {
+        if super::cpu::avx512() { Some(Self(())) } else { None }
+    }
+
+    /// Runs a kernel compiled for this set.
+    #[inline(always)]
+    pub(crate) fn run<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        // SAFETY: the token proves that the instructions are there.
+        unsafe { run(self, kernel) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
+    kernel.run(set)
+}
+
+macro_rules! lanes {
+    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+        impl Lanes<$scalar> for Avx512 {
+            type Vector = $vector;
+            const WIDTH: usize = $width;
+            const ROWS: usize = 12;
+            #[inline(always)]
+            fn splat(self, x: $scalar) -> $vector {
+                // SAFETY: the token proves the instructions.
+                unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $scalar) -> $vector {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, x: $vector, to: *mut $scalar) {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $store(to, x) }
+            }
+            #[inline(always)]
+            fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: the token proves the instructions.
+                unsafe { $fma(a, b, c) }
+            }
+        }
+    };
+}
+
+lanes!(f32, __m512, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
+lanes!(f64, __m512d, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd);

@@ -1,0 +1,263 @@
+//! Instruction sets: tokens that prove one, and the kernels that run on it. The only `unsafe` of the crate.
+#![allow(unsafe_code, reason = "intrinsics and raw tiles; every block carries its proof")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub(crate) mod fma;
+#[cfg(target_arch = "x86_64")]
+mod cpu;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+
+#[cfg(all(target_arch = "x86", not(target_feature = "sse2")))]
+compile_error!(
+    "x86 without SSE2 computes in x87 registers, whose double rounding breaks the bit contract: build for i686 (SSE2) or later"
+);
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+
+use crate::kernel::{Backend, Definition, Region};
+use crate::matrix::{MatMut, MatRef};
+use crate::scalar::{Real, Scalar};
+
+/// An instruction set that is known to be there. All levels give the same bits.
+///
+/// A value can only be had from [`Level::scalar`], [`Level::detect`], [`Level::available`] or, where the compile target
+/// guarantees it, [`Level::compiled`]: holding one is the proof that its instructions may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Level {
+    /// The definition, on the scalar instructions of the compile target.
+    Scalar,
+    /// x86-64 AVX2 with FMA3.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// x86-64 AVX-512F.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+impl Level {
+    /// The reference level; always there.
+    pub const fn scalar() -> Self {
+        Self::Scalar
+    }
+
+    /// The best level that the compile target guarantees, for code without run-time detection.
+    pub const fn compiled() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(token) = Avx512::compiled() {
+                return Self::Avx512(token);
+            }
+            if let Some(token) = Avx2::compiled() {
+                return Self::Avx2(token);
+            }
+        }
+        Self::Scalar
+    }
+
+    /// The best level of this machine. Needs no `std`: on x86-64 it asks cpuid and xgetbv.
+    pub fn detect() -> Self {
+        let mut best = Self::compiled();
+        for level in Self::available() {
+            best = level;
+        }
+        best
+    }
+
+    /// Every level of this machine, from the reference to the best.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let levels = [
+            Some(Self::Scalar),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Avx512::detect().map(Self::Avx512),
+        ];
+        levels.into_iter().flatten()
+    }
+
+    /// Names of all levels that this build knows, there or not.
+    pub const NAMES: &'static [&'static str] = &[
+        "scalar",
+        #[cfg(target_arch = "x86_64")]
+        "avx2",
+        #[cfg(target_arch = "x86_64")]
+        "avx512",
+    ];
+
+    /// Name as `AGOP_LEVEL` and the benchmarks spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
+        }
+    }
+}
+
+/// What a scalar type needs to run on every [`Level`]. Sealed: implemented for `f32` and `f64`.
+pub trait Element: Sized + sealed::Sealed {
+    /// See [`Backend::accumulate`].
+    #[doc(hidden)]
+    fn accumulate(level: Level, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region);
+    /// See [`Backend::axpy`].
+    #[doc(hidden)]
+    fn axpy(level: Level, a: Self, x: &[Self], y: &mut [Self]);
+    /// See [`Backend::dot`].
+    #[doc(hidden)]
+    fn dot(level: Level, a: MatRef<'_, Self>, b: MatRef<'_, Self>) -> f64;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+macro_rules! element {
+    ($scalar:ty) => {
+        impl Element for $scalar {
+            fn accumulate(
+                level: Level,
+                c: MatMut<'_, Self>,
+                a: MatRef<'_, Self>,
+                b: MatRef<'_, Self>,
+                region: Region,
+            ) {
+                match level {
+                    Level::Scalar => Definition.accumulate(c, a, b, region),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2(token) => token.run(Accumulate { c, a, b, region }),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512(token) => token.run(Accumulate { c, a, b, region }),
+                }
+            }
+
+            fn axpy(level: Level, a: Self, x: &[Self], y: &mut [Self]) {
+                match level {
+                    Level::Scalar => Definition.axpy(a, x, y),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2(token) => token.run(Axpy { a, x, y }),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512(token) => token.run(Axpy { a, x, y }),
+                }
+            }
+
+            fn dot(level: Level, a: MatRef<'_, Self>, b: MatRef<'_, Self>) -> f64 {
+                match level {
+                    Level::Scalar => Definition.dot(a, b),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2(token) => token.run(Dot { a, b }),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512(token) => token.run(Dot { a, b }),
+                }
+            }
+        }
+    };
+}
+
+element!(f32);
+element!(f64);
+
+impl<T: Real> Backend<T> for Level {
+    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
+        T::accumulate(self, c, a, b, region);
+    }
+
+    fn axpy(self, a: T, x: &[T], y: &mut [T]) {
+        T::axpy(self, a, x, y);
+    }
+
+    fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> <T as Scalar>::Wide {
+        T::dot(self, a, b)
+    }
+
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Scalar => f(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(token) => token.run(Plain(f)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(token) => token.run(Plain(f)),
+        }
+    }
+}
+
+/// A kernel that is generic over the instruction set; [`Avx2::run`] and its siblings compile it for theirs.
+#[cfg(target_arch = "x86_64")]
+pub(crate) trait Kernel<S> {
+    type Output;
+    /// Implementations are `#[inline(always)]`, so that they are compiled inside the token's `target_feature` function.
+    fn run(self, set: S) -> Self::Output;
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Accumulate<'a, T> {
+    c: MatMut<'a, T>,
+    a: MatRef<'a, T>,
+    b: MatRef<'a, T>,
+    region: Region,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<T: Real, S: lanes::Lanes<T>> Kernel<S> for Accumulate<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        tile::accumulate(set, self.c, self.a, self.b, self.region);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Axpy<'a, T> {
+    a: T,
+    x: &'a [T],
+    y: &'a mut [T],
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<T: Real, S: lanes::Lanes<T>> Kernel<S> for Axpy<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        lanes::axpy(set, self.a, self.x, self.y);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Dot<'a, T> {
+    a: MatRef<'a, T>,
+    b: MatRef<'a, T>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<T: Real, S: lanes::Lanes<T> + lanes::Lanes<f64>> Kernel<S> for Dot<'_, T> {
+    type Output = f64;
+    #[inline(always)]
+    fn run(self, set: S) -> f64 {
+        lanes::dot(set, self.a, self.b)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Plain<F>(F);
+
+#[cfg(target_arch = "x86_64")]
+impl<R, F: FnOnce() -> R, S> Kernel<S> for Plain<F> {
+    type Output = R;
+    #[inline(always)]
+    fn run(self, _: S) -> R {
+        (self.0)()
+    }
+}

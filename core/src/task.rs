@@ -1,0 +1,111 @@
+//! Synthetic data whose features are known.
+
+use crate::elementary::{exp, ln};
+use crate::error::{Error, check_length};
+use crate::matrix::MatMut;
+use crate::random::Stream;
+use crate::scalar::{Real, Scalar};
+
+/// Standard deviation of coordinate `i` (from 0) under the power-law spectrum `lambda = 1 / (1 + (i+1)^alpha)`.
+///
+/// **Accuracy** a few `f64` ulps; deterministic (own `exp` and `ln`, correctly rounded square root). `alpha` zero gives
+/// `sqrt(1/2)` everywhere.
+pub fn power_law_deviation(i: u32, alpha: f64) -> f64 {
+    libm::sqrt(1.0 / (1.0 + exp(alpha * ln(f64::from(i) + 1.0))))
+}
+
+/// Fills the rows with independent Gaussians: `N(0, I)`, or with the power-law spectrum of the given exponent.
+///
+/// **Shapes** out (n x d).
+/// **Arithmetic** one draw a value in row-major order; normal times deviation in `f64`, rounded once.
+/// **Errors** [`Error::Parameter`] for an exponent that is not finite.
+pub fn fill_gaussian<T: Real>(
+    stream: &mut Stream,
+    spectrum: Option<f64>,
+    mut out: MatMut<'_, T>,
+) -> Result<(), Error> {
+    if let Some(alpha) = spectrum
+        && !alpha.is_finite()
+    {
+        return Err(Error::Parameter { what: "spectrum exponent", expected: "a finite number", found: alpha });
+    }
+    for row in out.rows_mut() {
+        for (i, slot) in row.iter_mut().enumerate() {
+            let deviation = spectrum.map_or(1.0, |alpha| power_law_deviation(i as u32, alpha));
+            *slot = T::from_f64(stream.normal() * deviation);
+        }
+    }
+    Ok(())
+}
+
+/// The chain monomial of rank r: `y = sum_{k<r} x_k x_{(k+1) mod r}`.
+///
+/// **Arithmetic** one fma chain over k ascending.
+/// **Errors** [`Error::Parameter`] unless `1 <= r <= d`.
+pub fn chain_monomial<T: Scalar>(rank: usize, x: &[T]) -> Result<T, Error> {
+    check_rank(rank, x.len())?;
+    let factors = x.iter().take(rank);
+    let next = x.iter().take(rank).cycle().skip(1);
+    Ok(factors.zip(next).fold(T::zero(), |sum, (a, b)| T::fma(a, b, sum)))
+}
+
+/// The expected gradient outer product `E[grad y grad y^T]` of the chain monomial under independent coordinates.
+///
+/// As `dy/dx_i = x_{i-1} + x_{i+1}` (indices mod r), its entry (i, j) is `sum_m c_im c_jm lambda_m`, with
+/// `c_im` the number of neighbours of i that are m. For r >= 5 and `N(0, I)`: 2 on the diagonal, 1 where `|i - j| = 2`
+/// (mod r).
+///
+/// **Shapes** out (d x d).
+/// **Errors** [`Error::Parameter`] unless `1 <= r <= d`; [`Error::Shape`] unless out is square.
+pub fn chain_monomial_outer_product(
+    rank: usize,
+    spectrum: Option<f64>,
+    mut out: MatMut<'_, f64>,
+) -> Result<(), Error> {
+    let d = out.columns();
+    out.as_ref().check_shape("expected gradient outer product", (d, d))?;
+    check_rank(rank, d)?;
+    let neighbours = |i: usize, m: usize| f64::from(u8::from((i + 1) % rank == m) + u8::from((m + 1) % rank == i));
+    for (i, row) in out.rows_mut().enumerate() {
+        for (j, slot) in row.iter_mut().enumerate() {
+            *slot = if i < rank && j < rank {
+                (0..rank).fold(0.0, |sum, m| {
+                    let deviation = spectrum.map_or(1.0, |alpha| power_law_deviation(m as u32, alpha));
+                    sum + neighbours(i, m) * neighbours(j, m) * (deviation * deviation)
+                })
+            } else {
+                0.0
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Turns class numbers into targets: one-hot minus `1 / classes`.
+///
+/// **Shapes** out (n x classes).
+/// **Arithmetic** `1 - 1/C` and `-1/C` in `f64`, rounded once.
+/// **Errors** [`Error::Length`]; [`Error::Parameter`] for a class that is too large.
+pub fn one_hot<T: Real>(labels: &[usize], mut out: MatMut<'_, T>) -> Result<(), Error> {
+    let classes = out.columns();
+    check_length("labels", out.rows(), labels.len())?;
+    if let Some(wrong) = labels.iter().find(|label| **label >= classes) {
+        let expected = "less than the number of classes";
+        return Err(Error::Parameter { what: "class", expected, found: *wrong as f64 });
+    }
+    let share = 1.0 / classes as f64;
+    for (row, label) in out.rows_mut().zip(labels) {
+        for (class, slot) in row.iter_mut().enumerate() {
+            *slot = T::from_f64(if class == *label { 1.0 - share } else { -share });
+        }
+    }
+    Ok(())
+}
+
+fn check_rank(rank: usize, dimension: usize) -> Result<(), Error> {
+    if (1..=dimension).contains(&rank) {
+        Ok(())
+    } else {
+        Err(Error::Parameter { what: "rank", expected: "between 1 and the dimension", found: rank as f64 })
+    }
+}
