@@ -1,0 +1,221 @@
+//! Data sets: arrays as they stand in a file, and what training makes of them, a matrix of samples and its targets.
+//!
+//! One file here reads one format; all give an [`Array`] in C order.
+
+pub mod npy;
+mod npy_header;
+
+use crate::error::{ParseError, Result, shape_text};
+use agop_core::scalar::Real;
+use std::num::NonZeroU64;
+use std::path::Path;
+
+/// The largest number of classes that labels may have; one-hot targets of more are a mistake in the labels.
+pub const MOST_CLASSES: usize = 65_536;
+
+/// Elements of an array in C order (the last index fastest), as wide as the file had them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// IEEE 754 binary32.
+    F32(Vec<f32>),
+    /// IEEE 754 binary64.
+    F64(Vec<f64>),
+    /// Integers and bools of any width; unsigned ones above `i64::MAX` are refused by the readers.
+    Integers(Vec<i64>),
+}
+
+impl Values {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(v) => v.len(),
+            Self::F64(v) => v.len(),
+            Self::Integers(v) => v.len(),
+        }
+    }
+
+    /// True when there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends every element to `output`, rounded to nearest, ties to even.
+    ///
+    /// **Errors** the index and the reason at the first value that is not finite, or not finite any more in `T`.
+    pub(crate) fn append_to<T: Real>(&self, output: &mut Vec<T>) -> std::result::Result<(), (usize, String)> {
+        if output.try_reserve_exact(self.len()).is_err() {
+            return Err((0, format!("{} more values do not fit the memory", self.len())));
+        }
+        let float = |(index, x): (usize, f64)| {
+            let rounded = T::from_f64(x);
+            match x {
+                _ if rounded.is_finite() => Ok(rounded),
+                _ if x.is_nan() => Err((index, "the value is NaN".to_owned())),
+                _ if x.is_infinite() => Err((index, "the value is infinite".to_owned())),
+                _ => Err((index, format!("the value {x:e} overflows {}", T::NAME))),
+            }
+        };
+        match self {
+            Self::F32(v) => extend(output, v.iter().map(|&x| f64::from(x)).enumerate().map(float)),
+            Self::F64(v) => extend(output, v.iter().copied().enumerate().map(float)),
+            // Not by way of f64: that would round twice.
+            Self::Integers(v) => extend(output, v.iter().map(|&n| Ok(T::from_integer(n)))),
+        }
+    }
+}
+
+/// The bytes of one number; its bits as they are, but for NaN, which becomes the positive quiet one.
+pub(crate) fn little_endian<T: Real>(x: T) -> impl Iterator<Item = u8> {
+    // The bits of an f32 are zero-extended: its bytes come first.
+    x.canonical_bits().to_le_bytes().into_iter().take(T::BYTES)
+}
+
+fn extend<T, E>(
+    output: &mut Vec<T>,
+    values: impl Iterator<Item = std::result::Result<T, E>>,
+) -> std::result::Result<(), E> {
+    for value in values {
+        output.push(value?);
+    }
+    Ok(())
+}
+
+/// An array of any shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Lengths of the dimensions, slowest first; empty for a single number.
+    pub shape: Vec<usize>,
+    /// The elements in C order: as many as the product of `shape`.
+    pub values: Values,
+}
+
+/// What a network is trained towards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targets<T> {
+    /// Numbers for each sample: classes, or columns.
+    pub outputs: usize,
+    /// samples x outputs, row-major.
+    pub values: Vec<T>,
+    /// The class of each sample, where the labels were classes.
+    pub classes: Option<Vec<usize>>,
+}
+
+impl Array {
+    /// Rows and columns of this array as a matrix.
+    fn rows_and_columns(&self) -> std::result::Result<(usize, usize), ParseError> {
+        let wrong = |reason: &str| ParseError::new(format!("shape {}", shape_text(&self.shape)), reason);
+        let Some((&rows, rest)) = self.shape.split_first() else {
+            return Err(wrong("a single number is no matrix, expected one dimension or more"));
+        };
+        if self.shape.contains(&0) {
+            return Err(wrong(if rows == 0 { "there are no rows" } else { "there are no columns" }));
+        }
+        let columns = rest.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+        match columns.map(|columns| (columns, columns.checked_mul(rows))) {
+            Some((columns, Some(count))) if count == self.values.len() => Ok((rows, columns)),
+            _ => Err(wrong(&format!("the product of the shape is not the {} elements", self.values.len()))),
+        }
+    }
+
+    /// The samples as a matrix: `(rows, columns, values)`, row-major.
+    ///
+    /// **Shapes** (n) becomes n x 1, (n, m) stays, (n, a, b, ...) becomes n x ab...: an image is one row.
+    ///
+    /// **Arithmetic** integers and `f64` are rounded to nearest, ties to even, once.
+    ///
+    /// **Errors** at `shape (...)` for a single number, and for no rows or no columns; at `row R, column C`, counted
+    /// from 0, for the first value that is NaN, infinite, or overflows `T`.
+    pub fn matrix<T: Real>(&self) -> std::result::Result<(usize, usize, Vec<T>), ParseError> {
+        let (rows, columns) = self.rows_and_columns()?;
+        let mut values = Vec::new();
+        self.values.append_to(&mut values).map_err(|(index, reason)| {
+            ParseError::new(format!("row {}, column {}", index / columns, index % columns), reason)
+        })?;
+        Ok((rows, columns, values))
+    }
+
+    /// For labels that are classes (integers in one dimension) the number of classes, largest plus one; else `None`.
+    ///
+    /// Training and test labels agree when both [`targets`](Self::targets) are given the larger of the two numbers.
+    ///
+    /// **Errors** at `row R`, counted from 0, for a class below 0 or not below [`MOST_CLASSES`].
+    pub fn class_count(&self) -> std::result::Result<Option<usize>, ParseError> {
+        Ok(self.classes()?.and_then(|classes| classes.iter().max().map(|largest| largest + 1)))
+    }
+
+    fn classes(&self) -> std::result::Result<Option<Vec<usize>>, ParseError> {
+        let (Values::Integers(labels), [_]) = (&self.values, self.shape.as_slice()) else { return Ok(None) };
+        let class = |(row, &label): (usize, &i64)| match usize::try_from(label) {
+            Ok(class) if class < MOST_CLASSES => Ok(class),
+            Ok(_) => {
+                let reason = format!("class {label}, the largest allowed is {}", MOST_CLASSES - 1);
+                Err(ParseError::new(format!("row {row}"), reason))
+            }
+            Err(_) => Err(ParseError::new(
+                format!("row {row}"),
+                format!("class {label}, expected 0 to {}", MOST_CLASSES - 1),
+            )),
+        };
+        labels.iter().enumerate().map(class).collect::<std::result::Result<_, _>>().map(Some)
+    }
+
+    /// The labels of `samples` samples as targets.
+    ///
+    /// Integers in one dimension are classes 0 to C - 1, where C is the largest plus one or `minimum_classes`, whichever
+    /// is more: y_j = \[j = class\] - 1/C. Every other array is used as it is, like [`matrix`](Self::matrix).
+    ///
+    /// **Arithmetic** 1/C is rounded, then the difference, both in `T`.
+    ///
+    /// **Errors** at `shape (...)` when there are not `samples` rows or the targets do not fit the memory; at `row R`
+    /// for a class that is not 0 to [`MOST_CLASSES`] - 1; and all of [`matrix`](Self::matrix).
+    pub fn targets<T: Real>(
+        &self,
+        samples: usize,
+        minimum_classes: usize,
+    ) -> std::result::Result<Targets<T>, ParseError> {
+        let (rows, columns) = self.rows_and_columns()?;
+        let wrong = |reason: String| ParseError::new(format!("shape {}", shape_text(&self.shape)), reason);
+        if rows != samples {
+            return Err(wrong(format!("{rows} rows of labels for {samples} samples")));
+        }
+        let Some(classes) = self.classes()? else {
+            let (_, _, values) = self.matrix()?;
+            return Ok(Targets { outputs: columns, values, classes: None });
+        };
+        let outputs = classes.iter().fold(minimum_classes, |most, &class| Ord::max(most, class + 1));
+        if outputs > MOST_CLASSES {
+            return Err(wrong(format!("{outputs} classes, at most {MOST_CLASSES} are allowed")));
+        }
+        let mut values = Vec::new();
+        let count = samples.checked_mul(outputs);
+        if count.is_none_or(|count| values.try_reserve_exact(count).is_err()) {
+            return Err(wrong(format!("targets of {samples} x {outputs} do not fit the memory")));
+        }
+        let share = NonZeroU64::new(outputs as u64).map_or(T::zero(), |n| T::one().divide_by(n));
+        let (hot, cold) = (T::one() - share, T::zero() - share);
+        for &class in &classes {
+            values.extend((0..outputs).map(|output| if output == class { hot } else { cold }));
+        }
+        Ok(Targets { outputs, values, classes: Some(classes) })
+    }
+}
+
+/// The samples in a `.npy` file as `(rows, columns, values)`. See [`Array::matrix`].
+///
+/// **Errors** all of [`npy::read`] and [`Array::matrix`], with the file's name.
+pub fn read_matrix<T: Real>(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<T>)> {
+    let path = path.as_ref();
+    npy::read(path)?.matrix().map_err(|error| error.in_file(path))
+}
+
+/// The labels in a `.npy` file as targets. See [`Array::targets`].
+///
+/// **Errors** all of [`npy::read`] and [`Array::targets`], with the file's name.
+pub fn read_targets<T: Real>(
+    path: impl AsRef<Path>,
+    samples: usize,
+    minimum_classes: usize,
+) -> Result<Targets<T>> {
+    let path = path.as_ref();
+    npy::read(path)?.targets(samples, minimum_classes).map_err(|error| error.in_file(path))
+}

@@ -1,0 +1,198 @@
+//! Reading whole files with limits, and replacing a file all at once or not at all.
+
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Opens a regular file and says how many bytes it has.
+///
+/// Directories, pipes and devices are refused before they are opened: their length says nothing about what they hold,
+/// and opening a pipe can wait for ever.
+///
+/// **Errors** [`Error::Io`] when the file cannot be opened or is not a regular file.
+pub fn open(path: impl AsRef<Path>) -> Result<(File, u64)> {
+    let path = path.as_ref();
+    let failed = |source| Error::io(path, "open", source);
+    let regular = |metadata: &std::fs::Metadata| {
+        if metadata.is_file() {
+            return Ok(());
+        }
+        let kind = if metadata.is_dir() { "a directory, not a file" } else { "not a regular file" };
+        Err(failed(io::Error::new(io::ErrorKind::InvalidInput, kind)))
+    };
+    regular(&std::fs::metadata(path).map_err(failed)?)?;
+    let file = File::open(path).map_err(failed)?;
+    // Asked again of the open file: the name may have changed hands in between.
+    let metadata = file.metadata().map_err(failed)?;
+    regular(&metadata)?;
+    Ok((file, metadata.len()))
+}
+
+/// The whole content of a regular file.
+///
+/// **Errors** [`Error::Io`] when it cannot be opened or read, or does not fit memory.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    read_limited(path, u64::MAX)
+}
+
+/// The whole content of a regular file of at most `limit` bytes.
+///
+/// The length is checked before anything is allocated.
+///
+/// **Errors** [`Error::Input`] when the file is longer; [`Error::Io`] as for [`read`].
+pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let (mut file, length) = open(path)?;
+    if length > limit {
+        let reason = format!("the file has {length} bytes, at most {limit} are read");
+        return Err(Error::input(path, format!("byte {limit}"), reason));
+    }
+    read_exactly(path, &mut file, length)
+}
+
+/// The next `length` bytes of an open file, and an error when there are fewer. `path` serves the messages.
+pub(crate) fn read_exactly(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>> {
+    let failed = |source| Error::io(path, "read", source);
+    let size = usize::try_from(length).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
+    file.take(length).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() == size {
+        return Ok(bytes);
+    }
+    let reason = format!("the file shrank while it was read: {} of {size} bytes came", bytes.len());
+    Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, reason)))
+}
+
+/// Makes `path` hold exactly `bytes`, all at once. See [`replace_with`].
+///
+/// **Errors** [`Error::Io`]; what stood at `path` then stands there still.
+pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    replace_with(path, |output| output.write_all(bytes))
+}
+
+/// Makes `path` hold exactly what `write` writes, all at once.
+///
+/// The bytes go to a temporary file in the same directory, which is flushed to the disk, renamed over `path`, and made
+/// durable by flushing the directory. A reader sees the old content or the new, never a part; after a failure the old
+/// content stands and the temporary file is gone. A symbolic link at `path` is replaced, not followed.
+///
+/// **Errors** [`Error::Io`] with the step that failed. Only if that step is `flush its directory` is the new content
+/// in place already, though a power cut could still undo it.
+pub fn replace_with(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let directory = directory_of(path);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".agop-").suffix(".tmp");
+    // The default of 0600 suits secrets; a result gets what the user's umask leaves of 0666, as any new file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder
+        .tempfile_in(&directory)
+        .map_err(|e| Error::io(path, "create a temporary file beside it", e))?;
+    let written = (|| {
+        let mut output = BufWriter::new(temporary.as_file());
+        write(&mut output)?;
+        output.flush()
+    })();
+    written.map_err(|e| Error::io(path, "write", e))?;
+    temporary.as_file().sync_all().map_err(|e| Error::io(path, "flush", e))?;
+    temporary.persist(path).map_err(|e| Error::io(path, "replace", e.error))?;
+    flush_directory(&directory).map_err(|e| Error::io(path, "flush its directory", e))
+}
+
+/// The directory a path lies in; `.` for a bare name.
+fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A rename is durable once its directory is. Elsewhere than on Unix a directory cannot be opened for this.
+#[cfg(unix)]
+fn flush_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn flush_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// The k-th write fails, for every k: what stood there stands there still, and nothing else is left.
+    #[test]
+    fn a_failure_at_any_write_leaves_the_old_file_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("result");
+        replace(&path, b"old").unwrap();
+        let write = |output: &mut dyn Write, failing: usize| {
+            for k in 0..4 {
+                if k == failing {
+                    return Err(io::Error::new(io::ErrorKind::StorageFull, "no space"));
+                }
+                // More than the buffer, so that the bytes reach the temporary file before the failure.
+                output.write_all(&[k as u8; 10_000])?;
+            }
+            Ok(())
+        };
+        for failing in 0..4 {
+            let error = replace_with(&path, |output| write(output, failing)).unwrap_err();
+            assert_eq!(error.to_string(), format!("{}: cannot write: no space", path.display()));
+            assert_eq!(read(&path).unwrap(), b"old");
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+        replace_with(&path, |output| write(output, 4)).unwrap();
+        let bytes = read(&path).unwrap();
+        assert_eq!((bytes.len(), bytes[39_999]), (40_000, 3));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("taken");
+        std::fs::create_dir_all(path.join("full")).unwrap();
+        let error = replace(&path, b"new").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: cannot replace: ", path.display())), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        let error = replace(directory.path().join("no/such/file"), b"").unwrap_err().to_string();
+        assert!(error.contains("cannot create a temporary file beside it: "), "{error}");
+    }
+
+    /// The name holds a line break, which the message must not.
+    #[cfg(unix)]
+    #[test]
+    fn the_limit_is_the_largest_length_that_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("five\nbytes");
+        replace(&path, b"12345").unwrap();
+        assert_eq!(read_limited(&path, 5).unwrap(), b"12345");
+        let error = read_limited(&path, 4).unwrap_err().to_string();
+        assert!(
+            error.ends_with("/five\\nbytes: byte 4: the file has 5 bytes, at most 4 are read"),
+            "{error}"
+        );
+    }
+
+    /// As any new file, not the 0600 of temporary files.
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_follows_the_umask() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let (ours, plain) = (directory.path().join("ours"), directory.path().join("plain"));
+        replace(&ours, b"").unwrap();
+        std::fs::write(&plain, b"").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}

@@ -1,0 +1,116 @@
+//! Sums over samples on several threads: each owns a run of whole blocks, and the partial sums merge in order, so the
+//! number of threads never changes a bit.
+
+use agop_core::error::Error;
+use agop_core::kernel::Backend;
+use agop_core::reduce::{SampleTree, blocks, buffers, partial_buffers, SAMPLE_BLOCK};
+use agop_core::scalar::Scalar;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Threads, and the memory in which they sum.
+#[derive(Debug)]
+pub struct Accumulator<T> {
+    pool: Option<rayon::ThreadPool>,
+    workers: Vec<Worker<T>>,
+    length: usize,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Worker<T> {
+    storage: Vec<T>,
+    workspace: Vec<T>,
+}
+
+impl<T: Scalar + Send + Sync> Accumulator<T> {
+    /// Memory for sums of vectors of `length` values over at most `samples` samples, on `threads` threads with
+    /// `workspace` values each.
+    ///
+    /// # Errors
+    /// A message when the threads cannot be had.
+    pub fn new(threads: usize, length: usize, samples: usize, workspace: usize) -> crate::error::Result<Self> {
+        let threads = threads.clamp(1, blocks(samples as u64).max(1) as usize);
+        let pool = match threads {
+            1 => None,
+            _ => Some(
+                rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .map_err(|error| crate::error::Error::Message(format!("{threads} threads: {error}")))?,
+            ),
+        };
+        let share = blocks(samples as u64).div_ceil(threads as u64);
+        let workers = (0..threads)
+            .map(|worker| {
+                let buffers = if worker == 0 {
+                    buffers(samples as u64).max(partial_buffers(share))
+                } else {
+                    partial_buffers(share)
+                };
+                Worker {
+                    storage: vec![T::zero(); buffers * length],
+                    workspace: vec![T::zero(); workspace],
+                }
+            })
+            .collect();
+        Ok(Self { pool, workers, length, capacity: samples })
+    }
+
+    /// Sums over samples `0 .. samples`: `add` is called for ranges of samples with the tree they belong to and a
+    /// workspace, on the thread that owns them.
+    ///
+    /// # Errors
+    /// The first error of `add` in order of samples, or [`Error::Workspace`] for more samples than was said.
+    pub fn sum<B: Backend<T> + Send + Sync>(
+        &mut self,
+        backend: B,
+        samples: usize,
+        add: impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), Error> + Sync,
+    ) -> Result<SampleTree<'_, T>, Error> {
+        let length = self.length;
+        if samples > self.capacity {
+            return Err(Error::Workspace { what: "accumulator", needed: samples, found: self.capacity });
+        }
+        let share = blocks(samples as u64).div_ceil(self.workers.len() as u64);
+        let range = |index: usize| {
+            let first = share as usize * index * SAMPLE_BLOCK;
+            let end = share as usize * (index + 1) * SAMPLE_BLOCK;
+            first.min(samples)..end.min(samples)
+        };
+        let Some(pool) = &self.pool else {
+            let Some(worker) = self.workers.first_mut() else { return Err(Error::NoSamples) };
+            return summed(worker, length, 0, range(0), &add);
+        };
+        let workers = &mut self.workers;
+        let trees: Result<Vec<_>, Error> = pool.install(|| {
+            workers
+                .par_iter_mut()
+                .enumerate()
+                .filter(|(index, _)| *index == 0 || !range(*index).is_empty())
+                .map(|(index, worker)| summed(worker, length, share * index as u64, range(index), &add))
+                .collect()
+        });
+        let mut trees = trees?.into_iter();
+        let mut first = trees.next().ok_or(Error::NoSamples)?;
+        for later in trees {
+            first.merge(backend, &later)?;
+        }
+        Ok(first)
+    }
+}
+
+fn summed<'w, T: Scalar>(
+    worker: &'w mut Worker<T>,
+    length: usize,
+    start: u64,
+    range: Range<usize>,
+    add: &impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), Error>,
+) -> Result<SampleTree<'w, T>, Error> {
+    let Worker { storage, workspace } = worker;
+    let mut tree = SampleTree::new(storage, length, start)?;
+    if !range.is_empty() {
+        add(range, &mut tree, workspace)?;
+    }
+    Ok(tree)
+}
