@@ -1,0 +1,15 @@
+//! What the tests share: exact number types on which the generic algorithms of `agop-core` run, and a seeded
+//! generator.
+//!
+//! - [`PrimeField`]: integers modulo `2^61 - 1`. A polynomial identity that holds at random points of it is true but
+//!   for a chance of degree / 2^61 (Schwartz and Zippel).
+//! - [`Rational`]: the truth without rounding, ordered, so that ReLU runs too.
+//! - [`SplitMix64`]: the same draws everywhere, none of them through a platform function.
+
+mod prime_field;
+mod random;
+mod rational;
+
+pub use prime_field::{MODULUS, PrimeField, random_field};
+pub use random::SplitMix64;
+pub use rational::{Rational, random_rationals};
