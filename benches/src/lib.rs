@@ -1,1 +1,70 @@
-//! Criterion benchmarks of agop; see `benches/`.
+//! What the benchmarks share: names, times, and the peak against which they are read.
+//!
+//! A benchmark is named `{operation}-{scalar}-{level}-{size}`. Beside criterion's numbers it prints operations a second
+//! and their ratio to [`fma_peak`], measured in the same run, so that machines and loads can be compared.
+
+mod peak;
+
+pub use peak::fma_peak;
+
+use agop_core::digest::Digest;
+use agop_core::simd::Level;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// `{operation}-{scalar}-{level}-{size}`.
+pub fn name(operation: &str, scalar: &str, level: Level, size: &str) -> String {
+    format!("{operation}-{scalar}-{}-{size}", level.name())
+}
+
+/// The shortest time of a call, in seconds, over about 200 ms and at least three calls.
+pub fn best_time(mut call: impl FnMut()) -> f64 {
+    let begin = Instant::now();
+    let mut best = f64::INFINITY;
+    let mut calls = 0;
+    while calls < 3 || begin.elapsed() < Duration::from_millis(200) {
+        let start = Instant::now();
+        call();
+        let time = start.elapsed().as_secs_f64();
+        best = if time < best { time } else { best };
+        calls += 1;
+    }
+    best
+}
+
+/// Peaks already measured in this run, and the digests that benchmarks of one name have to agree on.
+#[derive(Debug, Default)]
+pub struct Run {
+    peaks: HashMap<(&'static str, &'static str), f64>,
+    digests: HashMap<String, Digest>,
+}
+
+impl Run {
+    /// Nothing measured yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Checks that all levels computed the same.
+    ///
+    /// # Panics
+    /// When another level left another digest: a wrong answer has no speed.
+    pub fn check(&mut self, operation: &str, scalar: &str, level: Level, size: &str, digest: Digest) {
+        let expected = *self.digests.entry(format!("{operation}-{scalar}-{size}")).or_insert(digest);
+        assert_eq!(digest, expected, "{} computed something else", name(operation, scalar, level, size));
+    }
+
+    /// Prints the rate of a benchmark of `operations` floating-point operations in `time` seconds, and its ratio to the
+    /// peak.
+    pub fn print<T: agop_core::scalar::Real>(
+        &mut self,
+        name: &str,
+        level: Level,
+        operations: f64,
+        time: f64,
+    ) {
+        let peak = *self.peaks.entry((T::NAME, level.name())).or_insert_with(|| fma_peak::<T>(level));
+        let (rate, peak) = (operations / time / 1e9, peak / 1e9);
+        println!("{name}: {rate:.2} Gflop/s, {:.3} of the fma peak of {peak:.1} Gflop/s", rate / peak);
+    }
+}

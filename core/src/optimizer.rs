@@ -90,8 +90,8 @@ impl<'a> Optimizer<'a> {
     ///
     /// **Shapes** parameters and gradient as [`Shape::parameters`]; state at least [`Optimizer::state`].
     /// **Arithmetic** `|grad_l|_F` in `f64` ([`Backend::dot`] over the weights, plus that over the bias as a column).
-    /// Plain: the factor `eta C_l / (epsilon + |grad_l|)` (or eta) in `f64`, rounded to the scalar once, then one fma an
-    /// element. With momentum or decay: `v <- fma(s, g, mu v)`, s the rounded `1 / (epsilon + |grad_l|)` (or 1), then
+    /// Plain: the factor `eta C_l r` (or eta) in `f64`, where r is the rounded `1 / (epsilon + |grad_l|)`, rounded to the
+    /// scalar once, then one fma an element. With momentum or decay: `v <- fma(s, g, mu v)`, s the rounded r (or 1), then
     /// `W <- fma(-eta C_l, fma(lambda, W, v), W)`. A zero gradient moves nothing but the memory.
     /// **Errors** those of [`Optimizer::check`]; [`Error::NotFinite`] when the gradient, its norm or a new value is not
     /// finite. Parameters and velocity are unchanged then (the gradient and the scratch half of the state are not).
@@ -131,7 +131,9 @@ impl<'a> Optimizer<'a> {
             let (w, g) = (slice(parameters, span), slice(gradient, span));
             backend.vectorize(|| next.iter_mut().zip(v.iter()).for_each(|(n, v)| *n = momentum * *v));
             backend.axpy(T::from_f64(unit), g, next);
-            MatRef::new(next, 1, next.len())?.check_finite("velocity")?;
+            if let Some(index) = next.iter().position(|v| !v.is_finite()) {
+                return Err(Error::NotFinite { what: "velocity", row: 0, column: span.offset + index });
+            }
             g.copy_from_slice(next);
             backend.axpy(T::from_f64(self.decay), w, g);
             check_axpy(backend, span, T::from_f64(-(self.rate * speed)), g, w)?;

@@ -167,11 +167,15 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
 
     /// Says that `samples` samples were added to the open block, and closes it when it is full.
     ///
-    /// **Errors** [`Error::Workspace`] when the block cannot take them, or the next block has no buffer (nothing
+    /// **Errors** [`Error::Workspace`] when the block cannot take them, or has no buffer to take them in (nothing
     /// changes then: ask [`SampleTree::check_capacity`] before accumulating).
     pub fn advance<B: Backend<T>>(&mut self, backend: B, samples: usize) -> Result<(), Error> {
         if samples > self.room() {
             return Err(Error::Workspace { what: "open block", needed: samples, found: self.room() });
+        }
+        if samples > 0 {
+            let needed = (self.held + 1).saturating_mul(self.length);
+            check_workspace("sample tree storage", needed, self.storage.len())?;
         }
         self.open += samples;
         if self.open == SAMPLE_BLOCK {

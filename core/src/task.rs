@@ -1,7 +1,7 @@
 //! Synthetic data whose features are known.
 
 use crate::elementary::{exp, ln};
-use crate::error::{Error, check_length};
+use crate::error::Error;
 use crate::matrix::MatMut;
 use crate::random::Stream;
 use crate::scalar::{Real, Scalar};
@@ -76,27 +76,6 @@ pub fn chain_monomial_outer_product(
             } else {
                 0.0
             };
-        }
-    }
-    Ok(())
-}
-
-/// Turns class numbers into targets: one-hot minus `1 / classes`.
-///
-/// **Shapes** out (n x classes).
-/// **Arithmetic** `1 - 1/C` and `-1/C` in `f64`, rounded once.
-/// **Errors** [`Error::Length`]; [`Error::Parameter`] for a class that is too large.
-pub fn one_hot<T: Real>(labels: &[usize], mut out: MatMut<'_, T>) -> Result<(), Error> {
-    let classes = out.columns();
-    check_length("labels", out.rows(), labels.len())?;
-    if let Some(wrong) = labels.iter().find(|label| **label >= classes) {
-        let expected = "less than the number of classes";
-        return Err(Error::Parameter { what: "class", expected, found: *wrong as f64 });
-    }
-    let share = 1.0 / classes as f64;
-    for (row, label) in out.rows_mut().zip(labels) {
-        for (class, slot) in row.iter_mut().enumerate() {
-            *slot = T::from_f64(if class == *label { 1.0 - share } else { -share });
         }
     }
     Ok(())

@@ -75,6 +75,12 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<agop_core::error::Error> for Error {
+    fn from(error: agop_core::error::Error) -> Self {
+        Self::Message(error.to_string())
+    }
+}
+
 /// What is wrong with some bytes, before anyone has said which file they came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -8,16 +8,22 @@
 //! | [`file`] | whole-file reads with limits, atomic writes |
 //! | [`dataset`] | arrays from `.npy` files, samples as matrices, labels as targets |
 //! | [`checkpoint`] | weights of fully connected networks in safetensors files |
+//! | [`detect`] | the instruction set to run on |
+//! | [`network`], [`parallel`] | networks that own their numbers; sums over samples on threads |
+//! | [`measure`] | every correlation of every hidden layer, as a report |
+//! | [`run`] | a training run: configuration, records, its folder, and its replay |
 //!
 //! Every reader checks what a file claims against the bytes that are really there before it allocates, and returns a
 //! typed error, never a panic, on any input.
 
 pub mod checkpoint;
 pub mod dataset;
+pub mod detect;
 pub mod error;
 pub mod file;
-
-pub use error::{Error, Result};
-pub mod detect;
+pub mod measure;
 pub mod network;
 pub mod parallel;
+pub mod run;
+
+pub use error::{Error, Result};

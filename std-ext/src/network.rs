@@ -8,7 +8,8 @@ use agop_core::kernel::Backend;
 use agop_core::loss::Loss;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{Network, Shape, gradient_sum, gradient_workspace, jacobian_workspace, weights};
-use agop_core::scalar::Scalar;
+use agop_core::optimizer::Optimizer;
+use agop_core::scalar::{Real, Scalar};
 
 /// Samples that a pass takes at a time: enough for full tiles, few enough for the second-level cache.
 const ROWS: usize = 64;
@@ -69,7 +70,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         &self.parameters
     }
 
-    /// The flat parameters, for an optimizer.
+    /// The flat parameters, to be changed in place.
     pub fn parameters_mut(&mut self) -> &mut [T] {
         &mut self.parameters
     }
@@ -152,5 +153,22 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
             view.accumulate_features(backend, inputs.row_range(range.start, range.len()), tree, workspace)
         })?;
         Ok(feature::finish(backend, self.shape()?, &mut sum)?.to_vec())
+    }
+}
+
+impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
+    /// One step of an update rule.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    pub fn step<B: Backend<T>>(
+        &mut self,
+        backend: B,
+        optimizer: &Optimizer<'_>,
+        gradient: &mut [T],
+        state: &mut [T],
+    ) -> Result<(), Error> {
+        let shape = Shape::new(&self.widths, self.bias)?;
+        optimizer.step(backend, shape, &mut self.parameters, gradient, state)
     }
 }

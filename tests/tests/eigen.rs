@@ -240,6 +240,11 @@ fn extreme_scales() {
         check(&format!("1 and 1e-200, {n}"), &tiny, n);
         tiny.reverse();
         check(&format!("1e-200 and 1, {n}"), &tiny, n);
+        // A coupled block of a few units of the smallest number beside an entry of size 1: relative rounding errors
+        // do not exist there, and QL must still settle.
+        let mut few: Vec<f64> = a.iter().map(|x| (x * 8.0).round() * f64::from_bits(1)).collect();
+        few[n * n - 1] = 1.0;
+        check(&format!("subnormal block, {n}"), &few, n);
         // All entries subnormal.
         let subnormal: Vec<f64> = a.iter().map(|x| x * 1e-310).collect();
         let (values, vectors) = decompose(&subnormal, n).unwrap();

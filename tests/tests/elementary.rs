@@ -65,7 +65,11 @@ mod oracle {
         let (mut sum, mut n) = (BigInt::from(0), 1);
         while power != BigInt::from(0) {
             let term = &power / n;
-            if alternating && n % 4 == 3 { sum -= term } else { sum += term }
+            if alternating && n % 4 == 3 {
+                sum -= term
+            } else {
+                sum += term
+            }
             power /= q * q;
             n += 2;
         }
@@ -243,7 +247,8 @@ mod pairs {
             let n = (x * (64.0 * std::f64::consts::LOG2_E) + ROUNDER) - ROUNDER;
             let (r, r_low) = two_sum(x - n * self.ln_2_64.0, -(n * self.ln_2_64.1));
             let q = 0.5
-                + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0)))));
+                + r * (1.0 / 6.0
+                    + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0)))));
             let small = r_low + r * r * q;
             let n = n as i64;
             let (high, low) = self.powers[(n & 63) as usize];
@@ -281,8 +286,13 @@ mod pairs {
             if x < 0.0625 {
                 let z = x * x;
                 let q = [
-                    -929_569.0 / 638_512_875.0, 21_844.0 / 6_081_075.0, -1382.0 / 155_925.0, 62.0 / 2835.0,
-                    -17.0 / 315.0, 2.0 / 15.0, -1.0 / 3.0,
+                    -929_569.0 / 638_512_875.0,
+                    21_844.0 / 6_081_075.0,
+                    -1382.0 / 155_925.0,
+                    62.0 / 2835.0,
+                    -17.0 / 315.0,
+                    2.0 / 15.0,
+                    -1.0 / 3.0,
                 ];
                 return (x, x * (z * q.into_iter().fold(0.0, |sum, c| sum * z + c)));
             }
@@ -300,8 +310,10 @@ mod pairs {
 
 /// The doubles half way from `y` to its neighbours; what lies between rounds to `y`.
 fn midpoints(y: f32) -> (f64, f64) {
-    let wide = |y: f32| if y.is_infinite() { f64::from(y.signum()) * power_of_two(128) } else { f64::from(y) };
-    let below = if y == f32::NEG_INFINITY { f64::NEG_INFINITY } else { (wide(y) + wide(y.next_down())) / 2.0 };
+    let wide =
+        |y: f32| if y.is_infinite() { f64::from(y.signum()) * power_of_two(128) } else { f64::from(y) };
+    let below =
+        if y == f32::NEG_INFINITY { f64::NEG_INFINITY } else { (wide(y) + wide(y.next_down())) / 2.0 };
     let above = if y == f32::INFINITY { f64::INFINITY } else { (wide(y) + wide(y.next_up())) / 2.0 };
     (below, above)
 }
@@ -323,7 +335,8 @@ fn decide(y: f32, (high, low): (f64, f64)) -> Option<bool> {
 /// Whether `y` is the correctly rounded value, by the oracle. The true value is never a midpoint: it is transcendental.
 fn decide_exactly(y: f32, minus: impl Fn(f64) -> oracle::Difference) -> bool {
     let (below, above) = midpoints(y);
-    (below.is_infinite() || minus(below).is_positive()) && (above.is_infinite() || !minus(above).is_positive())
+    (below.is_infinite() || minus(below).is_positive())
+        && (above.is_infinite() || !minus(above).is_positive())
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -498,14 +511,18 @@ const COUNT: usize = 20_000;
 
 fn exp_inputs(count: usize) -> Vec<f64> {
     let mut random = Random(11);
-    inputs(count, &[1e-300, 1e-17, 1.0, -1.0, 0.346_573_6, -0.346_573_6, 709.782, -708.396_4, -744.5, -745.13], || {
-        match random.next() % 4 {
-            0 => random.sign() * random.magnitude(-60, 9),
-            1 => random.sign() * random.unit(),
-            2 => -708.0 - 37.0 * random.unit(), // subnormal results
-            _ => 1454.0 * random.unit() - 744.5,
-        }
-    })
+    inputs(
+        count,
+        &[1e-300, 1e-17, 1.0, -1.0, 0.346_573_6, -0.346_573_6, 709.782, -708.396_4, -744.5, -745.13],
+        || {
+            match random.next() % 4 {
+                0 => random.sign() * random.magnitude(-60, 9),
+                1 => random.sign() * random.unit(),
+                2 => -708.0 - 37.0 * random.unit(), // subnormal results
+                _ => 1454.0 * random.unit() - 744.5,
+            }
+        },
+    )
 }
 
 fn ln_inputs(count: usize) -> Vec<f64> {
@@ -523,23 +540,27 @@ fn ln_inputs(count: usize) -> Vec<f64> {
 
 fn tanh_inputs(count: usize) -> Vec<f64> {
     let mut random = Random(13);
-    inputs(count, &[0.35, 0.519_860_4, 0.866_434, 22.0, 1.0, 19.06, power_of_two(-30), power_of_two(-39)], || {
-        match random.next() % 4 {
+    inputs(
+        count,
+        &[0.35, 0.519_860_4, 0.866_434, 22.0, 1.0, 19.06, power_of_two(-30), power_of_two(-39)],
+        || match random.next() % 4 {
             0 => random.sign() * random.magnitude(-39, 4),
             1 => random.sign() * random.unit(),
             2 => 0.9 * random.unit(),
             _ => 23.0 * random.unit(),
-        }
-    })
+        },
+    )
 }
 
 fn quantile_inputs(count: usize) -> Vec<f64> {
     let mut random = Random(14);
-    inputs(count, &[0.075, 0.425, 0.925, 1.388_794_386_496_402e-11, 1e-3, 0.25, 0.75], || match random.next() % 8 {
-        0 => random.magnitude(-100, -1),
-        1 => 0.5 + random.sign() * random.magnitude(-53, -2),
-        2 if random.next() % 8 == 0 => random.magnitude(-1074, -100),
-        _ => random.unit() + f64::MIN_POSITIVE,
+    inputs(count, &[0.075, 0.425, 0.925, 1.388_794_386_496_402e-11, 1e-3, 0.25, 0.75], || {
+        match random.next() % 8 {
+            0 => random.magnitude(-100, -1),
+            1 => 0.5 + random.sign() * random.magnitude(-53, -2),
+            2 if random.next().is_multiple_of(8) => random.magnitude(-1074, -100),
+            _ => random.unit() + f64::MIN_POSITIVE,
+        }
     })
 }
 
@@ -611,7 +632,10 @@ fn f64_special_arguments() {
     for f in [exp, ln, tanh, normal_quantile] {
         assert!(f(f64::NAN).is_nan());
     }
-    assert_eq!([exp(0.0), exp(-0.0), exp(inf), exp(1e308), exp(709.782_712_893_384_1)], [1.0, 1.0, inf, inf, inf]);
+    assert_eq!(
+        [exp(0.0), exp(-0.0), exp(inf), exp(1e308), exp(709.782_712_893_384_1)],
+        [1.0, 1.0, inf, inf, inf]
+    );
     assert!(exp(709.782_712_893_383_9).is_finite());
     assert_eq!([exp(-inf), exp(-1e308), exp(-745.133_219_101_941_3)].map(bits), [0; 3]);
     assert_eq!(bits(exp(-745.133_219_101_941_1)), 1);
@@ -661,7 +685,10 @@ fn f32_rounding_by_the_oracle_and_by_pairs() {
             assert!(function.is_correct_by_oracle(x, y), "{function:?}({x:e}) = {y:e}");
             for wrong in [y.next_up(), y.next_down()].into_iter().filter(|&wrong| wrong != y) {
                 assert!(!function.is_correct_by_oracle(x, wrong), "{function:?}({x:e}) is not {wrong:e}");
-                assert!(!function.is_correct(&tables, x, wrong, &undecided), "{function:?}({x:e}) is not {wrong:e}");
+                assert!(
+                    !function.is_correct(&tables, x, wrong, &undecided),
+                    "{function:?}({x:e}) is not {wrong:e}"
+                );
             }
             assert!(function.is_correct(&tables, x, y, &undecided));
         }
@@ -700,10 +727,22 @@ fn f64_bits_are_fixed() {
         }
         hex(hash)
     };
-    assert_eq!(hash(exp_inputs(COUNT), exp), "76a90f94771e87fcc57228f23d45667f24d4ee1255c095d6698be5e79d0c1af7");
-    assert_eq!(hash(ln_inputs(COUNT), ln), "38110592ea4ac2670281bd94809858dc0178e38092e8ff316a6e3bfe7ad75b96");
-    assert_eq!(hash(tanh_inputs(COUNT), tanh), "d39c2bf268130f42523469e7bdfc6a8d17973b0c6473452e1e2f7e219905fca1");
-    assert_eq!(hash(quantile_inputs(COUNT), normal_quantile), "e4fee27bfff5137eef7ef1b41e567e5ef6be9e05d0c07217074ef8aac332f532");
+    assert_eq!(
+        hash(exp_inputs(COUNT), exp),
+        "76a90f94771e87fcc57228f23d45667f24d4ee1255c095d6698be5e79d0c1af7"
+    );
+    assert_eq!(
+        hash(ln_inputs(COUNT), ln),
+        "38110592ea4ac2670281bd94809858dc0178e38092e8ff316a6e3bfe7ad75b96"
+    );
+    assert_eq!(
+        hash(tanh_inputs(COUNT), tanh),
+        "d39c2bf268130f42523469e7bdfc6a8d17973b0c6473452e1e2f7e219905fca1"
+    );
+    assert_eq!(
+        hash(quantile_inputs(COUNT), normal_quantile),
+        "e4fee27bfff5137eef7ef1b41e567e5ef6be9e05d0c07217074ef8aac332f532"
+    );
 }
 
 #[test]
@@ -715,7 +754,7 @@ fn exp_f32_is_correctly_rounded_everywhere() {
 #[test]
 #[ignore = "all 2^32 inputs: minutes in release on two cores"]
 fn ln_f32_is_correctly_rounded_everywhere() {
-    Function::Ln.prove("ALL_LN");
+    Function::Ln.prove("9eb582fd2aec8732471af4682596576421a25cc31870e886cbd2244753656163");
 }
 
 #[test]

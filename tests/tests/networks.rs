@@ -118,9 +118,7 @@ fn both_rules_meet_the_oracle_after_five_steps() {
             let optimizer = Optimizer::new(rule, settings["rate"].as_f64().unwrap());
             for _ in 0..5 {
                 let (_, mut gradient) = case.gradient(level);
-                let widths = case.model.widths().to_vec();
-                let shape = agop_core::network::Shape::new(&widths, false).unwrap();
-                optimizer.step(level, shape, case.model.parameters_mut(), &mut gradient, &mut []).unwrap();
+                case.model.step(level, &optimizer, &mut gradient, &mut []).unwrap();
             }
             let after = &value["after_5_steps"][rule_name];
             let shape = case.model.shape().unwrap();

@@ -13,11 +13,13 @@
 //!          T = K W      |dT| <= (e_K + e_W + e_K e_W + gamma_k) |K| |W|
 //!          G = W^T T    |dG| <= sqrt2 (gamma_k |W| |T| + |W| |dT| + e_W |W| (|T| + |dT|))   (one triangle, mirrored)
 //! ```
-//! Every norm is an upper bound, every operation is rounded upward, and a `2^-1000` pays for underflow: the matrices are
-//! scaled so that their largest entry lies in [1/2, 1).
+//! The norms of M, P, F, G, `v = W 1` and `K v` are those of the computed matrices, not products of the norms of their
+//! factors: where K lives on the small singular values of W, P is smaller than `|M| |K|` by orders of magnitude, and only
+//! its own norm leaves a bound. Every norm is an upper bound, every operation is rounded upward, and a `2^-1000` pays for
+//! underflow: the matrices are scaled so that their largest entry lies in [1/2, 1).
 
 use super::interval::Interval;
-use super::traces::{Route, Traces};
+use super::traces::{Route, Traces, leftovers};
 use crate::error::Error;
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
@@ -62,7 +64,11 @@ const UNDERFLOW: Upper = Upper(f64::MIN_POSITIVE * 4_194_304.0);
 /// `gamma_n = n u / (1 - n u)`.
 fn gamma(n: usize) -> Upper {
     let nu = n as f64 * (f64::EPSILON / 2.0);
-    if nu < 0.5 { Upper((nu.next_up() / (1.0 - nu.next_up()).next_down()).next_up()) } else { Upper(f64::INFINITY) }
+    if nu < 0.5 {
+        Upper((nu.next_up() / (1.0 - nu.next_up()).next_down()).next_up())
+    } else {
+        Upper(f64::INFINITY)
+    }
 }
 
 /// Roundings that a term of an inner product of (rows x columns) matrices passes through.
@@ -89,7 +95,8 @@ fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
     a.error * b.norm + a.norm * b.error + a.error * b.error + gamma(height) * a.norm * b.norm + UNDERFLOW
 }
 
-/// Encloses the exact traces. `weights` and `features` are the ones from which `traces` was computed by `route`.
+/// Encloses the exact traces. `weights` and `features` are the ones from which `traces` was computed by `route`, and
+/// `workspace` is as that left it.
 pub(super) fn enclose<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
@@ -97,19 +104,22 @@ pub(super) fn enclose<B: Backend<f64>>(
     given: InputError,
     route: Route,
     traces: &Traces<f64>,
+    workspace: &[f64],
 ) -> Result<Traces<Interval>, Error> {
     let (k, d) = weights.shape();
     let (e_w, e_k) = (Upper(given.weights), Upper(given.features));
     let w = norm(backend.dot(weights, weights), height(k, d));
     let kk = norm(backend.dot(features, features), height(k, k));
     let square_error = Upper(2.0) * e_w + e_w * e_w;
+    let (p, kv) = leftovers(workspace, k, d, route);
     let (f, g, size) = match route {
         Route::Gram => {
             let m = Matrix {
                 norm: norm(traces.ff, height(k, k)),
                 error: (square_error + gamma(d)) * w * w + UNDERFLOW,
             };
-            let p_norm = m.norm * kk * (Upper(1.0) + gamma(k));
+            let p = MatRef::new(p, k, k)?;
+            let p_norm = norm(backend.dot(p, p), height(k, k));
             let p_error = (m.error + (m.norm + m.error) * e_k) * kk + gamma(k) * m.norm * kk;
             (m, Matrix { norm: p_norm, error: p_error + UNDERFLOW }, k)
         }
@@ -130,8 +140,9 @@ pub(super) fn enclose<B: Backend<f64>>(
         norm: norm(traces.f_sum, height(k, 1)),
         error: (gamma(d) + e_w + gamma(d) * e_w) * Upper(d as f64).sqrt() * w + UNDERFLOW,
     };
+    let kv = MatRef::column_vector(kv);
     let kv = Matrix {
-        norm: kk * v.norm * (Upper(1.0) + gamma(k)),
+        norm: norm(backend.dot(kv, kv), height(k, 1)),
         error: (v.error + (v.norm + v.error) * e_k) * kk + gamma(k) * kk * v.norm + UNDERFLOW,
     };
     Ok(Traces {

@@ -1,7 +1,8 @@
 //! All measures of one layer.
 
 use super::{
-    Correlations, InputError, Powers, Route, Undefined, correlate, correlate_workspace, traces::take,
+    Correlations, InputError, Powers, Route, Undefined, correlate, correlate_workspace, scale,
+    times_power_of_two, traces::take,
 };
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
@@ -55,22 +56,38 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     features.widen_into(f);
     let uncentered =
         correlate(backend, MatRef::new(w, k, d)?, MatRef::new(f, k, k)?, exact, route, powers, rest)?;
-    let whole = kernel::dot(backend, MatRef::new(w, k, d)?, MatRef::new(w, k, d)?)?;
+    let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
     subtract(w, initial);
-    let change = kernel::dot(backend, MatRef::new(w, k, d)?, MatRef::new(w, k, d)?)?;
+    let change = norm(backend, MatRef::new(w, k, d)?, rest)?;
     let given = InputError { weights: rounded, ..exact };
     let centered =
         correlate(backend, MatRef::new(w, k, d)?, MatRef::new(f, k, k)?, given, route, powers, rest)?;
     subtract(f, initial_features);
     let given = InputError { weights: rounded, features: rounded };
     let w = MatRef::new(w, k, d)?;
-    let mut double_centered =
-        correlate(backend, w, MatRef::new(f, k, k)?, given, route, Powers::One, rest)?;
+    let mut double_centered = correlate(backend, w, MatRef::new(f, k, k)?, given, route, Powers::One, rest)?;
     double_centered.cosine_sqrt = double_centered.cosine.and(Err(Undefined::Indefinite));
     double_centered.pearson_sqrt = double_centered.cosine_sqrt;
-    let relative_change =
-        if whole > 0.0 { Ok(libm::sqrt(change) / libm::sqrt(whole)) } else { Err(Undefined::ZeroWeights) };
+    let relative_change = match (change, whole) {
+        (_, None) => Err(Undefined::ZeroWeights),
+        (None, _) => Ok(0.0),
+        (Some((change, c)), Some((whole, w))) => Ok(times_power_of_two(change / whole, c - w)),
+    };
     Ok(LayerMeasure { relative_change, uncentered, centered, double_centered })
+}
+
+/// `|m|_F` as a number and the power of two it is to be multiplied by, so that no size of entries overflows; `None` for
+/// zero.
+fn norm<B: Backend<f64>>(
+    backend: B,
+    m: MatRef<'_, f64>,
+    scratch: &mut [f64],
+) -> Result<Option<(f64, i32)>, Error> {
+    let (k, d) = m.shape();
+    let (scaled, _) = take(scratch, k * d);
+    let Some(exponent) = scale(m, scaled) else { return Ok(None) };
+    let scaled = MatRef::new(scaled, k, d)?;
+    Ok(Some((libm::sqrt(kernel::dot(backend, scaled, scaled)?), exponent)))
 }
 
 fn subtract<T: Real>(from: &mut [f64], m: MatRef<'_, T>) {

@@ -32,7 +32,7 @@ use interval::Interval;
 pub enum Undefined {
     /// The weights (or their difference from the initial ones) are all zero.
     ZeroWeights,
-    /// The average gradient outer product is zero.
+    /// The average gradient outer product is zero, as far as rounding lets one tell.
     ZeroGradient,
     /// All entries of a matrix are equal, as far as rounding lets one tell: Pearson has no variance.
     ConstantEntries,
@@ -148,7 +148,7 @@ pub fn correlate<B: Backend<f64>>(
     if t.gg <= 0.0 {
         return Ok(Correlations { inner, ..undefined(Undefined::ZeroGradient) });
     }
-    let enclosed = enclose(backend, w, f, given, route, &t)?;
+    let enclosed = enclose(backend, w, f, given, route, &t, rest)?;
     let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), enclosed.ff, enclosed.fg, enclosed.gg));
     let pearson = pearson(&t, &enclosed, d);
     let (cosine_sqrt, pearson_sqrt) = match powers {

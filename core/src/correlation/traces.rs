@@ -87,6 +87,16 @@ pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
     Ok(Traces { ff, fg, gg, f_sum: backend.dot(v, v), g_sum: backend.dot(v, kv) })
 }
 
+/// What [`traces`] leaves in its workspace: P (k x k; empty in the direct route) and `K W 1` (k).
+pub(super) fn leftovers<T>(workspace: &[T], k: usize, d: usize, route: Route) -> (&[T], &[T]) {
+    let p = match route {
+        Route::Gram => workspace.get(k * k..2 * k * k),
+        Route::Direct => None,
+    };
+    let end = route.workspace(k, d);
+    (p.unwrap_or_default(), workspace.get(end - k..end).unwrap_or_default())
+}
+
 /// `M = W W^T` and `P = M K`.
 pub(super) fn gram<'w, T: Scalar, B: Backend<T>>(
     backend: B,

@@ -1,5 +1,23 @@
-//! Early-time predictions: where the centred correlation starts, before any training.
+//! Early-time predictions: where the centred correlation starts and how fast it moves, before any training.
+//!
+//! | prediction | from | module |
+//! |---|---|---|
+//! | limit as t -> 0+ | weights, data, labels: any network, loss and layer | [`limit`], [`limit_by_samples`] |
+//! | rate at t = 0 | the same, on dual numbers | [`differentiate`], [`rate`] |
+//! | expectation over the weights of a quadratic network, any size | data, labels, readout | [`quadratic`] |
+//! | wide limit of deep networks | data, labels, activation, depth | [`wide`] |
 
+mod directional;
 mod limit;
+pub mod quadratic;
+mod rate;
+mod samples;
+mod scaling;
+pub mod wide;
 
+pub use directional::Directional;
 pub use limit::{limit, limit_workspace};
+pub use rate::{
+    Derivatives, Path, Rate, differentiate, differentiate_workspace, expand, rate, rate_workspace,
+};
+pub use samples::{limit_by_samples, limit_by_samples_workspace};

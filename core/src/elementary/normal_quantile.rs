@@ -2,8 +2,8 @@
 //!
 //! Three rational functions of degree 7 over 7 with Wichura's coefficients: in `q = p - 1/2` for `|q| <= 0.425`, and in
 //! `sqrt(-ln(min(p, 1 - p)))` about 1.6 up to 5 and about 5 beyond (27.3 at the smallest subnormal). The logarithm is
-//! this crate's and the square root is IEEE's. The error bound is measured: MEASURED ulp at most in the tests, against
-//! integer arithmetic, for all normal and subnormal `p`.
+//! this crate's and the square root is IEEE's. The error bound is measured: 6.62 ulp at most on 200,000 inputs, against
+//! integer arithmetic, tails and subnormal `p` among them.
 
 #![allow(clippy::excessive_precision, reason = "the digits as published")]
 

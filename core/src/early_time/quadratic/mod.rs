@@ -1,0 +1,94 @@
+//! The quadratic network `f(x) = sum_i a_i (w_i . x)^2`, `w_i ~ N(0, I)`: exact expectations at finite size.
+//!
+//! With residual = labels, `S = X^T diag(y) X`, `B = X^T X`, `P = S^2` and `M = sum_i a_i^2 w_i w_i^T`, up to constants
+//! that cancel in the correlation:
+//! ```text
+//! V = dW/dt = diag(a) W S        V^T V = S M S        V^T K V = S M B M S
+//! tr(F^2) = tr(M P M P)   tr(FG) = tr(M P M B M P)   tr(G^2) = tr(M B M P M B M P)
+//! ```
+//! The predicted correlation is the ratio of their expectations, which need nine traces of words in P and B and the
+//! power sums of a: a few products of d x d matrices, whatever the width. The mean of the ratio is another number at
+//! small sizes; [`Statistics::trials`] draws it.
+//!
+//! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271, for the network and its
+//! high-dimensional limit; the finite sums are derived here.
+
+mod readout;
+mod statistics;
+mod trial;
+mod wick;
+mod words;
+
+pub use readout::Readout;
+pub use statistics::{Quadratic, Statistics, statistics, statistics_workspace};
+pub use trial::{Observed, trial_workspace};
+pub use wick::Expectation;
+pub use words::WordTraces;
+
+use crate::error::{Error, check_workspace};
+use crate::kernel::{self, Backend};
+use crate::matrix::{MatMut, MatRef};
+use crate::scalar::Scalar;
+use super::scaling::take;
+use words::Letter;
+
+/// The three traces behind a correlation, unnormalised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuadraticTraces<T> {
+    /// `tr(M P M P)`.
+    pub ff: T,
+    /// `tr(M P M B M P)`.
+    pub fg: T,
+    /// `tr(M B M P M B M P)`.
+    pub gg: T,
+}
+
+/// Exact and leading-order expectations of the three traces.
+///
+/// **Arithmetic** 3, 15 and 105 terms, each a product of looked-up traces and moments; exact on exact scalars.
+/// **Accuracy** on floats every term is nonnegative when P and B are positive semidefinite: relative error below
+/// `130 u` beyond that of the word traces and power sums.
+pub fn expected_traces<T: Scalar<Wide = T>>(
+    words: &WordTraces<T>,
+    readout: Readout<'_, T>,
+) -> QuadraticTraces<Expectation<T>> {
+    expected(words, &readout.moments())
+}
+
+fn expected<T: Scalar<Wide = T>>(
+    words: &WordTraces<T>,
+    moments: &readout::Moments<T>,
+) -> QuadraticTraces<Expectation<T>> {
+    use Letter::{B, P};
+    QuadraticTraces {
+        ff: wick::expectation(&[P, P], words, moments),
+        fg: wick::expectation(&[P, B, P], words, moments),
+        gg: wick::expectation(&[B, P, B, P], words, moments),
+    }
+}
+
+/// The three traces of one realised M.
+///
+/// **Shapes** mixture M, squared P and gram B (d x d), symmetric; workspace at least 3 d^2.
+/// **Arithmetic** with `N = M P`, `R = N (M B)`: `<N, N^T>`, `<N, R^T>`, `<R, R^T>`; three products.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`].
+pub fn observed_traces<T: Scalar<Wide = T>, B: Backend<T>>(
+    backend: B,
+    mixture: MatRef<'_, T>,
+    squared: MatRef<'_, T>,
+    gram: MatRef<'_, T>,
+    workspace: &mut [T],
+) -> Result<QuadraticTraces<T>, Error> {
+    let d = gram.rows();
+    let square = d.saturating_mul(d);
+    check_workspace("workspace", square.saturating_mul(3), workspace.len())?;
+    let (n, rest) = take(workspace, square);
+    let (mb, rest) = take(rest, square);
+    let (r, _) = take(rest, square);
+    kernel::product(backend, MatMut::new(n, d, d)?, mixture, squared)?;
+    kernel::product(backend, MatMut::new(mb, d, d)?, mixture, gram)?;
+    let n = MatRef::new(n, d, d)?;
+    kernel::product(backend, MatMut::new(r, d, d)?, n, MatRef::new(mb, d, d)?)?;
+    let r = MatRef::new(r, d, d)?;
+    Ok(QuadraticTraces { ff: backend.dot(n, n.t()), fg: backend.dot(n, r.t()), gg: backend.dot(r, r.t()) })
+}

@@ -1,0 +1,263 @@
+//! How fast the centred correlation leaves its limit: the first-order coefficient in time.
+//!
+//! ```text
+//! C-NFC(t) = rho_0 + t rho_1 + O(t^2)
+//! V = dW/dt = -grad    A = d^2W/dt^2    K' = dK/dt, all at initialisation
+//! F_2 = V^T V          F_3 = (V^T A + A^T V) / 2
+//! G_2 = V^T K V        G_3 = (V^T K A + A^T K V) / 2 + V^T K' V
+//! rho_1 = rho_0 [ (<F_3,G_2> + <F_2,G_3>)/<F_2,G_2> - <F_2,F_3>/<F_2,F_2> - <G_2,G_3>/<G_2,G_2> ]
+//! ```
+//! Nothing here is a finite difference: the gradient and the features run on dual numbers along the direction V, which
+//! gives A and K'; then the traces of `V + e A/2` and `K + e K'` run on dual numbers, because
+//! `(V + e A/2)^T (V + e A/2) = F_2 + e F_3` and the same with `K + e K'` between them is `G_2 + e G_3`.
+//!
+//! One gradient step of size eta moves along a straight line: A is then zero, and the coefficient of eta is
+//! `rho_0 [<F_2,G_3>/<F_2,G_2> - <G_2,G_3>/<G_2,G_2>]` with `G_3 = V^T K' V`.
+
+use super::scaling::{cosine, exponent, take, times_power_of_two};
+use crate::activation::Activation;
+use crate::correlation::{Route, Traces, Undefined, traces};
+use crate::error::{Error, check_workspace};
+use crate::feature;
+use crate::kernel::Backend;
+use crate::loss::Loss;
+use crate::matrix::MatRef;
+use crate::network::{self, Network, Shape};
+use crate::reduce::{SampleTree, buffers};
+use crate::scalar::{Dual, Real, Scalar};
+use core::num::NonZeroU64;
+
+/// Which way the parameters go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Gradient flow `dW/dt = -grad`; the variable is the time.
+    Flow,
+    /// One full-batch gradient step; the variable is its size.
+    Step,
+}
+
+/// Values of workspace that [`differentiate`] needs to take `rows` samples at a time (1 at least; 64 is a good number).
+pub const fn differentiate_workspace(widths: &[usize], bias: bool, samples: usize, rows: usize) -> usize {
+    let (p, f) = (network::parameters(widths, bias), network::features(widths));
+    fixed(p, f, samples).saturating_add(rows.saturating_mul(row(widths)))
+}
+
+const fn fixed(parameters: usize, features: usize, samples: usize) -> usize {
+    parameters.saturating_mul(2).saturating_add(features).saturating_add(storage(parameters, features, samples))
+}
+
+const fn storage(parameters: usize, features: usize, samples: usize) -> usize {
+    let longer = if parameters + 1 > features { parameters + 1 } else { features };
+    buffers(samples as u64).saturating_mul(longer)
+}
+
+const fn row(widths: &[usize]) -> usize {
+    let ends = match widths {
+        [first, .., last] => first.saturating_add(*last),
+        _ => 0,
+    };
+    network::jacobian_workspace(widths, 1).saturating_add(ends)
+}
+
+/// Gradient and features with their derivatives along `V = -grad`.
+#[derive(Clone, Copy, Debug)]
+pub struct Derivatives<'w, T> {
+    /// `grad + e H V`, laid out like the parameters: `A = -H V`.
+    pub gradient: &'w [Dual<T>],
+    /// `K + e K'` of all hidden layers, one after another.
+    pub features: &'w [Dual<T>],
+}
+
+/// A matrix and its derivative.
+type DualMatrix<'w, T> = MatRef<'w, Dual<T>>;
+
+impl<'w, T> Derivatives<'w, T> {
+    /// Gradient (k x d) and features (k x k) of one hidden layer.
+    ///
+    /// **Errors** [`Error::Architecture`] when there is no such hidden layer, [`Error::Length`].
+    pub fn layer(
+        &self,
+        shape: Shape<'_>,
+        layer: usize,
+    ) -> Result<(DualMatrix<'w, T>, DualMatrix<'w, T>), Error> {
+        let features = feature::of_layer(shape, self.features, layer)?;
+        Ok((network::weights(self.gradient, shape.layer(layer)?)?, features))
+    }
+}
+
+/// Runs the gradient and the feature pass on dual numbers along the negative gradient, all layers moving together.
+///
+/// **Shapes** inputs (n x d), targets (n x c); workspace at least [`differentiate_workspace`] of one row; what it has
+/// above that lets more samples pass at a time.
+/// **Arithmetic** values have the bits of [`Network::accumulate_gradient`] and [`Network::accumulate_features`];
+/// derivatives are exact on exact scalars. [`super::Directional`] runs dual numbers on vector lanes.
+/// **Errors** those of the two passes; [`Error::NoSamples`].
+pub fn differentiate<'w, T, A, L, B>(
+    backend: B,
+    network: &Network<'_, T, A>,
+    loss: L,
+    inputs: MatRef<'_, T>,
+    targets: MatRef<'_, T>,
+    workspace: &'w mut [Dual<T>],
+) -> Result<Derivatives<'w, T>, Error>
+where
+    T: Scalar,
+    A: Activation<T> + Activation<Dual<T>>,
+    L: Loss<Dual<T>>,
+    B: Backend<Dual<T>>,
+{
+    let (shape, n) = (network.shape(), inputs.rows());
+    inputs.check_shape("inputs", (n, shape.inputs()))?;
+    targets.check_shape("targets", (n, shape.outputs()))?;
+    let needed = differentiate_workspace(shape.widths(), shape.bias(), n, 1);
+    check_workspace("workspace", needed, workspace.len())?;
+    let (p, f) = (shape.parameters(), shape.features());
+    let (moving, rest) = take(workspace, p);
+    let (gradient, rest) = take(rest, p);
+    let (features, rest) = take(rest, f);
+    let (sums, rest) = take(rest, storage(p, f, n));
+    let rows = rest.len() / row(shape.widths());
+    let (x, rest) = take(rest, rows * shape.inputs());
+    let (y, pass) = take(rest, rows * shape.outputs());
+    for (slot, w) in moving.iter_mut().zip(network.parameters()) {
+        *slot = Dual::constant(w.clone());
+    }
+    for _ in 0..2 {
+        let view = Network::new(shape, network.activation(), &*moving)?;
+        let mut sum = SampleTree::new(sums, p + 1, 0)?;
+        let mut start = 0;
+        while start < n {
+            let (a, b) = (chunk(inputs, start, rows, x)?, chunk(targets, start, rows, y)?);
+            view.accumulate_gradient(backend, loss, a, b, &mut sum, pass)?;
+            start += a.rows();
+        }
+        let (_, found) = view.finish_gradient(backend, loss, &mut sum)?;
+        gradient.clone_from_slice(found);
+        for (slot, g) in moving.iter_mut().zip(gradient.iter()) {
+            slot.derivative = -g.value.clone();
+        }
+    }
+    let view = Network::new(shape, network.activation(), &*moving)?;
+    let mut sum = SampleTree::new(sums, f, 0)?;
+    let mut start = 0;
+    while start < n {
+        let a = chunk(inputs, start, rows, x)?;
+        view.accumulate_features(backend, a, &mut sum, pass)?;
+        start += a.rows();
+    }
+    features.clone_from_slice(feature::finish(backend, shape, &mut sum)?);
+    Ok(Derivatives { gradient, features })
+}
+
+/// The rows from `start` on, as many as the buffer takes, as numbers that do not move.
+fn chunk<'b, T: Scalar>(
+    from: MatRef<'_, T>,
+    start: usize,
+    rows: usize,
+    buffer: &'b mut [Dual<T>],
+) -> Result<MatRef<'b, Dual<T>>, Error> {
+    let part = from.row_range(start, rows);
+    for (slot, x) in buffer.iter_mut().zip(part.elements()) {
+        *slot = Dual::constant(x.clone());
+    }
+    MatRef::new(buffer.get(..part.rows() * part.columns()).unwrap_or_default(), part.rows(), part.columns())
+}
+
+/// Values of workspace that [`expand`] and [`rate`] need for a layer of weights (k x d).
+pub const fn rate_workspace(k: usize, d: usize) -> usize {
+    let (kd, kk) = (k.saturating_mul(d), k.saturating_mul(k));
+    kd.saturating_add(kk).saturating_add(Route::cheaper(k, d).workspace(k, d))
+}
+
+/// The traces of the centred pair divided by their leading powers of the time (or the step size), to first order.
+///
+/// Values `<F_2,F_2>`, `<F_2,G_2>`, `<G_2,G_2>`; derivatives `2 <F_2,F_3>`, `<F_3,G_2> + <F_2,G_3>`, `2 <G_2,G_3>`.
+///
+/// **Shapes** gradient (k x d) and features (k x k) as [`Derivatives::layer`] gives them; workspace at least
+/// [`rate_workspace`].
+/// **Arithmetic** [`traces`] on dual numbers by the cheaper route. Nothing is rescaled.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`].
+pub fn expand<T: Scalar<Wide = T>, B: Backend<Dual<T>>>(
+    backend: B,
+    gradient: MatRef<'_, Dual<T>>,
+    features: MatRef<'_, Dual<T>>,
+    path: Path,
+    workspace: &mut [Dual<T>],
+) -> Result<Traces<Dual<T>>, Error> {
+    expand_with(backend, gradient, features, path, workspace, |x| x.clone(), |x| x.clone())
+}
+
+fn expand_with<S: Scalar, T: Scalar<Wide = T>, B: Backend<Dual<T>>>(
+    backend: B,
+    gradient: MatRef<'_, Dual<S>>,
+    features: MatRef<'_, Dual<S>>,
+    path: Path,
+    workspace: &mut [Dual<T>],
+    of_gradient: impl Fn(&Dual<S>) -> Dual<T>,
+    of_features: impl Fn(&Dual<S>) -> Dual<T>,
+) -> Result<Traces<Dual<T>>, Error> {
+    let (k, d) = gradient.shape();
+    features.check_shape("features", (k, k))?;
+    check_workspace("workspace", rate_workspace(k, d), workspace.len())?;
+    let (v, rest) = take(workspace, k * d);
+    let (f, rest) = take(rest, k * k);
+    for (slot, g) in v.iter_mut().zip(gradient.elements()) {
+        let Dual { value, derivative } = of_gradient(g);
+        *slot = match path {
+            Path::Flow => Dual::new(value, derivative.divide_by(TWO)),
+            Path::Step => Dual::constant(value),
+        };
+    }
+    for (slot, x) in f.iter_mut().zip(features.elements()) {
+        *slot = of_features(x);
+    }
+    let (v, f) = (MatRef::new(v, k, d)?, MatRef::new(f, k, k)?);
+    traces(backend, v, f, Route::cheaper(k, d), rest)
+}
+
+const TWO: NonZeroU64 = NonZeroU64::MIN.saturating_add(1);
+
+/// The centred correlation to first order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// `rho_0`, the limit.
+    pub limit: f64,
+    /// `rho_1`, the change for each unit of time (or of step size).
+    pub slope: f64,
+}
+
+/// The limit and the first-order coefficient of C-NFC of one layer.
+///
+/// **Shapes** as [`expand`].
+/// **Arithmetic** in `f64`, V and K brought to a largest magnitude in [1/2, 1) by powers of two, which cancel. For ReLU
+/// the derivatives are those almost everywhere: no kink is crossed.
+/// **Accuracy** relative to the sum of the magnitudes of its three terms the slope is off by some units of
+/// `2^-53 (k + d)`; where they nearly cancel (alignment close to 1) that is an absolute error.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`]. A zero gradient or zero features leave the
+/// correlation [`Undefined`].
+pub fn rate<T: Real, B: Backend<Dual<f64>>>(
+    backend: B,
+    gradient: MatRef<'_, Dual<T>>,
+    features: MatRef<'_, Dual<T>>,
+    path: Path,
+    workspace: &mut [Dual<f64>],
+) -> Result<Result<Rate, Undefined>, Error> {
+    features.check_shape("features", (gradient.rows(), gradient.rows()))?;
+    gradient.check_finite("gradient")?;
+    features.check_finite("features")?;
+    let largest = |m: MatRef<'_, Dual<T>>| exponent(m.elements().map(|x| x.value.to_f64()));
+    let Some(g) = largest(gradient) else { return Ok(Err(Undefined::ZeroWeights)) };
+    let Some(f) = largest(features) else { return Ok(Err(Undefined::ZeroGradient)) };
+    let scaled = |x: &Dual<T>, by: i32| Dual {
+        value: times_power_of_two(x.value.to_f64(), -by),
+        derivative: times_power_of_two(x.derivative.to_f64(), -by),
+    };
+    let t = expand_with(backend, gradient, features, path, workspace, |x| scaled(x, g), |x| scaled(x, f))?;
+    if t.gg.value <= 0.0 {
+        return Ok(Err(Undefined::ZeroGradient));
+    }
+    let limit = cosine(t.ff.value, t.fg.value, t.gg.value);
+    let norms = libm::sqrt(t.ff.value) * libm::sqrt(t.gg.value);
+    let shrink = 0.5 * (t.ff.derivative / t.ff.value + t.gg.derivative / t.gg.value);
+    Ok(Ok(Rate { limit, slope: t.fg.derivative / norms - limit * shrink }))
+}

@@ -1,0 +1,190 @@
+//! The limit of infinite width for deep networks with Gaussian weights and no biases, residual = labels.
+//!
+//! ```text
+//! S_0 = X X^T / d      S_{l+1} = E phi(u) phi(v)      D_l = E phi'(u) phi'(v)      (u, v) ~ N(0, variance S_l)
+//! PTK_l = product over m >= l of D_m, elementwise
+//! Q = PTK o (Y Y^T)    Q2 = PTK^2 o (Y Y^T)           PTK^2 the matrix square, o elementwise
+//! rho_l = tr(Q S_l Q2 S_l) / sqrt(tr(Q S_l Q S_l) tr(Q2 S_l Q2 S_l))
+//! ```
+//! Weights are N(0, variance / fan_in). For homogeneous activations (linear, ReLU, quadratic) the variance drops out (ReLU
+//! runs with 2, which keeps the diagonal of S); for the others it matters, and 1 is what networks start from here unless told otherwise. Different outputs of a wide
+//! network have independent readouts, so their Jacobians are orthogonal, and each output contributes its own labels.
+//!
+//! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271, for the limit; kernels
+//! as in Jacot, Gabriel, Hongler, *Neural tangent kernel*, NeurIPS 2018.
+
+mod dual_kernel;
+
+pub use dual_kernel::DualKernel;
+
+use super::samples::{gram, sandwich};
+use super::scaling::{cosine, exponent, normalize, take, times_power_of_two};
+use crate::correlation::Undefined;
+use crate::error::{Error, check_workspace};
+use crate::kernel::{self, Backend, Region};
+use crate::matrix::{MatMut, MatRef};
+use crate::scalar::Real;
+
+/// Values of workspace that [`wide`] needs for n samples of d inputs and c outputs and a number of hidden layers.
+pub const fn wide_workspace(n: usize, d: usize, c: usize, hidden_layers: usize) -> usize {
+    let widest = if d > c { d } else { c };
+    n.saturating_mul(n).saturating_mul(hidden_layers.saturating_add(6)).saturating_add(n.saturating_mul(widest))
+}
+
+/// The early-time limit of C-NFC of every hidden layer at infinite width.
+///
+/// **Shapes** inputs (n x d), targets (n x c), rho one entry for each hidden layer, workspace at least
+/// [`wide_workspace`].
+/// **Arithmetic** in `f64`; a layer costs three n x n products. Labels, and inputs and kernels of homogeneous
+/// activations, are scaled by powers of two. `exp`, `atan2` and `sinh` are those of `libm`: no contract bits.
+/// **Accuracy** the kernels as [`DualKernel`]; products add `n 2^-53` relative to the sum of magnitudes.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`] (also for a kernel that overflows, with its layer
+/// as the row), [`Error::NoSamples`]; [`Error::Parameter`] for a variance that is not positive, and for ReLU for a row of
+/// inputs that is zero (or so small beside the largest that its square is), of which there is no angle. Zero labels leave
+/// an entry [`Undefined`].
+pub fn wide<T: Real, B: Backend<f64>>(
+    backend: B,
+    activation: DualKernel,
+    variance: f64,
+    inputs: MatRef<'_, T>,
+    targets: MatRef<'_, T>,
+    rho: &mut [Result<f64, Undefined>],
+    workspace: &mut [f64],
+) -> Result<(), Error> {
+    let ((n, d), c, depth) = (inputs.shape(), targets.columns(), rho.len());
+    if n == 0 || d == 0 {
+        return Err(Error::NoSamples);
+    }
+    targets.check_shape("targets", (n, c))?;
+    check_workspace("workspace", wide_workspace(n, d, c, depth), workspace.len())?;
+    if !(variance.is_finite() && variance > 0.0) {
+        return Err(Error::Parameter { what: "weight variance", expected: "a positive number", found: variance });
+    }
+    inputs.check_finite("inputs")?;
+    targets.check_finite("targets")?;
+    let square = n * n;
+    let (kernels, rest) = take(workspace, depth * square);
+    let (ptk, rest) = take(rest, square);
+    let (labels, rest) = take(rest, square);
+    let (q, rest) = take(rest, square);
+    let (q2, rest) = take(rest, square);
+    let (products, scaled) = take(rest, 2 * square);
+    let Some((first, _)) = kernels.split_at_mut_checked(square) else { return Ok(()) };
+    let x_exponent = if activation.homogeneous() { largest(inputs) } else { 0 };
+    gram(backend, copy_scaled(inputs, x_exponent, scaled)?, first)?;
+    for value in first.iter_mut() {
+        *value /= d as f64;
+    }
+    if activation == DualKernel::Relu
+        && let Some(row) = (0..n).find(|row| !first.get(row * n + row).is_some_and(|norm| *norm > 0.0))
+    {
+        return Err(Error::Parameter { what: "row of inputs that is zero", expected: "none", found: row as f64 });
+    }
+    gram(backend, copy_scaled(targets, largest(targets), scaled)?, labels)?;
+    forward(activation, variance, kernels, n)?;
+    ptk.fill(1.0);
+    for (s, slot) in kernels.chunks_exact(square).zip(rho).rev() {
+        multiply_slopes(activation, variance, s, ptk, n)?;
+        let (s, k) = (MatRef::new(s, n, n)?, MatRef::new(ptk, n, n)?);
+        q2.fill(0.0);
+        backend.accumulate(MatMut::new(q2, n, n)?, k, k, Region::Upper);
+        kernel::mirror(MatMut::new(q2, n, n)?)?;
+        normalize(q2);
+        for (((q, q2), k), y) in q.iter_mut().zip(q2.iter_mut()).zip(ptk.iter()).zip(labels.iter()) {
+            (*q, *q2) = (k * y, *q2 * y);
+        }
+        let (ff, fg, gg) = sandwich(backend, MatRef::new(q, n, n)?, MatRef::new(q2, n, n)?, s, products)?;
+        *slot = if ff <= 0.0 {
+            Err(Undefined::ZeroWeights)
+        } else if gg <= 0.0 {
+            Err(Undefined::ZeroGradient)
+        } else {
+            Ok(cosine(ff, fg, gg))
+        };
+    }
+    Ok(())
+}
+
+fn largest<T: Real>(m: MatRef<'_, T>) -> i32 {
+    exponent(m.elements().map(|x| x.to_f64())).unwrap_or(0)
+}
+
+fn copy_scaled<'b, T: Real>(
+    from: MatRef<'_, T>,
+    exponent: i32,
+    to: &'b mut [f64],
+) -> Result<MatRef<'b, f64>, Error> {
+    for (slot, x) in to.iter_mut().zip(from.elements()) {
+        *slot = times_power_of_two(x.to_f64(), -exponent);
+    }
+    let (rows, columns) = from.shape();
+    MatRef::new(to.get(..rows * columns).unwrap_or_default(), rows, columns)
+}
+
+/// Fills S_1, S_2, ... behind S_0.
+fn forward(activation: DualKernel, variance: f64, kernels: &mut [f64], n: usize) -> Result<(), Error> {
+    let layers = kernels.len() / (n * n);
+    for layer in 0..layers {
+        let (before, rest) = take(kernels, layer * n * n);
+        let (now, _) = take(rest, n * n);
+        if layer > 0 {
+            let last = before.get((layer - 1) * n * n..).unwrap_or_default();
+            each_pair(activation, variance, last, n, |index, (value, _)| {
+                if let Some(slot) = now.get_mut(index) {
+                    *slot = if activation == DualKernel::Relu { 2.0 * value } else { value };
+                }
+            });
+        }
+        if let Some(column) = now.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NotFinite { what: "kernel of a layer's inputs", row: layer, column });
+        }
+        if activation.homogeneous() {
+            // By an even power, so that square roots scale too and no bit of a cosine changes.
+            let taken = 2 * (exponent(now.iter().copied()).unwrap_or(0) / 2);
+            now.iter_mut().for_each(|x| *x = times_power_of_two(*x, -taken));
+        }
+    }
+    Ok(())
+}
+
+/// `PTK <- PTK o D`, normalised.
+fn multiply_slopes(
+    activation: DualKernel,
+    variance: f64,
+    s: &[f64],
+    ptk: &mut [f64],
+    n: usize,
+) -> Result<(), Error> {
+    each_pair(activation, variance, s, n, |index, (_, slope)| {
+        if let Some(slot) = ptk.get_mut(index) {
+            *slot *= slope;
+        }
+    });
+    if let Some(column) = ptk.iter().position(|x| !x.is_finite()) {
+        return Err(Error::NotFinite { what: "pre-activation tangent kernel", row: 0, column });
+    }
+    normalize(ptk);
+    Ok(())
+}
+
+/// Visits every element with its dual kernels.
+fn each_pair(
+    activation: DualKernel,
+    variance: f64,
+    s: &[f64],
+    n: usize,
+    mut visit: impl FnMut(usize, (f64, f64)),
+) {
+    let variance = if activation.homogeneous() { 1.0 } else { variance };
+    let norm = |i: usize| variance * s.get(i * n + i).copied().unwrap_or(0.0);
+    for i in 0..n {
+        for j in i..n {
+            let covariance = variance * s.get(i * n + j).copied().unwrap_or(0.0);
+            let found = activation.pair(norm(i), norm(j), covariance);
+            visit(i * n + j, found);
+            if j > i {
+                visit(j * n + i, found);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
+
+use crate::network::Model;
+use agop_core::activation::Activation;
+use agop_core::correlation::{
+    Certified, Correlation, Correlations, LayerMeasure, Powers, measure_layer, measure_workspace,
+};
+use agop_core::error::Error;
+use agop_core::feature::of_layer;
+use agop_core::scalar::Real;
+use agop_core::simd::Level;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The measures of one hidden layer, as in the command's JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerReport {
+    /// Index of the layer.
+    pub layer: usize,
+    /// Its fan-in d.
+    pub inputs: usize,
+    /// Its width k.
+    pub outputs: usize,
+    /// `|W - W_0|_F / |W|_F`; `None` when W is zero.
+    pub relative_change: Option<f64>,
+    /// UC-NFC.
+    pub uncentered: Block,
+    /// C-NFC.
+    pub centered: Block,
+    /// DC-NFC.
+    pub double_centered: Block,
+}
+
+/// The correlations of one pair of matrices.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Block {
+    /// Cosine of F and G.
+    pub cosine: Option<f64>,
+    /// Pearson over entries.
+    pub pearson: Option<f64>,
+    /// Cosine of F and `G^(1/2)`.
+    pub cosine_sqrt: Option<f64>,
+    /// Pearson of F and `G^(1/2)`.
+    pub pearson_sqrt: Option<f64>,
+    /// `tr(F G)`.
+    pub inner: f64,
+    /// Absolute error bounds.
+    pub bound: Bounds,
+    /// Why a number is missing, by its key; bounds as `bound.KEY`.
+    pub why: BTreeMap<String, String>,
+}
+
+/// Absolute error bounds of a block's correlations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Bounds {
+    /// Of `cosine`.
+    pub cosine: Option<f64>,
+    /// Of `pearson`.
+    pub pearson: Option<f64>,
+    /// Of `cosine_sqrt`.
+    pub cosine_sqrt: Option<f64>,
+    /// Of `pearson_sqrt`.
+    pub pearson_sqrt: Option<f64>,
+}
+
+impl Block {
+    /// The report of a set of correlations.
+    pub fn new(c: &Correlations) -> Self {
+        let mut why = BTreeMap::new();
+        let mut take = |key: &str, correlation: Correlation| match correlation {
+            Ok(Certified { value, bound: Ok(bound) }) => (Some(value), Some(bound)),
+            Ok(Certified { value, bound: Err(reason) }) => {
+                why.insert(format!("bound.{key}"), reason.to_string());
+                (Some(value), None)
+            }
+            Err(reason) => {
+                why.insert(key.to_owned(), reason.to_string());
+                why.insert(format!("bound.{key}"), reason.to_string());
+                (None, None)
+            }
+        };
+        let cosine = take("cosine", c.cosine);
+        let pearson = take("pearson", c.pearson);
+        let cosine_sqrt = take("cosine_sqrt", c.cosine_sqrt);
+        let pearson_sqrt = take("pearson_sqrt", c.pearson_sqrt);
+        Self {
+            cosine: cosine.0,
+            pearson: pearson.0,
+            cosine_sqrt: cosine_sqrt.0,
+            pearson_sqrt: pearson_sqrt.0,
+            inner: c.inner,
+            bound: Bounds {
+                cosine: cosine.1,
+                pearson: pearson.1,
+                cosine_sqrt: cosine_sqrt.1,
+                pearson_sqrt: pearson_sqrt.1,
+            },
+            why,
+        }
+    }
+}
+
+impl LayerReport {
+    /// The report of a measured layer.
+    pub fn new(layer: usize, inputs: usize, outputs: usize, m: &LayerMeasure) -> Self {
+        Self {
+            layer,
+            inputs,
+            outputs,
+            relative_change: m.relative_change.ok(),
+            uncentered: Block::new(&m.uncentered),
+            centered: Block::new(&m.centered),
+            double_centered: Block::new(&m.double_centered),
+        }
+    }
+}
+
+/// Measures every hidden layer.
+///
+/// **Shapes** both models of one shape, features as [`Model::features`] gives them at the current and the initial
+/// weights.
+///
+/// # Errors
+/// As [`measure_layer`].
+pub fn measure<T: Real, A: Activation<T> + Sync>(
+    level: Level,
+    model: &Model<T, A>,
+    initial: &Model<T, A>,
+    features: &[T],
+    initial_features: &[T],
+    powers: Powers,
+) -> Result<Vec<LayerReport>, Error> {
+    let shape = model.shape()?;
+    let measure_one = |layer: usize| {
+        let (w, w_0) = (model.weights(layer)?, initial.weights(layer)?);
+        let (k, k_0) = (of_layer(shape, features, layer)?, of_layer(shape, initial_features, layer)?);
+        let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
+        let measured = measure_layer(level, w, w_0, k, k_0, powers, &mut workspace)?;
+        Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))
+    };
+    (0..shape.hidden_layers()).map(measure_one).collect()
+}

@@ -1,0 +1,137 @@
+//! The folder a run leaves behind.
+//!
+//! ```text
+//! DIR/config.toml                 what the run does
+//! DIR/RULE/initial.safetensors    weights before the first update
+//! DIR/RULE/final.safetensors      weights after the last
+//! DIR/RULE/history.csv            one line a measurement
+//! DIR/manifest.json               versions, digests of the files, the data and every measurement; written last
+//! ```
+
+use super::config::{Config, RuleName};
+use super::report::{Mark, history};
+use super::train::Outcome;
+use crate::checkpoint;
+use crate::error::{Error, Result};
+use crate::file;
+use agop_core::digest::{CONTRACT_VERSION, Digest};
+use agop_core::scalar::Real;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Version of the manifest's form.
+pub const SCHEMA: &str = "agop.run/1";
+
+/// What a run says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the program.
+    pub version: String,
+    /// Version of the bit contract.
+    pub contract: u32,
+    /// Digest of the samples as read.
+    pub data: String,
+    /// The marks of every measurement, by rule.
+    pub rules: BTreeMap<RuleName, Vec<Mark>>,
+    /// SHA-256 of every other file of the folder, by its path inside it.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The files of a run, in memory.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Content by path inside the folder, without the manifest.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The manifest.
+    pub manifest: Manifest,
+}
+
+/// Name of the manifest.
+pub const MANIFEST: &str = "manifest.json";
+/// Name of the configuration.
+pub const CONFIG: &str = "config.toml";
+
+impl Folder {
+    /// The files of finished trainings.
+    ///
+    /// # Errors
+    /// None for a run that was made here.
+    pub fn new<T: Real>(config: &Config, data: Digest, outcomes: &[Outcome<T>]) -> Result<Self> {
+        let text = toml::to_string(config).map_err(|error| Error::Message(error.to_string()))?;
+        let mut files = BTreeMap::from([(CONFIG.to_owned(), text.into_bytes())]);
+        for outcome in outcomes {
+            let rule = outcome.rule.name();
+            for (name, model) in [("initial", &outcome.initial), ("final", &outcome.trained)] {
+                let bytes = checkpoint::encode(model.widths(), model.bias(), model.parameters())
+                    .map_err(|error| Error::Message(error.to_string()))?;
+                files.insert(format!("{rule}/{name}.safetensors"), bytes);
+            }
+            files.insert(format!("{rule}/history.csv"), history(outcome).into_bytes());
+        }
+        let manifest = Manifest {
+            schema: SCHEMA.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: CONTRACT_VERSION,
+            data: data.to_string(),
+            rules: outcomes
+                .iter()
+                .map(|outcome| (outcome.rule, outcome.records.iter().map(Mark::new).collect()))
+                .collect(),
+            files: files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect(),
+        };
+        Ok(Self { files, manifest })
+    }
+
+    /// Writes the files, each atomically, the manifest last.
+    ///
+    /// # Errors
+    /// Naming the file that could not be written.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        for (name, bytes) in &self.files {
+            let path = directory.join(name);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, "create", error))?;
+            }
+            file::replace(path, bytes)?;
+        }
+        let mut text =
+            serde_json::to_string_pretty(&self.manifest).map_err(|error| Error::Message(error.to_string()))?;
+        text.push('\n');
+        file::replace(directory.join(MANIFEST), text.as_bytes())
+    }
+}
+
+/// SHA-256 of a file's bytes, as `sha256:` and hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut digest = [0; 32];
+    digest.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, byte)| *to = byte);
+    Digest(digest).to_string()
+}
+
+/// A run folder that does not exist yet: `runs/NNNN` with the first free number.
+pub fn fresh() -> PathBuf {
+    let numbered = |n: u32| Path::new("runs").join(format!("{n:04}"));
+    (1..).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| PathBuf::from("runs"))
+}
+
+/// Refuses a folder that already holds a run, or anything else, unless it is to be overwritten.
+///
+/// # Errors
+/// [`Error::Usage`] naming the folder.
+pub fn check_free(directory: &Path, force: bool) -> Result<()> {
+    if directory.is_dir() {
+        let mut entries = std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
+        if !force && entries.next().is_some() {
+            let message = format!("{}: is not empty; --force overwrites the run in it", directory.display());
+            return Err(Error::Usage(message));
+        }
+    } else if directory.exists() {
+        return Err(Error::Usage(format!("{}: is not a folder", directory.display())));
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! The samples of a run, ready to train on.
+
+use super::config::{Config, Data, Synthetic};
+use crate::dataset::{npy, read_matrix};
+use crate::error::{Error, Result};
+use agop_core::digest::{Digest, Hasher};
+use agop_core::loss::AnyLoss;
+use agop_core::matrix::{MatMut, MatRef};
+use agop_core::random::{Purpose, Stream};
+use agop_core::scalar::Real;
+use agop_core::task::{chain_monomial, chain_monomial_outer_product, fill_gaussian};
+use std::path::Path;
+
+/// Samples with their targets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples<T> {
+    /// Number of samples n.
+    pub count: usize,
+    /// n x d.
+    pub inputs: Vec<T>,
+    /// n x c.
+    pub targets: Vec<T>,
+    /// The class of each sample, where classes are known.
+    pub classes: Option<Vec<usize>>,
+}
+
+/// Everything a run trains and tests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem<T> {
+    /// Width of the input d.
+    pub dimension: usize,
+    /// Number of outputs c.
+    pub outputs: usize,
+    /// Training samples.
+    pub train: Samples<T>,
+    /// Test samples.
+    pub test: Samples<T>,
+    /// The task's expected gradient outer product (d x d), or why it is not known.
+    pub outer_product: std::result::Result<Vec<f64>, &'static str>,
+    /// Of all samples, as read.
+    pub digest: Digest,
+}
+
+impl<T: Real> Samples<T> {
+    /// The inputs as a matrix.
+    ///
+    /// # Errors
+    /// None for samples that were made here.
+    pub fn inputs(&self) -> Result<MatRef<'_, T>> {
+        Ok(MatRef::new(&self.inputs, self.count, self.inputs.len() / self.count.max(1))?)
+    }
+
+    /// The targets as a matrix.
+    ///
+    /// # Errors
+    /// None for samples that were made here.
+    pub fn targets(&self) -> Result<MatRef<'_, T>> {
+        Ok(MatRef::new(&self.targets, self.count, self.targets.len() / self.count.max(1))?)
+    }
+
+    /// The samples of the given indices, in that order.
+    pub fn gather(&self, indices: &[usize]) -> Self {
+        let (d, c) = (self.inputs.len() / self.count.max(1), self.targets.len() / self.count.max(1));
+        let rows = |values: &[T], width: usize| {
+            indices.iter().flat_map(|i| values.iter().skip(i * width).take(width)).copied().collect()
+        };
+        Self {
+            count: indices.len(),
+            inputs: rows(&self.inputs, d),
+            targets: rows(&self.targets, c),
+            classes: self
+                .classes
+                .as_ref()
+                .map(|classes| indices.iter().filter_map(|i| classes.get(*i).copied()).collect()),
+        }
+    }
+}
+
+impl<T: Real> Problem<T> {
+    /// Makes or reads the samples of a run.
+    ///
+    /// # Errors
+    /// Unusable sizes, and all that reading a file can say.
+    pub fn load(config: &Config) -> Result<Self> {
+        let mut problem = match &config.data {
+            Data::ChainMonomial(sizes) => synthetic(config.seed, sizes, true)?,
+            Data::RandomLabels(sizes) => synthetic(config.seed, sizes, false)?,
+            Data::Files { data, labels, test_data, test_labels } => {
+                let loss = config.loss()?;
+                match (test_data, test_labels) {
+                    (Some(test_data), Some(test_labels)) => {
+                        given(loss, [data, labels], Some([test_data, test_labels]), config.seed)?
+                    }
+                    (None, None) => given(loss, [data, labels], None, config.seed)?,
+                    _ => {
+                        let reason = "--test-data and --test-labels go together";
+                        return Err(Error::Usage(reason.into()));
+                    }
+                }
+            }
+        };
+        let mut hash = Hasher::new();
+        for samples in [&problem.train, &problem.test] {
+            hash.array(&[samples.count, problem.dimension], &samples.inputs);
+            hash.array(&[samples.count, problem.outputs], &samples.targets);
+        }
+        problem.digest = hash.finish();
+        Ok(problem)
+    }
+}
+
+/// The most values that a synthetic data set may take: a typing error must not eat the machine.
+const MOST_VALUES: usize = 1 << 31;
+
+fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Problem<T>> {
+    let Synthetic { rank, dimension, samples, test_samples, spectrum } = *sizes;
+    for (name, size) in [("dimension", dimension), ("samples", samples), ("test samples", test_samples)] {
+        if size == 0 {
+            return Err(Error::Usage(format!("{name}: expected at least 1, found 0")));
+        }
+    }
+    if samples.saturating_add(test_samples).saturating_mul(dimension) > MOST_VALUES {
+        return Err(Error::Usage(format!(
+            "({samples} + {test_samples}) samples of {dimension} values: more than {MOST_VALUES} values in all"
+        )));
+    }
+    let make = |inputs_of: Purpose, labels_of: Purpose, count: usize| -> Result<Samples<T>> {
+        let mut inputs = vec![T::zero(); count * dimension];
+        let mut stream = Stream::new(seed, inputs_of, 0);
+        fill_gaussian(&mut stream, spectrum, MatMut::new(&mut inputs, count, dimension)?)?;
+        let targets = if monomial {
+            inputs.chunks_exact(dimension).map(|x| chain_monomial(rank, x)).collect::<std::result::Result<_, _>>()?
+        } else {
+            let mut labels = vec![T::zero(); count];
+            Stream::new(seed, labels_of, 0).fill_normal(&mut labels);
+            labels
+        };
+        Ok(Samples { count, inputs, targets, classes: None })
+    };
+    let outer_product = if monomial {
+        let mut expected = vec![0.0; dimension * dimension];
+        chain_monomial_outer_product(rank, spectrum, MatMut::new(&mut expected, dimension, dimension)?)?;
+        Ok(expected)
+    } else {
+        Err("random labels have no expected gradient outer product")
+    };
+    Ok(Problem {
+        dimension,
+        outputs: 1,
+        train: make(Purpose::TrainInputs, Purpose::TrainLabels, samples)?,
+        test: make(Purpose::TestInputs, Purpose::TestLabels, test_samples)?,
+        outer_product,
+        digest: Hasher::new().finish(),
+    })
+}
+
+fn given<T: Real>(
+    loss: AnyLoss,
+    train: [&Path; 2],
+    test: Option<[&Path; 2]>,
+    seed: u64,
+) -> Result<Problem<T>> {
+    let classes_in = |path: &Path| -> Result<usize> {
+        let count = npy::read(path)?.class_count().map_err(|error| error.in_file(path))?;
+        Ok(count.unwrap_or(0))
+    };
+    let [_, train_labels] = train;
+    let mut classes = classes_in(train_labels)?;
+    if let Some([_, test_labels]) = test {
+        classes = classes.max(classes_in(test_labels)?);
+    }
+    let (dimension, outputs, train) = read_samples(loss, train, classes)?;
+    let (train, test) = match test {
+        Some(paths) => {
+            let (test_dimension, test_outputs, test) = read_samples(loss, paths, classes)?;
+            let [data, labels] = paths;
+            if test_dimension != dimension {
+                let reason = format!("{test_dimension} columns, the training data has {dimension}");
+                return Err(Error::input(data, "shape", reason));
+            }
+            if test_outputs != outputs {
+                let reason = format!("{test_outputs} outputs, the training labels have {outputs}");
+                return Err(Error::input(labels, "shape", reason));
+            }
+            (train, test)
+        }
+        None => {
+            let mut order: Vec<usize> = (0..train.count).collect();
+            Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
+            let held_out = train.count / 5;
+            if held_out == 0 {
+                let reason = format!("{} samples: holding out a fifth for the test needs at least 5", train.count);
+                return Err(Error::input(train_labels, "shape", reason));
+            }
+            let (test, rest) = order.split_at(held_out);
+            (train.gather(rest), train.gather(test))
+        }
+    };
+    let outer_product = Err("no expected gradient outer product is known for given data");
+    Ok(Problem { dimension, outputs, train, test, outer_product, digest: Hasher::new().finish() })
+}
+
+fn read_samples<T: Real>(
+    loss: AnyLoss,
+    [data, labels]: [&Path; 2],
+    classes: usize,
+) -> Result<(usize, usize, Samples<T>)> {
+    let (count, dimension, inputs) = read_matrix(data)?;
+    let mut targets = crate::dataset::read_targets(labels, count, classes)?;
+    if loss == AnyLoss::CrossEntropy {
+        let Some(classes) = &targets.classes else {
+            return Err(Error::input(labels, "labels", "cross-entropy needs classes: integers in one dimension"));
+        };
+        // Distributions: one-hot, without the mean taken off.
+        for (row, class) in targets.values.chunks_exact_mut(targets.outputs).zip(classes) {
+            for (output, value) in row.iter_mut().enumerate() {
+                *value = if output == *class { T::one() } else { T::zero() };
+            }
+        }
+    }
+    Ok((dimension, targets.outputs, Samples { count, inputs, targets: targets.values, classes: targets.classes }))
+}

@@ -1,0 +1,163 @@
+//! The result of a run: as JSON, as a table, and as the history's CSV.
+
+use super::config::RuleName;
+use super::train::{Outcome, Record};
+use crate::measure::LayerReport;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The object that `agop train --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrainReport {
+    /// `agop.train/1`.
+    pub schema: &'static str,
+    /// The result of each rule.
+    pub rules: BTreeMap<&'static str, RuleReport>,
+}
+
+/// The result of one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RuleReport {
+    /// Updates done.
+    pub steps: u64,
+    /// `(1/n) sum |f - y|^2` on the training samples (or the mean cross-entropy).
+    pub train_loss: f64,
+    /// The same on the test samples.
+    pub test_loss: f64,
+    /// Share of test samples classified rightly; `None` with one output.
+    pub test_accuracy: Option<f64>,
+    /// The measures of each hidden layer.
+    pub layers: Vec<LayerReport>,
+    /// Cosine of the first layer's NFM with the task's expected gradient outer product.
+    pub feature_alignment: Option<f64>,
+    /// Digest of the last record.
+    pub digest: String,
+    /// Why a number is missing.
+    pub why: BTreeMap<&'static str, String>,
+}
+
+impl RuleReport {
+    /// The report of a record; `unknown` says why the task has no expected gradient outer product, if so.
+    pub fn new(record: &Record, unknown: Option<&str>) -> Self {
+        let mut why = BTreeMap::new();
+        if record.feature_alignment.is_none() {
+            let reason = unknown.unwrap_or("undefined: the first layer's weights are zero");
+            why.insert("feature_alignment", reason.to_owned());
+        }
+        if record.test_accuracy.is_none() {
+            why.insert("test_accuracy", "one output has no argmax".to_owned());
+        }
+        Self {
+            steps: record.step,
+            train_loss: record.train_loss,
+            test_loss: record.test_loss,
+            test_accuracy: record.test_accuracy,
+            layers: record.layers.clone(),
+            feature_alignment: record.feature_alignment,
+            digest: record.digest.to_string(),
+            why,
+        }
+    }
+}
+
+impl TrainReport {
+    /// The report of the last records of all rules.
+    pub fn new<'r>(last: impl IntoIterator<Item = (RuleName, &'r Record)>, unknown: Option<&str>) -> Self {
+        let rules = last.into_iter().map(|(rule, record)| (rule.name(), RuleReport::new(record, unknown))).collect();
+        Self { schema: "agop.train/1", rules }
+    }
+
+    /// A table for people.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
+        let _ = writeln!(
+            out,
+            "{:<5} {:>6} {:>11} {:>10} {:>9} {:>10}",
+            "rule", "steps", "train loss", "test loss", "accuracy", "alignment"
+        );
+        for (name, rule) in &self.rules {
+            let _ = writeln!(
+                out,
+                "{name:<5} {:>6} {:>11.4} {:>10.4} {:>9} {:>10}",
+                rule.steps,
+                rule.train_loss,
+                rule.test_loss,
+                number(rule.test_accuracy),
+                number(rule.feature_alignment)
+            );
+        }
+        let _ = writeln!(
+            out,
+            "\n{:<5} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "rule", "layer", "shape", "UC-NFC", "UC sqrt", "C-NFC", "DC-NFC", "change"
+        );
+        for (name, rule) in &self.rules {
+            for layer in &rule.layers {
+                let _ = writeln!(
+                    out,
+                    "{name:<5} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+                    layer.layer,
+                    format!("{}x{}", layer.outputs, layer.inputs),
+                    number(layer.uncentered.cosine),
+                    number(layer.uncentered.cosine_sqrt),
+                    number(layer.centered.cosine),
+                    number(layer.double_centered.cosine),
+                    number(layer.relative_change)
+                );
+            }
+        }
+        out.push_str(
+            "\nUC-NFC: cosine of W^T W and W^T K W; sqrt: with the root of the latter; C: W - W_0; DC: K - K_0 too.\n\
+             alignment: cosine of the first layer's W^T W and the task's expected gradient outer product.\n",
+        );
+        out
+    }
+}
+
+/// What the manifest keeps of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Updates done.
+    pub step: u64,
+    /// Digest of the state.
+    pub digest: String,
+}
+
+impl Mark {
+    /// The mark of a record.
+    pub fn new(record: &Record) -> Self {
+        Self { step: record.step, digest: record.digest.to_string() }
+    }
+}
+
+/// The history as CSV: one line a record, numbers in shortest round-trip digits, empty where undefined.
+pub fn history<T>(outcome: &Outcome<T>) -> String {
+    let mut out = String::from("step,train_loss,test_loss,test_accuracy,feature_alignment");
+    let layers = outcome.records.first().map_or(0, |record| record.layers.len());
+    for layer in 0..layers {
+        for key in ["relative_change", "uncentered_cosine", "uncentered_pearson"] {
+            let _ = write!(out, ",layer{layer}_{key}");
+        }
+        for key in ["centered_cosine", "centered_pearson", "double_centered_cosine", "double_centered_pearson"] {
+            let _ = write!(out, ",layer{layer}_{key}");
+        }
+    }
+    out.push_str(",digest\n");
+    let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
+    for record in &outcome.records {
+        let Record { step, train_loss, test_loss, .. } = record;
+        let _ = write!(out, "{step},{train_loss},{test_loss},{}", number(record.test_accuracy));
+        let _ = write!(out, ",{}", number(record.feature_alignment));
+        for layer in &record.layers {
+            let (u, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);
+            for x in [layer.relative_change, u.cosine, u.pearson, c.cosine, c.pearson, dc.cosine, dc.pearson] {
+                let _ = write!(out, ",{}", number(x));
+            }
+        }
+        let _ = writeln!(out, ",{}", record.digest);
+    }
+    out
+}

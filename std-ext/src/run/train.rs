@@ -1,0 +1,294 @@
+//! The training of one rule, with its measurements.
+
+use super::config::{Config, RuleName, Speeds, Training};
+use super::problem::{Problem, Samples};
+use crate::error::{Error, Result};
+use crate::measure::{LayerReport, measure};
+use crate::network::Model;
+use agop_core::activation::AnyActivation;
+use agop_core::correlation::Powers;
+use agop_core::digest::{Digest, Hasher};
+use agop_core::kernel;
+use agop_core::loss::{AnyLoss, Loss};
+use agop_core::matrix::{MatMut, MatRef};
+use agop_core::network::{Shape, parameters};
+use agop_core::optimizer::{Optimizer, Rule, lowest_correlation, target_speeds};
+use agop_core::random::{Purpose, Stream};
+use agop_core::scalar::Real;
+use agop_core::simd::Level;
+
+/// The state of a run at one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Updates done.
+    pub step: u64,
+    /// Training loss: `(1/n) sum |f - y|^2`, or the mean cross-entropy.
+    pub train_loss: f64,
+    /// The same on the test samples.
+    pub test_loss: f64,
+    /// Share of test samples whose largest output is their class; `None` with one output.
+    pub test_accuracy: Option<f64>,
+    /// Cosine of the first layer's NFM with the expected gradient outer product, where the task knows one.
+    pub feature_alignment: Option<f64>,
+    /// The measures of every hidden layer.
+    pub layers: Vec<LayerReport>,
+    /// Of step, parameters, optimizer state, PTK features and losses.
+    pub digest: Digest,
+}
+
+/// A finished training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome<T> {
+    /// The rule.
+    pub rule: RuleName,
+    /// The network before the first update.
+    pub initial: Model<T, AnyActivation>,
+    /// The network after the last.
+    pub trained: Model<T, AnyActivation>,
+    /// One record a measurement; the last is that of the trained network.
+    pub records: Vec<Record>,
+}
+
+/// How a run is executed; none of it changes a bit.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Instruction set.
+    pub level: Level,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// The initial network of a run: the same for every rule.
+///
+/// # Errors
+/// Unknown names, and widths that make no network.
+pub fn initial_model<T: Real>(config: &Config, problem: &Problem<T>) -> Result<Model<T, AnyActivation>> {
+    let mut widths = vec![problem.dimension];
+    widths.extend(&config.network.hidden);
+    widths.push(problem.outputs);
+    let bias = config.network.bias;
+    let shape = Shape::new(&widths, bias)?;
+    let mut values = vec![T::zero(); parameters(&widths, bias)];
+    config.initializer()?.fill(shape, config.seed, &mut values)?;
+    Ok(Model::new(widths, bias, config.activation()?, values)?)
+}
+
+/// Trains by one rule. `progress` is told the number of updates done; `observe` sees each record as it is made and stops
+/// the training by returning false.
+///
+/// # Errors
+/// Unusable settings; values that stop being finite, with the step at which they did.
+pub fn train<T: Real>(
+    config: &Config,
+    problem: &Problem<T>,
+    rule: RuleName,
+    machine: Machine,
+    progress: &mut dyn FnMut(u64),
+    observe: &mut dyn FnMut(&Record) -> bool,
+) -> Result<Outcome<T>> {
+    let initial = initial_model(config, problem)?;
+    let mut run = Run::new(config, problem, rule, machine, initial.clone())?;
+    let mut records = Vec::new();
+    let settings = &config.training;
+    for step in 0..=settings.steps {
+        let last = step == settings.steps;
+        let failed = |error: Error| Error::Message(format!("{} step {step}: {error}", rule.name()));
+        if last || step % settings.measure_every.max(1) == 0 {
+            let powers = if last { Powers::OneAndHalf } else { Powers::One };
+            let record = run.measure(step, powers).map_err(failed)?;
+            run.choose_target(&record)?;
+            let go_on = observe(&record);
+            records.push(record);
+            if !go_on {
+                break;
+            }
+        }
+        if !last {
+            run.update(step).map_err(failed)?;
+        }
+        progress(step);
+    }
+    Ok(Outcome { rule, initial, trained: run.model, records })
+}
+
+struct Run<'p, T> {
+    config: &'p Config,
+    problem: &'p Problem<T>,
+    rule: RuleName,
+    machine: Machine,
+    loss: AnyLoss,
+    initial: Model<T, AnyActivation>,
+    initial_features: Vec<T>,
+    model: Model<T, AnyActivation>,
+    speeds: Vec<f64>,
+    gradient: Vec<T>,
+    state: Vec<T>,
+    gradients: crate::parallel::Accumulator<T>,
+    features: crate::parallel::Accumulator<T>,
+    /// Order of the samples in the current epoch, in mini-batch mode.
+    order: Vec<usize>,
+}
+
+impl<'p, T: Real> Run<'p, T> {
+    fn new(
+        config: &'p Config,
+        problem: &'p Problem<T>,
+        rule: RuleName,
+        machine: Machine,
+        initial: Model<T, AnyActivation>,
+    ) -> Result<Self> {
+        let settings = &config.training;
+        if settings.batch == Some(0) {
+            return Err(Error::Usage("batch: expected at least 1, found 0".into()));
+        }
+        let layers = initial.shape()?.layers();
+        let mut speeds = vec![1.0; layers];
+        match &settings.speeds {
+            Speeds::Fixed(fixed) if fixed.len() == layers => speeds.clone_from(fixed),
+            Speeds::Fixed(fixed) => {
+                let found = fixed.len();
+                let message = format!("speeds: expected {layers} (one a layer, the readout included), found {found}");
+                return Err(Error::Usage(message));
+            }
+            Speeds::Target { layer, contrast } => target_speeds(*layer, *contrast, &mut speeds)?,
+            Speeds::Lowest { contrast } => target_speeds(0, *contrast, &mut speeds)?,
+        }
+        let count = problem.train.count;
+        let Machine { level, threads } = machine;
+        let gradients = initial.gradient_accumulator(threads, settings.batch.unwrap_or(count).min(count))?;
+        let mut features = initial.feature_accumulator(threads, count)?;
+        let initial_features = initial.features(level, problem.train.inputs()?, &mut features)?;
+        let mut run = Self {
+            config,
+            problem,
+            rule,
+            machine,
+            loss: config.loss()?,
+            gradient: vec![T::zero(); initial.parameters().len()],
+            model: initial.clone(),
+            initial,
+            initial_features,
+            speeds,
+            state: Vec::new(),
+            gradients,
+            features,
+            order: Vec::new(),
+        };
+        let optimizer = optimizer(settings, rule, &run.speeds);
+        optimizer.check(run.model.shape()?)?;
+        run.state = vec![T::zero(); optimizer.state(run.gradient.len())];
+        Ok(run)
+    }
+
+    fn update(&mut self, step: u64) -> Result<()> {
+        let train = &self.problem.train;
+        match self.config.training.batch {
+            Some(batch) if batch < train.count => {
+                let per_epoch = train.count.div_ceil(batch) as u64;
+                let (epoch, index) = (step / per_epoch, (step % per_epoch) as usize);
+                if index == 0 || self.order.is_empty() {
+                    self.order = (0..train.count).collect();
+                    Stream::new(self.config.seed, Purpose::Shuffle, epoch as u32).shuffle(&mut self.order);
+                }
+                let indices = self.order.chunks(batch).nth(index).unwrap_or_default();
+                let samples = train.gather(indices);
+                self.update_on(&samples)
+            }
+            _ => self.update_on(train),
+        }
+    }
+
+    fn update_on(&mut self, samples: &Samples<T>) -> Result<()> {
+        let level = self.machine.level;
+        let (x, y) = (samples.inputs()?, samples.targets()?);
+        self.model.gradient(level, self.loss, x, y, &mut self.gradients, &mut self.gradient)?;
+        let optimizer = optimizer(&self.config.training, self.rule, &self.speeds);
+        Ok(self.model.step(level, &optimizer, &mut self.gradient, &mut self.state)?)
+    }
+
+    fn choose_target(&mut self, record: &Record) -> Result<()> {
+        if let Speeds::Lowest { contrast } = self.config.training.speeds
+            && let Some(target) = lowest_correlation(record.layers.iter().map(|layer| layer.uncentered.cosine))
+        {
+            target_speeds(target, contrast, &mut self.speeds)?;
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
+        let level = self.machine.level;
+        let features = self.model.features(level, self.problem.train.inputs()?, &mut self.features)?;
+        let layers =
+            measure(level, &self.model, &self.initial, &features, &self.initial_features, powers)?;
+        let (train_loss, _) = self.evaluate(&self.problem.train)?;
+        let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;
+        let feature_alignment = match &self.problem.outer_product {
+            Ok(expected) => self.feature_alignment(expected)?,
+            Err(_) => None,
+        };
+        let mut hash = Hasher::new();
+        hash.number(step).array(&[self.gradient.len()], self.model.parameters());
+        hash.array(&[self.state.len() / 2], self.state.get(..self.state.len() / 2).unwrap_or_default());
+        hash.array(&[features.len()], &features).array(&[2], &[train_loss, test_loss]);
+        let digest = hash.finish();
+        Ok(Record { step, train_loss, test_loss, test_accuracy, feature_alignment, layers, digest })
+    }
+
+    /// Loss and accuracy on a set of samples.
+    fn evaluate(&self, samples: &Samples<T>) -> Result<(f64, Option<f64>)> {
+        let outputs = self.problem.outputs;
+        let mut f = self.model.forward(self.machine.level, samples.inputs()?)?;
+        let right = if outputs > 1 {
+            let rows = f.chunks_exact(outputs).zip(samples.targets.chunks_exact(outputs));
+            Some(rows.filter(|(f, y)| argmax(f) == argmax(y)).count())
+        } else {
+            None
+        };
+        let accuracy = right.map(|right| right as f64 / samples.count as f64);
+        let loss = match self.loss {
+            AnyLoss::CrossEntropy => {
+                let rows = f.chunks_exact_mut(outputs).zip(samples.targets.chunks_exact(outputs));
+                rows.fold(0.0, |sum, (f, y)| sum + self.loss.residual(f, y, T::zero()).to_f64())
+            }
+            _ => {
+                f.iter_mut().zip(&samples.targets).for_each(|(f, y)| *f = *f - *y);
+                let residual = MatRef::new(&f, samples.count, outputs)?;
+                kernel::dot(self.machine.level, residual, residual)?
+            }
+        };
+        Ok((loss / samples.count as f64, accuracy))
+    }
+
+    /// Cosine of the first layer's NFM with the expected gradient outer product.
+    fn feature_alignment(&self, expected: &[f64]) -> Result<Option<f64>> {
+        let level = self.machine.level;
+        let weights = self.model.weights(0)?;
+        let (k, d) = weights.shape();
+        let wide: Vec<f64> = weights.elements().map(|w| w.to_f64()).collect();
+        let mut nfm = vec![0.0; d * d];
+        agop_core::feature::nfm(level, MatRef::new(&wide, k, d)?, MatMut::new(&mut nfm, d, d)?)?;
+        let (f, e) = (MatRef::new(&nfm, d, d)?, MatRef::new(expected, d, d)?);
+        let dot = |a, b| kernel::dot(level, a, b);
+        let norms = dot(f, f)?.sqrt() * dot(e, e)?.sqrt();
+        Ok(if norms > 0.0 { Some(dot(f, e)? / norms) } else { None })
+    }
+}
+
+fn optimizer<'s>(settings: &Training, rule: RuleName, speeds: &'s [f64]) -> Optimizer<'s> {
+    let rule = match rule {
+        RuleName::Gd => Rule::GradientDescent,
+        RuleName::Slo => Rule::SpeedLimited { speeds, epsilon: settings.epsilon },
+    };
+    Optimizer { rule, rate: settings.rate, momentum: settings.momentum, decay: settings.decay }
+}
+
+/// Index of the largest value, the first one among equals.
+fn argmax<T: Real>(values: &[T]) -> usize {
+    let mut best = (0, None);
+    for (index, value) in values.iter().enumerate() {
+        if best.1.is_none_or(|most| *value > most) {
+            best = (index, Some(*value));
+        }
+    }
+    best.0
+}
