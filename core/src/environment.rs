@@ -42,7 +42,10 @@ impl fmt::Display for Fault {
 /// **Errors** [`Error::Environment`] with the first fault found.
 pub fn check(level: Level) -> Result<(), Error> {
     let fault = subnormals_f32().or_else(subnormals_f64).or_else(rounding_f32).or_else(rounding_f64);
-    let fault = fault.or_else(double_rounding).or_else(|| fused::<f32>(level, 12)).or_else(|| fused::<f64>(level, 27));
+    let fault = fault
+        .or_else(double_rounding)
+        .or_else(|| fused::<f32>(level, 12))
+        .or_else(|| fused::<f64>(level, 27));
     match fault {
         Some(fault) => Err(Error::Environment(fault)),
         None => Ok(()),

@@ -99,13 +99,21 @@ impl fmt::Display for Error {
                 write!(f, "{what}: the value at row {row}, column {column} is not finite")
             }
             Self::Architecture { reason, at } => write!(f, "network shape: {reason} (at {at})"),
-            Self::Parameter { what, expected, found } => write!(f, "{what}: expected {expected}, found {found}"),
+            Self::Parameter { what, expected, found } => {
+                write!(f, "{what}: expected {expected}, found {found}")
+            }
             Self::NoSamples => f.write_str("no samples"),
             Self::NotAdjacent { end, start } => {
-                write!(f, "partial sums are not adjacent: one ends at block {end}, the next starts at {start}")
+                write!(
+                    f,
+                    "partial sums are not adjacent: one ends at block {end}, the next starts at {start}"
+                )
             }
             Self::InsideBlock { samples } => {
-                write!(f, "partial sum ends inside a block ({samples} samples of it): only a whole block can be extended")
+                write!(
+                    f,
+                    "partial sum ends inside a block ({samples} samples of it): only a whole block can be extended"
+                )
             }
             Self::NoConvergence { what, steps } => write!(f, "{what}: no convergence in {steps} steps"),
             Self::Environment(fault) => write!(f, "floating-point environment: {fault}"),

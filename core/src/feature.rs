@@ -54,7 +54,11 @@ pub fn of_layer<'f, T>(shape: Shape<'_>, features: &'f [T], layer: usize) -> Res
 /// **Shapes** weights (k x d), out (d x d).
 /// **Arithmetic** one chain over the k rows for each element of the upper triangle, mirrored.
 /// **Errors** [`Error::Shape`].
-pub fn nfm<T: Scalar>(backend: impl Backend<T>, weights: MatRef<'_, T>, out: MatMut<'_, T>) -> Result<(), Error> {
+pub fn nfm<T: Scalar>(
+    backend: impl Backend<T>,
+    weights: MatRef<'_, T>,
+    out: MatMut<'_, T>,
+) -> Result<(), Error> {
     kernel::outer(backend, out, weights)
 }
 

@@ -120,7 +120,11 @@ impl<'a, T> MatRef<'a, T> {
 
     /// Checks the shape.
     pub(crate) fn check_shape(&self, what: &'static str, expected: (usize, usize)) -> Result<(), Error> {
-        if self.shape() == expected { Ok(()) } else { Err(Error::Shape { what, expected, found: self.shape() }) }
+        if self.shape() == expected {
+            Ok(())
+        } else {
+            Err(Error::Shape { what, expected, found: self.shape() })
+        }
     }
 }
 

@@ -166,7 +166,12 @@ impl<'a> Optimizer<'a> {
         Ok((if norm > 0.0 { 1.0 / (epsilon + norm) } else { 0.0 }, self.speed(layer)))
     }
 
-    fn check_norm<T: Real, B: Backend<T>>(&self, backend: B, span: LayerSpan, gradient: &[T]) -> Result<(), Error> {
+    fn check_norm<T: Real, B: Backend<T>>(
+        &self,
+        backend: B,
+        span: LayerSpan,
+        gradient: &[T],
+    ) -> Result<(), Error> {
         if matches!(self.rule, Rule::GradientDescent) || gradient_norm(backend, span, gradient)?.is_finite() {
             return Ok(());
         }
@@ -175,9 +180,14 @@ impl<'a> Optimizer<'a> {
 }
 
 /// `|grad_l|_F` of a layer's weights and bias, in `f64`.
-pub fn gradient_norm<T: Real, B: Backend<T>>(backend: B, span: LayerSpan, gradient: &[T]) -> Result<f64, Error> {
+pub fn gradient_norm<T: Real, B: Backend<T>>(
+    backend: B,
+    span: LayerSpan,
+    gradient: &[T],
+) -> Result<f64, Error> {
     let w = weights(gradient, span)?;
-    let bias = gradient.get(span.offset + span.weights()..span.offset + span.parameters()).unwrap_or_default();
+    let bias =
+        gradient.get(span.offset + span.weights()..span.offset + span.parameters()).unwrap_or_default();
     let bias = MatRef::column_vector(bias);
     Ok(libm::sqrt(backend.dot(w, w) + backend.dot(bias, bias)))
 }
@@ -219,18 +229,26 @@ fn slice<T>(all: &mut [T], span: LayerSpan) -> &mut [T] {
 }
 
 /// Refuses a step `y + a x` of which one value is not finite, before it is taken.
-fn check_axpy<T: Real>(backend: impl Backend<T>, span: LayerSpan, a: T, x: &[T], y: &[T]) -> Result<(), Error> {
+fn check_axpy<T: Real>(
+    backend: impl Backend<T>,
+    span: LayerSpan,
+    a: T,
+    x: &[T],
+    y: &[T],
+) -> Result<(), Error> {
     let (limit, factor) = (T::LARGEST / 4.0, a.to_f64().abs());
     let surely = backend.vectorize(|| {
-        x.iter().zip(y).fold(true, |all, (x, y)| {
-            all & (factor * x.to_f64().abs() < limit) & (y.to_f64().abs() < limit)
-        })
+        x.iter()
+            .zip(y)
+            .fold(true, |all, (x, y)| all & (factor * x.to_f64().abs() < limit) & (y.to_f64().abs() < limit))
     });
     if surely {
         return Ok(());
     }
     match x.iter().zip(y).position(|(x, y)| !T::fma(&a, x, *y).is_finite()) {
-        Some(index) => Err(Error::NotFinite { what: "updated parameters", row: 0, column: span.offset + index }),
+        Some(index) => {
+            Err(Error::NotFinite { what: "updated parameters", row: 0, column: span.offset + index })
+        }
         None => Ok(()),
     }
 }

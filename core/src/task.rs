@@ -27,7 +27,11 @@ pub fn fill_gaussian<T: Real>(
     if let Some(alpha) = spectrum
         && !alpha.is_finite()
     {
-        return Err(Error::Parameter { what: "spectrum exponent", expected: "a finite number", found: alpha });
+        return Err(Error::Parameter {
+            what: "spectrum exponent",
+            expected: "a finite number",
+            found: alpha,
+        });
     }
     for row in out.rows_mut() {
         for (i, slot) in row.iter_mut().enumerate() {
@@ -65,7 +69,8 @@ pub fn chain_monomial_outer_product(
     let d = out.columns();
     out.as_ref().check_shape("expected gradient outer product", (d, d))?;
     check_rank(rank, d)?;
-    let neighbours = |i: usize, m: usize| f64::from(u8::from((i + 1) % rank == m) + u8::from((m + 1) % rank == i));
+    let neighbours =
+        |i: usize, m: usize| f64::from(u8::from((i + 1) % rank == m) + u8::from((m + 1) % rank == i));
     for (i, row) in out.rows_mut().enumerate() {
         for (j, slot) in row.iter_mut().enumerate() {
             *slot = if i < rank && j < rank {

@@ -100,7 +100,11 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// When the threads cannot be had.
-    pub fn gradient_accumulator(&self, threads: usize, samples: usize) -> crate::error::Result<Accumulator<T>> {
+    pub fn gradient_accumulator(
+        &self,
+        threads: usize,
+        samples: usize,
+    ) -> crate::error::Result<Accumulator<T>> {
         let length = gradient_sum(&self.widths, self.bias);
         Accumulator::new(threads, length, samples, gradient_workspace(&self.widths, ROWS))
     }
@@ -109,7 +113,11 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// When the threads cannot be had.
-    pub fn feature_accumulator(&self, threads: usize, samples: usize) -> crate::error::Result<Accumulator<T>> {
+    pub fn feature_accumulator(
+        &self,
+        threads: usize,
+        samples: usize,
+    ) -> crate::error::Result<Accumulator<T>> {
         let length = agop_core::network::features(&self.widths);
         Accumulator::new(threads, length, samples, jacobian_workspace(&self.widths, ROWS))
     }

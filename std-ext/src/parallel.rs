@@ -3,7 +3,7 @@
 
 use agop_core::error::Error;
 use agop_core::kernel::Backend;
-use agop_core::reduce::{SampleTree, blocks, buffers, partial_buffers, SAMPLE_BLOCK};
+use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, blocks, buffers, partial_buffers};
 use agop_core::scalar::Scalar;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,7 +29,12 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
     ///
     /// # Errors
     /// A message when the threads cannot be had.
-    pub fn new(threads: usize, length: usize, samples: usize, workspace: usize) -> crate::error::Result<Self> {
+    pub fn new(
+        threads: usize,
+        length: usize,
+        samples: usize,
+        workspace: usize,
+    ) -> crate::error::Result<Self> {
         let threads = threads.clamp(1, blocks(samples as u64).max(1) as usize);
         let pool = match threads {
             1 => None,
@@ -48,10 +53,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
                 } else {
                     partial_buffers(share)
                 };
-                Worker {
-                    storage: vec![T::zero(); buffers * length],
-                    workspace: vec![T::zero(); workspace],
-                }
+                Worker { storage: vec![T::zero(); buffers * length], workspace: vec![T::zero(); workspace] }
             })
             .collect();
         Ok(Self { pool, workers, length, capacity: samples })

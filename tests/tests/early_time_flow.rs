@@ -30,14 +30,24 @@ use proptest::prelude::*;
 type Exact = PrimeField;
 
 /// Widths, samples: up to three hidden layers, everything small enough for exact numbers.
-fn draw_shape(rng: &mut SplitMix64, depth: i64, width: i64, outputs: i64, samples: i64) -> (Vec<usize>, usize) {
+fn draw_shape(
+    rng: &mut SplitMix64,
+    depth: i64,
+    width: i64,
+    outputs: i64,
+    samples: i64,
+) -> (Vec<usize>, usize) {
     let mut draw = |most| rng.between(1, most) as usize;
     let mut widths: Vec<usize> = (0..draw(depth) + 1).map(|_| draw(width)).collect();
     widths.push(draw(outputs));
     (widths, draw(samples))
 }
 
-fn derivatives<T: Scalar, A, B>(problem: &Problem<T, A>, backend: B, rows: usize) -> (Vec<Dual<T>>, Vec<Dual<T>>)
+fn derivatives<T: Scalar, A, B>(
+    problem: &Problem<T, A>,
+    backend: B,
+    rows: usize,
+) -> (Vec<Dual<T>>, Vec<Dual<T>>)
 where
     A: Activation<T> + Activation<Dual<T>>,
     B: Backend<Dual<T>>,
@@ -46,7 +56,8 @@ where
     let mut work = vec![Dual::<T>::zero(); size];
     let network = problem.network();
     let Derivatives { gradient, features } =
-        differentiate(backend, &network, MeanSquared, problem.inputs(), problem.targets(), &mut work).unwrap();
+        differentiate(backend, &network, MeanSquared, problem.inputs(), problem.targets(), &mut work)
+            .unwrap();
     (gradient.to_vec(), features.to_vec())
 }
 
@@ -249,7 +260,8 @@ fn numerator(t: &Traces<Dual<Exact>>) -> Exact {
 #[test]
 fn degenerate_cases_do_not_move_at_all() {
     let mut rng = SplitMix64::new(11);
-    let mut shapes: Vec<(Vec<usize>, usize)> = vec![(vec![4, 1, 2], 5), (vec![3, 1, 1], 4), (vec![4, 5, 1], 1)];
+    let mut shapes: Vec<(Vec<usize>, usize)> =
+        vec![(vec![4, 1, 2], 5), (vec![3, 1, 1], 4), (vec![4, 5, 1], 1)];
     shapes.push((vec![2, 3, 4, 1], 1));
     for (widths, samples) in shapes {
         let problem = Problem::new(&widths, Quadratic, samples, |n| random_field(&mut rng, n));
@@ -313,7 +325,8 @@ fn fixture(case: &serde_json::Value) -> Problem<f64, AnyActivation> {
 fn float_rate(problem: &Problem<f64, AnyActivation>, layer: usize, path: Path) -> (f64, f64) {
     let level = Directional(Level::detect());
     let (gradient, features) = derivatives(problem, level, 64);
-    let (g, f) = Derivatives { gradient: &gradient, features: &features }.layer(problem.shape(), layer).unwrap();
+    let (g, f) =
+        Derivatives { gradient: &gradient, features: &features }.layer(problem.shape(), layer).unwrap();
     let mut work = vec![Dual::zero(); rate_workspace(g.rows(), g.columns())];
     let rate = rate(level, g, f, path, &mut work).unwrap().unwrap();
     (rate.limit, rate.slope)
@@ -346,7 +359,10 @@ fn limits_and_rates_meet_the_oracle() {
             if let Some(expected) = case["flow_rate"].get(layer) {
                 let expected = expected.as_f64().unwrap();
                 let tolerance = 1e-9 * if expected.abs() > 1e-3 { expected.abs() } else { 1e-3 };
-                assert!((slope - expected).abs() <= tolerance, "case {index} layer {layer}: {slope} {expected}");
+                assert!(
+                    (slope - expected).abs() <= tolerance,
+                    "case {index} layer {layer}: {slope} {expected}"
+                );
                 rates += 1;
             }
         }
@@ -404,7 +420,12 @@ fn flowed(problem: &Problem<f64, AnyActivation>, time: f64) -> Vec<f64> {
 }
 
 /// The remainder `(C(t) - rho_0 - t rho_1) / t^2` over three halvings of t: bounded, as it tends to rho_2.
-fn remainders(problem: &Problem<f64, AnyActivation>, layer: usize, path: Path, first: f64) -> Vec<(f64, f64)> {
+fn remainders(
+    problem: &Problem<f64, AnyActivation>,
+    layer: usize,
+    path: Path,
+    first: f64,
+) -> Vec<(f64, f64)> {
     let (rho, slope) = float_rate(problem, layer, path);
     let gradient = problem.gradient(Level::detect());
     (0..4)

@@ -155,9 +155,11 @@ fn the_leading_order_is_the_sum_over_non_crossing_partitions() {
                 continue;
             }
             count += 1;
-            let mut term = blocks.iter().fold(Exact::one(), |product, block| product * power_sum(block.len()));
+            let mut term =
+                blocks.iter().fold(Exact::one(), |product, block| product * power_sum(block.len()));
             for round in rounds {
-                let product = round.iter().map(|j| Matrix::new(chain[*j], d)).reduce(|x, y| x.times(&y)).unwrap();
+                let product =
+                    round.iter().map(|j| Matrix::new(chain[*j], d)).reduce(|x, y| x.times(&y)).unwrap();
                 term = term * (0..d).fold(Exact::zero(), |sum, i| sum + product.0[i][i]);
             }
             sum = sum + term;
@@ -189,11 +191,21 @@ fn the_three_traces_are_those_of_the_network() {
         let aw = Matrix::new(&scale_rows(w, a), d);
         let mixture = aw.t().times(&aw).elements();
         let mut work = vec![Exact::zero(); 3 * d * d];
-        let found =
-            observed_traces(Definition, matrix(&mixture, d), matrix(&squared, d), matrix(&gram, d), &mut work).unwrap();
+        let found = observed_traces(
+            Definition,
+            matrix(&mixture, d),
+            matrix(&squared, d),
+            matrix(&gram, d),
+            &mut work,
+        )
+        .unwrap();
         let ratio = |a: i64| Exact::from_integer(a) / Exact::from_integer(n as i64);
         let (two, four) = (ratio(2).power(4), ratio(4));
-        let expected = QuadraticTraces { ff: two * found.ff, fg: two * four * found.fg, gg: two * four * four * found.gg };
+        let expected = QuadraticTraces {
+            ff: two * found.ff,
+            fg: two * four * found.fg,
+            gg: two * four * four * found.gg,
+        };
         assert_eq!(QuadraticTraces { ff: t.ff, fg: t.fg, gg: t.gg }, expected, "{n} {d} {k}");
     }
 }
@@ -246,7 +258,8 @@ fn monte_carlo_finds_the_expected_traces() {
     let (b, s) = (m.transpose() * &m, m.transpose() * ym);
     let p = &s * &s;
     let mut work = vec![0.0; d * d];
-    let words = WordTraces::new(Definition, matrix(p.as_slice(), d), matrix(b.as_slice(), d), &mut work).unwrap();
+    let words =
+        WordTraces::new(Definition, matrix(p.as_slice(), d), matrix(b.as_slice(), d), &mut work).unwrap();
     let units = k as u32;
     for readout in [Readout::Given(given.as_slice()), Readout::Gaussian { units }, Readout::Sign { units }] {
         let expected = expected_traces(&words, readout);
@@ -420,7 +433,8 @@ fn trials_are_reproducible_and_observe_what_they_draw() {
     let mut space = vec![0.0; Route::Direct.workspace(k, d)];
     let t = traces(Definition, v, features, Route::Direct, &mut space).unwrap();
     assert!((t.fg / (t.ff * t.gg).sqrt() - observed).abs() < 1e-12);
-    let [one, again, other] = [9, 9, 10].map(|seed| all.trials(Level::detect(), readout, seed, 20, &mut work).unwrap());
+    let [one, again, other] =
+        [9, 9, 10].map(|seed| all.trials(Level::detect(), readout, seed, 20, &mut work).unwrap());
     assert_eq!(one, again);
     assert_ne!(one.mean, other.mean);
     assert_eq!(one.trials, 20);

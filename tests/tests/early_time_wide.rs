@@ -219,14 +219,19 @@ fn distance(kernel: DualKernel, width: usize, seeds: u64, c: usize) -> f64 {
 /// to the next fourfold one.
 #[test]
 fn zzz() {
-  for kernel in [DualKernel::Relu, DualKernel::Quadratic] { for c in [1,2] { for w in [64,128,256,512,1024] {
-     println!("{kernel:?} c={c} {w} {:.5}", distance(kernel, w, 32, c));
-  }}}
+    for kernel in [DualKernel::Relu, DualKernel::Quadratic] {
+        for c in [1, 2] {
+            for w in [64, 128, 256, 512, 1024] {
+                println!("{kernel:?} c={c} {w} {:.5}", distance(kernel, w, 32, c));
+            }
+        }
+    }
 }
 #[test]
 fn observed_limits_converge_with_the_width() {
     for kernel in [DualKernel::Relu, DualKernel::Quadratic] {
-        let [small, middle, large] = [(64, 12), (256, 8), (1024, 4)].map(|(width, seeds)| distance(kernel, width, seeds, 2));
+        let [small, middle, large] =
+            [(64, 12), (256, 8), (1024, 4)].map(|(width, seeds)| distance(kernel, width, seeds, 2));
         println!("{kernel:?}: {small:.4} at 64, {middle:.4} at 256, {large:.4} at 1024");
         assert!(middle < 0.75 * small && large < 0.75 * middle, "{kernel:?} {small} {middle} {large}");
     }

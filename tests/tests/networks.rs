@@ -1,6 +1,12 @@
 //! Five small networks against an independent float64 oracle: outputs, loss, gradients, PTK features, early-time limits,
 //! and weights and correlations after five steps of both rules.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop::network::Model;
 use agop_core::activation::AnyActivation;
@@ -61,7 +67,8 @@ impl Case {
     fn gradient(&self, level: Level) -> (f64, Vec<f64>) {
         let mut memory = self.model.gradient_accumulator(1, self.samples).unwrap();
         let mut out = vec![0.0; self.model.parameters().len()];
-        let loss = self.model.gradient(level, MeanSquared, self.inputs(), self.targets(), &mut memory, &mut out);
+        let loss =
+            self.model.gradient(level, MeanSquared, self.inputs(), self.targets(), &mut memory, &mut out);
         (loss.unwrap(), out)
     }
     fn features(&self, level: Level) -> Vec<f64> {

@@ -159,7 +159,13 @@ pub fn correlate<B: Backend<f64>>(
 }
 
 fn undefined(why: Undefined) -> Correlations {
-    Correlations { cosine: Err(why), pearson: Err(why), cosine_sqrt: Err(why), pearson_sqrt: Err(why), inner: 0.0 }
+    Correlations {
+        cosine: Err(why),
+        pearson: Err(why),
+        cosine_sqrt: Err(why),
+        pearson_sqrt: Err(why),
+        inner: 0.0,
+    }
 }
 
 /// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
@@ -178,7 +184,11 @@ fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
 fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
     let bound = if ff.low > 0.0 && gg.low > 0.0 {
         let radius = (fg / (ff.sqrt() * gg.sqrt())).radius_about(value);
-        if radius.is_finite() { Ok(if radius < 2.0 { radius } else { 2.0 }) } else { Err(Unbounded::IllConditioned) }
+        if radius.is_finite() {
+            Ok(if radius < 2.0 { radius } else { 2.0 })
+        } else {
+            Err(Unbounded::IllConditioned)
+        }
     } else {
         Err(Unbounded::IllConditioned)
     };

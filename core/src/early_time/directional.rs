@@ -22,7 +22,13 @@ const SIDE: usize = 16;
 const DEPTH: usize = 32;
 
 impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
-    fn accumulate(self, mut c: MatMut<'_, Dual<T>>, a: MatRef<'_, Dual<T>>, b: MatRef<'_, Dual<T>>, region: Region) {
+    fn accumulate(
+        self,
+        mut c: MatMut<'_, Dual<T>>,
+        a: MatRef<'_, Dual<T>>,
+        b: MatRef<'_, Dual<T>>,
+        region: Region,
+    ) {
         let (m, n) = c.shape();
         let inner = if a.columns() < b.rows() { a.columns() } else { b.rows() };
         let mut tile = Tile::new();
@@ -31,7 +37,8 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
                 if region == Region::Upper && j + SIDE <= i {
                     continue;
                 }
-                let place = (i, j, if m - i < SIDE { m - i } else { SIDE }, if n - j < SIDE { n - j } else { SIDE });
+                let place =
+                    (i, j, if m - i < SIDE { m - i } else { SIDE }, if n - j < SIDE { n - j } else { SIDE });
                 tile.load(c.as_ref(), place);
                 for p in (0..inner).step_by(DEPTH) {
                     let depth = if inner - p < DEPTH { inner - p } else { DEPTH };
@@ -84,7 +91,9 @@ impl<T: Scalar> Tile<T> {
         for (r, row) in c.rows_mut().skip(i).take(m).enumerate() {
             let first = if region == Region::Upper && i + r > j { i + r - j } else { 0 };
             let parts = self.value.iter().zip(&self.derivative).skip(r * n + first);
-            for (slot, (value, derivative)) in row.iter_mut().skip(j + first).zip(parts.take(n.saturating_sub(first))) {
+            for (slot, (value, derivative)) in
+                row.iter_mut().skip(j + first).zip(parts.take(n.saturating_sub(first)))
+            {
                 *slot = Dual { value: value.clone(), derivative: derivative.clone() };
             }
         }
@@ -127,7 +136,13 @@ fn gather<T: Scalar>(
     }
 }
 
-fn add<T: Scalar, B: Backend<T>>(backend: B, c: &mut [T], a: &[T], b: &[T], (m, p, n): (usize, usize, usize)) {
+fn add<T: Scalar, B: Backend<T>>(
+    backend: B,
+    c: &mut [T],
+    a: &[T],
+    b: &[T],
+    (m, p, n): (usize, usize, usize),
+) {
     let views = (
         MatMut::new(c.get_mut(..m * n).unwrap_or_default(), m, n),
         MatRef::new(a.get(..m * p).unwrap_or_default(), m, p),

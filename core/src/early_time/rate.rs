@@ -43,7 +43,10 @@ pub const fn differentiate_workspace(widths: &[usize], bias: bool, samples: usiz
 }
 
 const fn fixed(parameters: usize, features: usize, samples: usize) -> usize {
-    parameters.saturating_mul(2).saturating_add(features).saturating_add(storage(parameters, features, samples))
+    parameters
+        .saturating_mul(2)
+        .saturating_add(features)
+        .saturating_add(storage(parameters, features, samples))
 }
 
 const fn storage(parameters: usize, features: usize, samples: usize) -> usize {

@@ -12,7 +12,9 @@ use core::num::NonZeroU64;
 pub const fn limit_by_samples_workspace(n: usize, c: usize, k: usize) -> usize {
     let square = n.saturating_mul(n);
     let z = n.saturating_mul(k);
-    z.saturating_add(square.saturating_mul(c)).saturating_add(square.saturating_mul(5)).saturating_add(n.saturating_mul(2))
+    z.saturating_add(square.saturating_mul(c))
+        .saturating_add(square.saturating_mul(5))
+        .saturating_add(n.saturating_mul(2))
 }
 
 /// The traces behind the early-time limit of a layer, in the space of samples.
@@ -84,7 +86,11 @@ pub fn limit_by_samples<T: Scalar<Wide = T>, B: Backend<T>>(
 }
 
 /// `out = x x^T`.
-pub(super) fn gram<T: Scalar, B: Backend<T>>(backend: B, x: MatRef<'_, T>, out: &mut [T]) -> Result<(), Error> {
+pub(super) fn gram<T: Scalar, B: Backend<T>>(
+    backend: B,
+    x: MatRef<'_, T>,
+    out: &mut [T],
+) -> Result<(), Error> {
     let n = x.rows();
     out.fill(T::zero());
     backend.accumulate(MatMut::new(out, n, n)?, x, x.t(), Region::Upper);

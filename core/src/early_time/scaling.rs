@@ -45,9 +45,5 @@ pub(super) fn take<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 /// `fg / sqrt(ff gg)` of positive `ff` and `gg`, held within [-1, 1].
 pub(super) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
     let value = fg / (libm::sqrt(ff) * libm::sqrt(gg));
-    if value.abs() > 1.0 {
-        if value > 0.0 { 1.0 } else { -1.0 }
-    } else {
-        value
-    }
+    if value.abs() > 1.0 { if value > 0.0 { 1.0 } else { -1.0 } } else { value }
 }

@@ -30,7 +30,9 @@ impl<T: Scalar> Backend<T> for Definition {
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide {
         let mut columns = Counter::new();
         for j in 0..a.columns() {
-            columns.push(a.column(j).zip(b.column(j)).fold(T::Wide::zero(), |sum, (x, y)| T::fma_wide(x, y, sum)));
+            columns.push(
+                a.column(j).zip(b.column(j)).fold(T::Wide::zero(), |sum, (x, y)| T::fma_wide(x, y, sum)),
+            );
         }
         columns.finish()
     }

@@ -85,7 +85,11 @@ pub fn accumulate_outer<T: Scalar>(
 }
 
 /// `c = x^T x`, both triangles.
-pub fn outer<T: Scalar>(backend: impl Backend<T>, mut c: MatMut<'_, T>, x: MatRef<'_, T>) -> Result<(), Error> {
+pub fn outer<T: Scalar>(
+    backend: impl Backend<T>,
+    mut c: MatMut<'_, T>,
+    x: MatRef<'_, T>,
+) -> Result<(), Error> {
     c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
     c.as_mut_slice().fill(T::zero());
     backend.accumulate(c.reborrow(), x.t(), x, Region::Upper);
@@ -113,7 +117,11 @@ pub fn mirror<T: Scalar>(mut c: MatMut<'_, T>) -> Result<(), Error> {
 /// `sum_ij a[i,j] b[i,j] = tr(a^T b)`; see [`Backend::dot`] for the order.
 ///
 /// **Errors** [`Error::Shape`].
-pub fn dot<T: Scalar>(backend: impl Backend<T>, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<T::Wide, Error> {
+pub fn dot<T: Scalar>(
+    backend: impl Backend<T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) -> Result<T::Wide, Error> {
     b.check_shape("second factor of an inner product", a.shape())?;
     Ok(backend.dot(a, b))
 }

@@ -1,7 +1,7 @@
 //! The passes, a chunk of samples at a time. How many samples a workspace takes never changes a bit.
 
-use super::shape::{forward_row, jacobian_row, rows_of};
 use super::Network;
+use super::shape::{forward_row, jacobian_row, rows_of};
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
@@ -280,7 +280,11 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                 let readout = weights.as_slice().unwrap_or_default();
                 jacobian.chunks_exact_mut(readout.len()).for_each(|rows| rows.clone_from_slice(readout));
             } else {
-                let above = MatRef::new(current.get(..m * c * span.outputs).unwrap_or_default(), m * c, span.outputs)?;
+                let above = MatRef::new(
+                    current.get(..m * c * span.outputs).unwrap_or_default(),
+                    m * c,
+                    span.outputs,
+                )?;
                 kernel::product(backend, MatMut::new(jacobian, m * c, span.inputs)?, above, weights)?;
             }
             kernel::mask_assign(backend, jacobian, slope, span.inputs, c);

@@ -1,8 +1,8 @@
 //! Initial parameters.
 
 use super::{Purpose, Stream};
-use crate::network::Shape;
 use crate::error::{Error, check_length};
+use crate::network::Shape;
 use crate::scalar::Real;
 
 /// A distribution of initial weights. Biases start at zero, except under [`Initializer::Linear`].

@@ -19,13 +19,7 @@ use core::ops::{Add, Div, Mul, Neg, Sub};
 ///
 /// **Arithmetic** On floats each operation rounds once, to nearest even; elsewhere every operation is exact.
 pub trait Scalar:
-    Clone
-    + PartialEq
-    + Debug
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Neg<Output = Self>
+    Clone + PartialEq + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
 {
     /// The type in which traces, norms and inner products of matrices accumulate: `f64` for floats, else `Self`.
     type Wide: Scalar<Wide = Self::Wide>;
@@ -71,7 +65,15 @@ pub trait Transcendental: Ordered + Div<Output = Self> {
 
 /// IEEE 754 binary32 or binary64. Sealed: the bit contract speaks of these two.
 pub trait Real:
-    Transcendental + Scalar<Wide = f64> + Copy + PartialOrd + Default + Send + Sync + crate::simd::Element + 'static
+    Transcendental
+    + Scalar<Wide = f64>
+    + Copy
+    + PartialOrd
+    + Default
+    + Send
+    + Sync
+    + crate::simd::Element
+    + 'static
 {
     /// Name as the command and the digests spell it: `"f32"` or `"f64"`.
     const NAME: &'static str;

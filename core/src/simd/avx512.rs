@@ -11,7 +11,11 @@ pub struct Avx512(());
 impl Avx512 {
     /// The token, where the compile target guarantees the instructions.
     pub const fn compiled() -> Option<Self> {
-        if cfg!(all(target_feature = "avx512f", target_feature = "avx2", target_feature = "fma")) { Some(Self(())) } else { None }
+        if cfg!(all(target_feature = "avx512f", target_feature = "avx2", target_feature = "fma")) {
+            Some(Self(()))
+        } else {
+            None
+        }
     }
 
     /// The token, where this machine and its operating system have the instructions.

@@ -5,9 +5,9 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-pub(crate) mod fma;
 #[cfg(target_arch = "x86_64")]
 mod cpu;
+pub(crate) mod fma;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 #[cfg(target_arch = "x86_64")]
@@ -110,7 +110,13 @@ impl Level {
 pub trait Element: Sized + sealed::Sealed {
     /// See [`Backend::accumulate`].
     #[doc(hidden)]
-    fn accumulate(level: Level, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region);
+    fn accumulate(
+        level: Level,
+        c: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        region: Region,
+    );
     /// See [`Backend::axpy`].
     #[doc(hidden)]
     fn axpy(level: Level, a: Self, x: &[Self], y: &mut [Self]);

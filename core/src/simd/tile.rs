@@ -121,7 +121,14 @@ fn strided<T>(m: MatRef<'_, T>) -> Strided<T> {
 /// # Safety
 /// Both blocks must lie inside their allocations and must not overlap.
 #[inline(always)]
-unsafe fn copy<T: Copy>(from: *const T, from_row: usize, to: *mut T, to_row: usize, rows: usize, width: usize) {
+unsafe fn copy<T: Copy>(
+    from: *const T,
+    from_row: usize,
+    to: *mut T,
+    to_row: usize,
+    rows: usize,
+    width: usize,
+) {
     for r in 0..rows {
         // SAFETY: the caller's promise.
         unsafe { core::ptr::copy_nonoverlapping(from.add(r * from_row), to.add(r * to_row), width) };

@@ -209,7 +209,11 @@ impl Config {
     pub fn initializer(&self) -> Result<Initializer> {
         let name = &self.network.initializer;
         let names: Vec<&str> = Initializer::ALL.iter().map(|i| i.name()).collect();
-        Initializer::ALL.iter().copied().find(|i| i.name() == name).ok_or_else(|| unknown("initializer", name, &names))
+        Initializer::ALL
+            .iter()
+            .copied()
+            .find(|i| i.name() == name)
+            .ok_or_else(|| unknown("initializer", name, &names))
     }
 
     /// The loss.

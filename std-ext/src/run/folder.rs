@@ -99,8 +99,8 @@ impl Folder {
             }
             file::replace(path, bytes)?;
         }
-        let mut text =
-            serde_json::to_string_pretty(&self.manifest).map_err(|error| Error::Message(error.to_string()))?;
+        let mut text = serde_json::to_string_pretty(&self.manifest)
+            .map_err(|error| Error::Message(error.to_string()))?;
         text.push('\n');
         file::replace(directory.join(MANIFEST), text.as_bytes())
     }
@@ -125,7 +125,8 @@ pub fn fresh() -> PathBuf {
 /// [`Error::Usage`] naming the folder.
 pub fn check_free(directory: &Path, force: bool) -> Result<()> {
     if directory.is_dir() {
-        let mut entries = std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
+        let mut entries =
+            std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
         if !force && entries.next().is_some() {
             let message = format!("{}: is not empty; --force overwrites the run in it", directory.display());
             return Err(Error::Usage(message));

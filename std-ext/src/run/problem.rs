@@ -129,7 +129,10 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         let mut stream = Stream::new(seed, inputs_of, 0);
         fill_gaussian(&mut stream, spectrum, MatMut::new(&mut inputs, count, dimension)?)?;
         let targets = if monomial {
-            inputs.chunks_exact(dimension).map(|x| chain_monomial(rank, x)).collect::<std::result::Result<_, _>>()?
+            inputs
+                .chunks_exact(dimension)
+                .map(|x| chain_monomial(rank, x))
+                .collect::<std::result::Result<_, _>>()?
         } else {
             let mut labels = vec![T::zero(); count];
             Stream::new(seed, labels_of, 0).fill_normal(&mut labels);
@@ -189,7 +192,8 @@ fn given<T: Real>(
             Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
             let held_out = train.count / 5;
             if held_out == 0 {
-                let reason = format!("{} samples: holding out a fifth for the test needs at least 5", train.count);
+                let reason =
+                    format!("{} samples: holding out a fifth for the test needs at least 5", train.count);
                 return Err(Error::input(train_labels, "shape", reason));
             }
             let (test, rest) = order.split_at(held_out);
@@ -209,7 +213,11 @@ fn read_samples<T: Real>(
     let mut targets = crate::dataset::read_targets(labels, count, classes)?;
     if loss == AnyLoss::CrossEntropy {
         let Some(classes) = &targets.classes else {
-            return Err(Error::input(labels, "labels", "cross-entropy needs classes: integers in one dimension"));
+            return Err(Error::input(
+                labels,
+                "labels",
+                "cross-entropy needs classes: integers in one dimension",
+            ));
         };
         // Distributions: one-hot, without the mean taken off.
         for (row, class) in targets.values.chunks_exact_mut(targets.outputs).zip(classes) {
@@ -218,5 +226,9 @@ fn read_samples<T: Real>(
             }
         }
     }
-    Ok((dimension, targets.outputs, Samples { count, inputs, targets: targets.values, classes: targets.classes }))
+    Ok((
+        dimension,
+        targets.outputs,
+        Samples { count, inputs, targets: targets.values, classes: targets.classes },
+    ))
 }

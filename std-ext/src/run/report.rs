@@ -64,7 +64,8 @@ impl RuleReport {
 impl TrainReport {
     /// The report of the last records of all rules.
     pub fn new<'r>(last: impl IntoIterator<Item = (RuleName, &'r Record)>, unknown: Option<&str>) -> Self {
-        let rules = last.into_iter().map(|(rule, record)| (rule.name(), RuleReport::new(record, unknown))).collect();
+        let rules =
+            last.into_iter().map(|(rule, record)| (rule.name(), RuleReport::new(record, unknown))).collect();
         Self { schema: "agop.train/1", rules }
     }
 
@@ -141,7 +142,9 @@ pub fn history<T>(outcome: &Outcome<T>) -> String {
         for key in ["relative_change", "uncentered_cosine", "uncentered_pearson"] {
             let _ = write!(out, ",layer{layer}_{key}");
         }
-        for key in ["centered_cosine", "centered_pearson", "double_centered_cosine", "double_centered_pearson"] {
+        for key in
+            ["centered_cosine", "centered_pearson", "double_centered_cosine", "double_centered_pearson"]
+        {
             let _ = write!(out, ",layer{layer}_{key}");
         }
     }
@@ -153,7 +156,8 @@ pub fn history<T>(outcome: &Outcome<T>) -> String {
         let _ = write!(out, ",{}", number(record.feature_alignment));
         for layer in &record.layers {
             let (u, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);
-            for x in [layer.relative_change, u.cosine, u.pearson, c.cosine, c.pearson, dc.cosine, dc.pearson] {
+            for x in [layer.relative_change, u.cosine, u.pearson, c.cosine, c.pearson, dc.cosine, dc.pearson]
+            {
                 let _ = write!(out, ",{}", number(x));
             }
         }

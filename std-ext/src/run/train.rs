@@ -147,7 +147,8 @@ impl<'p, T: Real> Run<'p, T> {
             Speeds::Fixed(fixed) if fixed.len() == layers => speeds.clone_from(fixed),
             Speeds::Fixed(fixed) => {
                 let found = fixed.len();
-                let message = format!("speeds: expected {layers} (one a layer, the readout included), found {found}");
+                let message =
+                    format!("speeds: expected {layers} (one a layer, the readout included), found {found}");
                 return Err(Error::Usage(message));
             }
             Speeds::Target { layer, contrast } => target_speeds(*layer, *contrast, &mut speeds)?,
@@ -208,7 +209,8 @@ impl<'p, T: Real> Run<'p, T> {
 
     fn choose_target(&mut self, record: &Record) -> Result<()> {
         if let Speeds::Lowest { contrast } = self.config.training.speeds
-            && let Some(target) = lowest_correlation(record.layers.iter().map(|layer| layer.uncentered.cosine))
+            && let Some(target) =
+                lowest_correlation(record.layers.iter().map(|layer| layer.uncentered.cosine))
         {
             target_speeds(target, contrast, &mut self.speeds)?;
         }
@@ -218,8 +220,7 @@ impl<'p, T: Real> Run<'p, T> {
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
         let features = self.model.features(level, self.problem.train.inputs()?, &mut self.features)?;
-        let layers =
-            measure(level, &self.model, &self.initial, &features, &self.initial_features, powers)?;
+        let layers = measure(level, &self.model, &self.initial, &features, &self.initial_features, powers)?;
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
         let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;
         let feature_alignment = match &self.problem.outer_product {

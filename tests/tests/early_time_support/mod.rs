@@ -36,7 +36,12 @@ pub fn matrix<T>(data: &[T], rows: usize) -> MatRef<'_, T> {
 }
 
 impl<T: Scalar, A: Activation<T>> Problem<T, A> {
-    pub fn new(widths: &[usize], activation: A, samples: usize, mut draw: impl FnMut(usize) -> Vec<T>) -> Self {
+    pub fn new(
+        widths: &[usize],
+        activation: A,
+        samples: usize,
+        mut draw: impl FnMut(usize) -> Vec<T>,
+    ) -> Self {
         let parameters = draw(agop_core::network::parameters(widths, false));
         let (x, y) = (draw(samples * widths[0]), draw(samples * widths[widths.len() - 1]));
         Self { widths: widths.to_vec(), activation, parameters, samples, x, y }

@@ -25,11 +25,11 @@ pub use trial::{Observed, trial_workspace};
 pub use wick::Expectation;
 pub use words::WordTraces;
 
+use super::scaling::take;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;
-use super::scaling::take;
 use words::Letter;
 
 /// The three traces behind a correlation, unnormalised.

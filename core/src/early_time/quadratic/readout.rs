@@ -82,7 +82,9 @@ impl<T: Scalar> Moments<T> {
         sizes.iter().fold(T::one(), |product, m| {
             product
                 * match self {
-                    Self::Given(sums) => m.checked_sub(1).and_then(|i| sums.get(i)).cloned().unwrap_or_else(T::one),
+                    Self::Given(sums) => {
+                        m.checked_sub(1).and_then(|i| sums.get(i)).cloned().unwrap_or_else(T::one)
+                    }
                     Self::Random { units, moment } => {
                         T::from_integer(i64::from(*units)) * T::from_integer(moment(*m))
                     }

@@ -134,7 +134,8 @@ impl Statistics<'_> {
                 Ok(cosine(ff, of(&traces.fg), gg))
             }
         };
-        let neglected = |x: &Expectation<f64>| if x.exact > 0.0 { (x.exact - x.leading) / x.exact } else { 0.0 };
+        let neglected =
+            |x: &Expectation<f64>| if x.exact > 0.0 { (x.exact - x.leading) / x.exact } else { 0.0 };
         Ok(Quadratic {
             rho: ratio(|x| x.exact),
             leading_rho: ratio(|x| x.leading),

@@ -1,7 +1,7 @@
 //! Traces of words in the two symmetric matrices of the data.
 
-use crate::error::{Error, check_workspace};
 use crate::early_time::scaling::take;
+use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;

@@ -97,7 +97,11 @@ impl DualKernel {
             Self::Sine => {
                 // exp(-(a+b)/2 + c) and exp(-(a+b)/2 - c): no exponent is positive.
                 let (plus, minus) = (libm::exp(c - 0.5 * (a + b)), libm::exp(-c - 0.5 * (a + b)));
-                let odd = if c.abs() < 0.5 { libm::exp(-0.5 * (a + b)) * libm::sinh(c) } else { 0.5 * (plus - minus) };
+                let odd = if c.abs() < 0.5 {
+                    libm::exp(-0.5 * (a + b)) * libm::sinh(c)
+                } else {
+                    0.5 * (plus - minus)
+                };
                 (odd, 0.5 * (plus + minus))
             }
             Self::Erf => {

@@ -28,7 +28,9 @@ use crate::scalar::Real;
 /// Values of workspace that [`wide`] needs for n samples of d inputs and c outputs and a number of hidden layers.
 pub const fn wide_workspace(n: usize, d: usize, c: usize, hidden_layers: usize) -> usize {
     let widest = if d > c { d } else { c };
-    n.saturating_mul(n).saturating_mul(hidden_layers.saturating_add(6)).saturating_add(n.saturating_mul(widest))
+    n.saturating_mul(n)
+        .saturating_mul(hidden_layers.saturating_add(6))
+        .saturating_add(n.saturating_mul(widest))
 }
 
 /// The early-time limit of C-NFC of every hidden layer at infinite width.
@@ -58,7 +60,11 @@ pub fn wide<T: Real, B: Backend<f64>>(
     targets.check_shape("targets", (n, c))?;
     check_workspace("workspace", wide_workspace(n, d, c, depth), workspace.len())?;
     if !(variance.is_finite() && variance > 0.0) {
-        return Err(Error::Parameter { what: "weight variance", expected: "a positive number", found: variance });
+        return Err(Error::Parameter {
+            what: "weight variance",
+            expected: "a positive number",
+            found: variance,
+        });
     }
     inputs.check_finite("inputs")?;
     targets.check_finite("targets")?;
@@ -78,7 +84,11 @@ pub fn wide<T: Real, B: Backend<f64>>(
     if activation == DualKernel::Relu
         && let Some(row) = (0..n).find(|row| !first.get(row * n + row).is_some_and(|norm| *norm > 0.0))
     {
-        return Err(Error::Parameter { what: "row of inputs that is zero", expected: "none", found: row as f64 });
+        return Err(Error::Parameter {
+            what: "row of inputs that is zero",
+            expected: "none",
+            found: row as f64,
+        });
     }
     gram(backend, copy_scaled(targets, largest(targets), scaled)?, labels)?;
     forward(activation, variance, kernels, n)?;
