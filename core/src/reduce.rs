@@ -292,7 +292,7 @@ impl Tiling {
             };
             let run = 1_u64 << newer;
             let older_start = self.end - 2 * run;
-            if newer != older || older_start < start || older_start % (2 * run) != 0 {
+            if newer != older || older_start < start || !older_start.is_multiple_of(2 * run) {
                 break;
             }
             self.held -= 1;

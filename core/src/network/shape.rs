@@ -63,7 +63,10 @@ pub(crate) const fn jacobian_row(widths: &[usize]) -> usize {
 
 /// Samples that a workspace takes at a time: as many as fit, at most a block. Zero when it is too short for one.
 pub(crate) const fn rows_of(workspace: usize, row: usize) -> usize {
-    let rows = if row == 0 { SAMPLE_BLOCK } else { workspace / row };
+    let rows = match workspace.checked_div(row) {
+        Some(rows) => rows,
+        None => SAMPLE_BLOCK,
+    };
     if rows < SAMPLE_BLOCK { rows } else { SAMPLE_BLOCK }
 }
 
