@@ -5,7 +5,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`error`] | the one error type: file, place, reason |
-//! | [`file`] | whole-file reads with limits, atomic writes |
+//! | [`mod@file`] | whole-file reads with limits, atomic writes |
 //! | [`dataset`] | arrays from `.npy` files, samples as matrices, labels as targets |
 //! | [`checkpoint`] | weights of fully connected networks in safetensors files |
 //! | [`detect`] | the instruction set to run on |

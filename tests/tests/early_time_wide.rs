@@ -10,19 +10,18 @@
 mod early_time_support;
 
 use agop_core::activation::AnyActivation;
-use agop_core::correlation::{Powers, Undefined};
+use agop_core::correlation::Undefined;
 use agop_core::early_time::wide::{DualKernel, wide, wide_workspace};
-use agop_core::early_time::{limit, limit_workspace};
+use agop_core::early_time::{limit_by_samples, limit_by_samples_workspace};
 use agop_core::elementary::exp;
 use agop_core::error::Error;
-use agop_core::feature::of_layer;
-use agop_core::matrix::MatRef;
-use agop_core::network::weights;
+use agop_core::matrix::{MatMut, MatRef};
+use agop_core::network::{Shape, jacobian_workspace};
 use agop_core::random::Initializer;
 use agop_core::simd::Level;
 use agop_tests::SplitMix64;
-use early_time_support::{Problem, cases, matrix, numbers};
-use nalgebra::{ComplexField, DMatrix};
+use early_time_support::{Problem, exact_cases, layer_inputs, matrix, numbers};
+use nalgebra::{ComplexField, DMatrix, RealField};
 use proptest::prelude::*;
 
 fn predict(
@@ -126,13 +125,20 @@ fn relu_kernels_at_known_angles() {
         assert!((value - expected).abs() < 4e-15, "{cosine}: {value} {expected}");
         assert!((slope - (pi - angle) / (2.0 * pi)).abs() < 1e-15, "{cosine}: {slope}");
     }
-    let (value, slope) = DualKernel::Relu.pair(0.3, 0.3, 0.3);
-    assert_eq!((value, slope), (0.15, 0.5), "the diagonal has no rounding of the angle");
+    // On the diagonal the rounding of the cosine shows: the stated bounds hold, and 4.2e-9 is no exaggeration.
+    let worst = (1..1000).map(|i| {
+        let x = f64::from(i) / 7.0;
+        let (value, slope) = DualKernel::Relu.pair(x, x, x);
+        assert!((value - 0.5 * x).abs() < 1e-15 * x, "{x}: {value}");
+        (slope - 0.5).abs()
+    });
+    let worst = worst.fold(0.0, |most, x| if x > most { x } else { most });
+    assert!(worst < 4.2e-9 && worst > 2e-9, "{worst:e}");
 }
 
 #[test]
 fn fixtures_meet_the_oracle() {
-    for (index, case) in cases(include_str!("../fixtures/cases/predictions.json")).iter().enumerate() {
+    for (index, case) in exact_cases(include_str!("../fixtures/cases/predictions.json")).iter().enumerate() {
         let (x, y) = (numbers(&case["x"]), numbers(&case["y"]));
         let expected = numbers(&case["wide_relu"]);
         let found = all(DualKernel::Relu, matrix(&x, y.len()), matrix(&y, y.len()), expected.len());
@@ -155,6 +161,14 @@ fn a_linear_network_is_perfectly_aligned() {
     assert!(all(DualKernel::Relu, x, y, 3).iter().all(|rho| (rho - 1.0).abs() > 1e-4));
 }
 
+/// The angle from `atan2`, which is exactly 0 on the diagonal.
+fn relu_by_exact_angle(a: f64, b: f64, c: f64) -> (f64, f64) {
+    let (pi, square) = (std::f64::consts::PI, a * b - c * c);
+    let root = if square > 0.0 { square.sqrt() } else { 0.0 };
+    let rest = pi - RealField::atan2(root, c);
+    ((root + rest * c) / (2.0 * pi), rest / (2.0 * pi))
+}
+
 /// The definition, by nested sums over matrices of another library, for several outputs.
 #[test]
 fn the_formula_by_another_library() {
@@ -168,7 +182,10 @@ fn the_formula_by_another_library() {
         let mut slopes = Vec::new();
         for layer in 0..depth {
             let now = &s[layer] * variance;
-            let pair = |i: usize, j: usize| kernel.pair(now[(i, i)], now[(j, j)], now[(i, j)]);
+            let pair = |i: usize, j: usize| match kernel {
+                DualKernel::Relu => relu_by_exact_angle(now[(i, i)], now[(j, j)], now[(i, j)]),
+                _ => kernel.pair(now[(i, i)], now[(j, j)], now[(i, j)]),
+            };
             slopes.push(DMatrix::from_fn(n, n, |i, j| pair(i, j).1));
             let next = DMatrix::from_fn(n, n, |i, j| pair(i, j).0);
             s.push(next);
@@ -182,34 +199,38 @@ fn the_formula_by_another_library() {
             let g = &s[layer] * (&ptk * &ptk).component_mul(&labels);
             let expected = (&f * &g).trace() / ((&f * &f).trace() * (&g * &g).trace()).sqrt();
             let found = found[layer].unwrap();
-            assert!((found - expected).abs() < 1e-12, "{kernel:?} {layer}: {found} {expected}");
+            let tolerance = if kernel == DualKernel::Relu { 1e-8 } else { 1e-12 };
+            assert!((found - expected).abs() < tolerance, "{kernel:?} {layer}: {found} {expected}");
         }
     }
 }
 
 /// Mean distance between the observed limit (residual = labels) and the prediction over seeds, at one width.
-fn distance(kernel: DualKernel, width: usize, seeds: u64, c: usize) -> f64 {
+fn distance(kernel: DualKernel, width: usize, seeds: u64) -> f64 {
     let mut rng = SplitMix64::new(71);
-    let (n, d) = (24, 8);
+    let (n, d, c, level) = (24, 8, 2, Level::detect());
     let (x, y) = (rng.normals(n * d), rng.normals(n * c));
     let predicted = all(kernel, matrix(&x, n), matrix(&y, n), 2);
-    let activation = AnyActivation::from_name(kernel.name()).unwrap();
-    let level = Level::detect();
+    let residuals: Vec<f64> = y.iter().map(|y| -y).collect();
+    let widths = vec![d, width, width, c];
+    let shape = Shape::new(&widths, false).unwrap();
     let mut total = 0.0;
     for seed in 0..seeds {
-        let widths = vec![d, width, width, c];
-        let mut parameters = vec![0.0; agop_core::network::parameters(&widths, false)];
-        let shape = agop_core::network::Shape::new(&widths, false).unwrap();
+        let mut parameters = vec![0.0; shape.parameters()];
         Initializer::Normal.fill(shape, seed, &mut parameters).unwrap();
-        let problem = Problem { widths, activation, parameters, samples: n, x: x.clone(), y: y.clone() };
-        let problem = problem.with_residual_of_labels(level);
-        let (gradient, features) = (problem.gradient(level), problem.features(level));
+        let activation = AnyActivation::from_name(kernel.name()).unwrap();
+        let problem =
+            Problem { widths: widths.clone(), activation, parameters, samples: n, x: x.clone(), y: y.clone() };
         for (layer, predicted) in predicted.iter().enumerate() {
-            let v = weights(&gradient, problem.shape().layer(layer).unwrap()).unwrap();
-            let k = of_layer(problem.shape(), &features, layer).unwrap();
-            let mut work = vec![0.0; limit_workspace(v.rows(), v.columns())];
-            let found = limit(level, v, k, Powers::One, &mut work).unwrap().cosine.unwrap().value;
-            total += (found - predicted).abs();
+            let mut jacobians = vec![0.0; n * c * width];
+            let mut work = vec![0.0; jacobian_workspace(&widths, n)];
+            let view = MatMut::new(&mut jacobians, n * c, width).unwrap();
+            problem.network().jacobians(level, layer, problem.inputs(), view, &mut work).unwrap();
+            let inner = layer_inputs(&problem, layer, level);
+            let mut work = vec![0.0; limit_by_samples_workspace(n, c, width)];
+            let (x, j) = (matrix(&inner, n), matrix(&jacobians, n * c));
+            let t = limit_by_samples(level, x, j, matrix(&residuals, n), &mut work).unwrap();
+            total += (t.fg / (t.ff.sqrt() * t.gg.sqrt()) - predicted).abs();
         }
     }
     total / (2.0 * seeds as f64)
@@ -218,20 +239,9 @@ fn distance(kernel: DualKernel, width: usize, seeds: u64, c: usize) -> f64 {
 /// Why: at width k the kernels are averages over k units; the distance falls like `1/sqrt(k)`, so by half from each width
 /// to the next fourfold one.
 #[test]
-fn zzz() {
-    for kernel in [DualKernel::Relu, DualKernel::Quadratic] {
-        for c in [1, 2] {
-            for w in [64, 128, 256, 512, 1024] {
-                println!("{kernel:?} c={c} {w} {:.5}", distance(kernel, w, 32, c));
-            }
-        }
-    }
-}
-#[test]
 fn observed_limits_converge_with_the_width() {
     for kernel in [DualKernel::Relu, DualKernel::Quadratic] {
-        let [small, middle, large] =
-            [(64, 12), (256, 8), (1024, 4)].map(|(width, seeds)| distance(kernel, width, seeds, 2));
+        let [small, middle, large] = [64, 256, 1024].map(|width| distance(kernel, width, 24));
         println!("{kernel:?}: {small:.4} at 64, {middle:.4} at 256, {large:.4} at 1024");
         assert!(middle < 0.75 * small && large < 0.75 * middle, "{kernel:?} {small} {middle} {large}");
     }

@@ -10,10 +10,10 @@
 
 use agop_core::activation::Activation;
 use agop_core::feature;
-use agop_core::kernel::Backend;
+use agop_core::kernel::{Backend, accumulate};
 use agop_core::loss::{Loss, MeanSquared};
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace};
+use agop_core::network::{Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, weights};
 use agop_core::reduce::{SampleTree, buffers};
 use agop_core::scalar::{Ordered, Scalar};
 use serde_json::Value;
@@ -110,6 +110,19 @@ impl<T: Scalar, A: Activation<T>> Problem<T, A> {
     }
 }
 
+/// The inputs of a layer, as plain products.
+pub fn layer_inputs<T: Scalar, A: Activation<T>>(problem: &Problem<T, A>, layer: usize, backend: impl Backend<T>) -> Vec<T> {
+    let mut x = problem.x.clone();
+    for span in problem.shape().spans().take(layer) {
+        let w = weights(&problem.parameters, span).unwrap();
+        let mut z = vec![T::zero(); problem.samples * span.outputs];
+        let out = MatMut::new(&mut z, problem.samples, span.outputs).unwrap();
+        accumulate(backend, out, matrix(&x, problem.samples), w.t()).unwrap();
+        x = z.iter().map(|z| problem.activation.value(z)).collect();
+    }
+    x
+}
+
 /// A power series `c_0 + c_1 t + ...` cut off at `t^N`: running an algorithm on it expands it exactly around t = 0+.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series<T, const N: usize>(pub [T; N]);
@@ -193,12 +206,25 @@ impl<T: Ordered + Scalar<Wide = T>, const N: usize> Ordered for Series<T, N> {
 pub fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        other => vec![other.as_f64().expect("a number")],
+        other => vec![other.as_str().expect("a number as it stands").parse().expect("a number")],
     }
 }
 
-pub fn cases(text: &str) -> Vec<Value> {
-    let document: Value = serde_json::from_str(text).unwrap();
+/// The cases of a fixture with every number as the string that stands in the file: reading floats into a JSON value may
+/// move them by one ulp, and some of these predictions notice.
+pub fn exact_cases(text: &str) -> Vec<Value> {
+    let mut quoted = String::with_capacity(text.len() * 2);
+    let (mut inside_string, mut inside_number) = (false, false);
+    for c in text.chars() {
+        let number = !inside_string && (c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E') && (inside_number || c == '-'));
+        if number != inside_number {
+            quoted.push('"');
+        }
+        inside_number = number;
+        inside_string ^= c == '"';
+        quoted.push(c);
+    }
+    let document: Value = serde_json::from_str(&quoted).unwrap();
     document["cases"].as_array().unwrap().clone()
 }
 
