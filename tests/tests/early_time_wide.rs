@@ -219,8 +219,14 @@ fn distance(kernel: DualKernel, width: usize, seeds: u64) -> f64 {
         let mut parameters = vec![0.0; shape.parameters()];
         Initializer::Normal.fill(shape, seed, &mut parameters).unwrap();
         let activation = AnyActivation::from_name(kernel.name()).unwrap();
-        let problem =
-            Problem { widths: widths.clone(), activation, parameters, samples: n, x: x.clone(), y: y.clone() };
+        let problem = Problem {
+            widths: widths.clone(),
+            activation,
+            parameters,
+            samples: n,
+            x: x.clone(),
+            y: y.clone(),
+        };
         for (layer, predicted) in predicted.iter().enumerate() {
             let mut jacobians = vec![0.0; n * c * width];
             let mut work = vec![0.0; jacobian_workspace(&widths, n)];

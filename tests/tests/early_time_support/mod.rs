@@ -13,7 +13,9 @@ use agop_core::feature;
 use agop_core::kernel::{Backend, accumulate};
 use agop_core::loss::{Loss, MeanSquared};
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, weights};
+use agop_core::network::{
+    Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, weights,
+};
 use agop_core::reduce::{SampleTree, buffers};
 use agop_core::scalar::{Ordered, Scalar};
 use serde_json::Value;
@@ -111,7 +113,11 @@ impl<T: Scalar, A: Activation<T>> Problem<T, A> {
 }
 
 /// The inputs of a layer, as plain products.
-pub fn layer_inputs<T: Scalar, A: Activation<T>>(problem: &Problem<T, A>, layer: usize, backend: impl Backend<T>) -> Vec<T> {
+pub fn layer_inputs<T: Scalar, A: Activation<T>>(
+    problem: &Problem<T, A>,
+    layer: usize,
+    backend: impl Backend<T>,
+) -> Vec<T> {
     let mut x = problem.x.clone();
     for span in problem.shape().spans().take(layer) {
         let w = weights(&problem.parameters, span).unwrap();
@@ -216,7 +222,9 @@ pub fn exact_cases(text: &str) -> Vec<Value> {
     let mut quoted = String::with_capacity(text.len() * 2);
     let (mut inside_string, mut inside_number) = (false, false);
     for c in text.chars() {
-        let number = !inside_string && (c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E') && (inside_number || c == '-'));
+        let number = !inside_string
+            && (c.is_ascii_digit()
+                || matches!(c, '-' | '+' | '.' | 'e' | 'E') && (inside_number || c == '-'));
         if number != inside_number {
             quoted.push('"');
         }
