@@ -7,7 +7,7 @@
 //!
 //! Header length, shapes and offsets are claims, checked against the length of the file before any weight is read.
 
-use crate::dataset::{Values, little_endian};
+use crate::dataset::{Array, Values, little_endian};
 use crate::error::{Result, quote, shape_text};
 use crate::file;
 use agop_core::scalar::Real;
@@ -97,6 +97,30 @@ impl Checkpoint {
     }
 }
 
+/// The first place, in order of the layers, at which two networks differ in a bit, and the two values there.
+///
+/// Names of layers do not count.
+pub fn first_difference(expected: &Checkpoint, found: &Checkpoint) -> Option<(String, String)> {
+    let shapes = [expected, found]
+        .map(|c| format!("{} widths {}, biases: {}", c.scalar.name(), shape_text(&c.widths()), c.has_bias()));
+    let [a, b] = &shapes;
+    if a != b {
+        return Some(("shape".to_owned(), format!("expected {a}, found {b}")));
+    }
+    let pairs = expected.layers.iter().zip(&found.layers);
+    let mut tensors = pairs.flat_map(|(a, b)| {
+        let bias = a.bias.as_ref().zip(b.bias.as_ref()).map(|(a, b)| (BIAS, None, a, b));
+        let weight = (WEIGHT, Some(b.inputs), &a.weight, &b.weight);
+        [Some(weight), bias].into_iter().flatten().map(|tensor| (&b.name, tensor))
+    });
+    tensors.find_map(|(layer, (suffix, columns, a, b))| {
+        let values = a.floats().zip(b.floats()).enumerate();
+        let (index, (a, b)) = values.into_iter().find(|(_, (a, b))| a.to_bits() != b.to_bits())?;
+        let place = element(&full_name(layer, suffix), index, columns);
+        Some((place, format!("expected {a:e}, found {b:e}")))
+    })
+}
+
 /// The network in the bytes of a whole safetensors file.
 ///
 /// **Errors** a [`ParseError`] at `byte N`, `header`, or `tensor "NAME"` with row and column, counted from 0, on any
@@ -124,6 +148,26 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Checkpoint, ParseError> {
 /// **Errors** [`crate::Error::Io`] when the file cannot be read, [`crate::Error::Input`] as for [`parse`].
 pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
     let path = path.as_ref();
+    let (header, data) = read_parts(path)?;
+    assemble(&header, &data).map_err(|error| error.in_file(path))
+}
+
+/// Every tensor of a safetensors file by its name, whether or not they make a network.
+///
+/// **Errors** as for [`read`], without what a network asks for.
+pub fn read_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>> {
+    let path = path.as_ref();
+    let (header, data) = read_parts(path)?;
+    let array = |(name, info): (&String, &TensorInfo)| {
+        let columns = if info.shape.len() < 2 { None } else { info.shape.last().copied() };
+        let values = values(name, info, &data, columns).map_err(|error| error.in_file(path))?;
+        Ok((name.clone(), Array { shape: info.shape.clone(), values }))
+    };
+    header.tensors.iter().map(array).collect()
+}
+
+/// The header and all that follows it.
+fn read_parts(path: &Path) -> Result<(Header, Vec<u8>)> {
     let input = |error: ParseError| error.in_file(path);
     let (mut file, length) = file::open(path)?;
     let start = file::read_exactly(path, &mut file, length.min(8))?;
@@ -131,7 +175,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
     let text = file::read_exactly(path, &mut file, end - 8)?;
     let header = Header::parse(&text, length).map_err(input)?;
     let data = file::read_exactly(path, &mut file, length - end)?;
-    assemble(&header, &data).map_err(input)
+    Ok((header, data))
 }
 
 /// The bytes of a safetensors file with the tensors of PyTorch's `nn.Sequential`, where every second module is an

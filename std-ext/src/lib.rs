@@ -12,16 +12,22 @@
 //! | [`network`], [`parallel`] | networks that own their numbers; sums over samples on threads |
 //! | [`measure`] | every correlation of every hidden layer, as a report |
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
+//! | [`content`] | the numbers in a file of any format, and their digest |
+//! | [`memory`] | memory of sizes that come from outside |
+//! | [`command`] | the command `agop` |
 //!
 //! Every reader checks what a file claims against the bytes that are really there before it allocates, and returns a
 //! typed error, never a panic, on any input.
 
 pub mod checkpoint;
+pub mod command;
+pub mod content;
 pub mod dataset;
 pub mod detect;
 pub mod error;
 pub mod file;
 pub mod measure;
+pub mod memory;
 pub mod network;
 pub mod parallel;
 pub mod run;

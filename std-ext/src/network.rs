@@ -1,5 +1,6 @@
 //! Networks that own their numbers: run-time sized, on the same algorithms as const-sized ones.
 
+use crate::memory::filled;
 use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
 use agop_core::error::Error;
@@ -86,11 +87,16 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// The outputs of all samples, row-major.
     ///
     /// # Errors
-    /// As [`Network::forward`].
-    pub fn forward<B: Backend<T>>(&self, backend: B, inputs: MatRef<'_, T>) -> Result<Vec<T>, Error> {
+    /// As [`Network::forward`], and when the memory cannot be had.
+    pub fn forward<B: Backend<T>>(
+        &self,
+        backend: B,
+        inputs: MatRef<'_, T>,
+    ) -> crate::error::Result<Vec<T>> {
         let shape = self.shape()?;
-        let mut outputs = vec![T::zero(); inputs.rows() * shape.outputs()];
-        let mut workspace = vec![T::zero(); gradient_workspace(&self.widths, ROWS)];
+        let length = inputs.rows().saturating_mul(shape.outputs());
+        let mut outputs = filled("outputs", length, T::zero())?;
+        let mut workspace = filled("workspace", gradient_workspace(&self.widths, ROWS), T::zero())?;
         let out = MatMut::new(&mut outputs, inputs.rows(), shape.outputs())?;
         self.view()?.forward(backend, inputs, out, &mut workspace)?;
         Ok(outputs)
@@ -99,7 +105,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// Memory for gradients over at most `samples` samples.
     ///
     /// # Errors
-    /// When the threads cannot be had.
+    /// When the threads or the memory cannot be had.
     pub fn gradient_accumulator(
         &self,
         threads: usize,
@@ -112,7 +118,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// Memory for features over at most `samples` samples.
     ///
     /// # Errors
-    /// When the threads cannot be had.
+    /// When the threads or the memory cannot be had.
     pub fn feature_accumulator(
         &self,
         threads: usize,

@@ -1,6 +1,7 @@
 //! Sums over samples on several threads: each owns a run of whole blocks, and the partial sums merge in order, so the
 //! number of threads never changes a bit.
 
+use crate::memory::filled;
 use agop_core::error::Error;
 use agop_core::kernel::Backend;
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, blocks, buffers, partial_buffers};
@@ -28,7 +29,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
     /// `workspace` values each.
     ///
     /// # Errors
-    /// A message when the threads cannot be had.
+    /// When the threads or the memory cannot be had.
     pub fn new(
         threads: usize,
         length: usize,
@@ -46,16 +47,15 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
             ),
         };
         let share = blocks(samples as u64).div_ceil(threads as u64);
-        let workers = (0..threads)
-            .map(|worker| {
-                let buffers = if worker == 0 {
-                    buffers(samples as u64).max(partial_buffers(share))
-                } else {
-                    partial_buffers(share)
-                };
-                Worker { storage: vec![T::zero(); buffers * length], workspace: vec![T::zero(); workspace] }
-            })
-            .collect();
+        let workers = (0..threads).map(|worker| {
+            let buffers = match worker {
+                0 => buffers(samples as u64).max(partial_buffers(share)),
+                _ => partial_buffers(share),
+            };
+            let storage = filled("sums over samples", buffers.saturating_mul(length), T::zero())?;
+            Ok(Worker { storage, workspace: filled("workspace", workspace, T::zero())? })
+        });
+        let workers = workers.collect::<crate::error::Result<_>>()?;
         Ok(Self { pool, workers, length, capacity: samples })
     }
 

@@ -39,6 +39,15 @@ impl Values {
         self.len() == 0
     }
 
+    /// Every element as f64; no float changes by it.
+    pub fn floats(&self) -> impl Iterator<Item = f64> {
+        (0..self.len()).map_while(|index| match self {
+            Self::F32(v) => v.get(index).map(|&x| f64::from(x)),
+            Self::F64(v) => v.get(index).copied(),
+            Self::Integers(v) => v.get(index).map(|&n| n as f64),
+        })
+    }
+
     /// Appends every element to `output`, rounded to nearest, ties to even.
     ///
     /// **Errors** the index and the reason at the first value that is not finite, or not finite any more in `T`.

@@ -18,6 +18,9 @@ use std::path::Path;
 
 pub use crate::error::ParseError;
 
+/// The first bytes of every such file.
+pub const MAGIC: [u8; 6] = npy_header::MAGIC;
+
 /// Bytes decoded at a time by [`read`]; a multiple of every element size.
 const CHUNK: u64 = 1 << 16;
 

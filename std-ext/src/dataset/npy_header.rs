@@ -8,7 +8,7 @@ pub(super) const LONGEST_PREAMBLE: u64 = 12;
 pub(super) const MOST_DIMENSIONS: usize = 64;
 /// NumPy writes about a hundred bytes and reads ten thousand.
 const LONGEST_HEADER: u64 = 1 << 20;
-const MAGIC: [u8; 6] = *b"\x93NUMPY";
+pub(super) const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
 type Result<T> = std::result::Result<T, ParseError>;
 

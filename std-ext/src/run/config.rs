@@ -1,6 +1,6 @@
 //! What a run does: everything that decides its numbers, as stored in `config.toml`.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ParseError, Result};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::optimizer::EPSILON;
@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 /// Version of the file's form.
 pub const SCHEMA: &str = "agop.config/1";
+
+/// The scalars a run can compute in.
+pub const SCALARS: [&str; 2] = ["f32", "f64"];
 
 /// A run. Threads and instruction sets are not here: they decide no bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -194,6 +197,15 @@ impl Config {
         speeds
     }
 
+    /// The scalar, one of [`SCALARS`].
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an unknown name.
+    pub fn scalar(&self) -> Result<&'static str> {
+        let known = SCALARS.into_iter().find(|scalar| *scalar == self.scalar);
+        known.ok_or_else(|| unknown("scalar", &self.scalar, &SCALARS))
+    }
+
     /// The activation.
     ///
     /// # Errors
@@ -234,6 +246,25 @@ impl Config {
 pub fn activation(name: &str) -> Result<AnyActivation> {
     let names: Vec<&str> = AnyActivation::ALL.iter().map(|a| a.name()).collect();
     AnyActivation::from_name(name).ok_or_else(|| unknown("activation", name, &names))
+}
+
+/// The configuration in the bytes of a `config.toml`.
+///
+/// # Errors
+/// A [`ParseError`] at a line and column.
+pub fn parse(bytes: &[u8]) -> std::result::Result<Config, ParseError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ParseError::new(format!("byte {}", error.valid_up_to()), "not UTF-8 text"))?;
+    let config: Config = toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ParseError::new(format!("line {line}"), error.message())
+    })?;
+    if config.schema != SCHEMA {
+        let reason = format!("expected {SCHEMA:?}, found {:?}", config.schema);
+        return Err(ParseError::new("schema", reason));
+    }
+    Ok(config)
 }
 
 fn unknown(what: &str, found: &str, known: &[&str]) -> Error {

@@ -65,13 +65,13 @@ impl Folder {
         let text = toml::to_string(config).map_err(|error| Error::Message(error.to_string()))?;
         let mut files = BTreeMap::from([(CONFIG.to_owned(), text.into_bytes())]);
         for outcome in outcomes {
-            let rule = outcome.rule.name();
-            for (name, model) in [("initial", &outcome.initial), ("final", &outcome.trained)] {
+            let [initial, trained, table] = files_of(outcome.rule);
+            for (name, model) in [(initial, &outcome.initial), (trained, &outcome.trained)] {
                 let bytes = checkpoint::encode(model.widths(), model.bias(), model.parameters())
                     .map_err(|error| Error::Message(error.to_string()))?;
-                files.insert(format!("{rule}/{name}.safetensors"), bytes);
+                files.insert(name, bytes);
             }
-            files.insert(format!("{rule}/history.csv"), history(outcome).into_bytes());
+            files.insert(table, history(outcome).into_bytes());
         }
         let manifest = Manifest {
             schema: SCHEMA.into(),
@@ -87,11 +87,22 @@ impl Folder {
         Ok(Self { files, manifest })
     }
 
-    /// Writes the files, each atomically, the manifest last.
+    /// Writes the files, each atomically, the manifest last; an older manifest goes first, so that no manifest ever
+    /// describes files of another run. Files that an older run had and this one has not go too.
     ///
     /// # Errors
     /// Naming the file that could not be written.
     pub fn write(&self, directory: &Path) -> Result<()> {
+        let old = [RuleName::Gd, RuleName::Slo].into_iter().flat_map(files_of);
+        let old = old.filter(|name| !self.files.contains_key(name));
+        for path in std::iter::once(MANIFEST.to_owned()).chain(old).map(|name| directory.join(name)) {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(path, "remove", error));
+                }
+                _ => {}
+            }
+        }
         for (name, bytes) in &self.files {
             let path = directory.join(name);
             if let Some(parent) = path.parent() {
@@ -113,26 +124,79 @@ pub fn sha256(bytes: &[u8]) -> String {
     Digest(digest).to_string()
 }
 
-/// A run folder that does not exist yet: `runs/NNNN` with the first free number.
-pub fn fresh() -> PathBuf {
-    let numbered = |n: u32| Path::new("runs").join(format!("{n:04}"));
-    (1..).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| PathBuf::from("runs"))
+/// The files of a rule, by their paths inside the folder.
+pub fn files_of(rule: RuleName) -> [String; 3] {
+    ["initial.safetensors", "final.safetensors", "history.csv"].map(|name| format!("{}/{name}", rule.name()))
 }
 
-/// Refuses a folder that already holds a run, or anything else, unless it is to be overwritten.
-///
-/// # Errors
-/// [`Error::Usage`] naming the folder.
-pub fn check_free(directory: &Path, force: bool) -> Result<()> {
-    if directory.is_dir() {
-        let mut entries =
-            std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
-        if !force && entries.next().is_some() {
-            let message = format!("{}: is not empty; --force overwrites the run in it", directory.display());
-            return Err(Error::Usage(message));
+/// A folder that was claimed for a run before the run starts, so that an hour of training does not end at a folder that
+/// cannot be written. Dropped without [`Claim::keep`], it takes away again what it made.
+#[derive(Debug)]
+pub struct Claim {
+    directory: PathBuf,
+    made: bool,
+}
+
+impl Claim {
+    /// The named folder: a new or an empty one, or any with `force`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a folder that is not empty, and for a path that is no folder; [`Error::Io`].
+    pub fn named(directory: &Path, force: bool) -> Result<Self> {
+        let mut claim = Self { directory: directory.to_path_buf(), made: false };
+        if directory.is_dir() {
+            let mut entries =
+                std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
+            if !force && entries.next().is_some() {
+                let message =
+                    format!("{}: is not empty; --force overwrites the run in it", directory.display());
+                return Err(Error::Usage(message));
+            }
+        } else if directory.exists() {
+            return Err(Error::Usage(format!("{}: is not a folder", directory.display())));
+        } else {
+            std::fs::create_dir_all(directory).map_err(|error| Error::io(directory, "create", error))?;
+            claim.made = true;
         }
-    } else if directory.exists() {
-        return Err(Error::Usage(format!("{}: is not a folder", directory.display())));
+        // Gone at once: it only shows that files can be made.
+        tempfile::tempfile_in(directory).map_err(|error| Error::io(directory, "write in", error))?;
+        Ok(claim)
     }
-    Ok(())
+
+    /// `runs/NNNN` with the first free number; two runs at a time take two.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when no folder can be made.
+    pub fn fresh() -> Result<Self> {
+        let runs = Path::new("runs");
+        std::fs::create_dir_all(runs).map_err(|error| Error::io(runs, "create", error))?;
+        for number in 1_u32.. {
+            let directory = runs.join(format!("{number:04}"));
+            match std::fs::create_dir(&directory) {
+                Ok(()) => return Ok(Self { directory, made: true }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::io(directory, "create", error)),
+            }
+        }
+        Err(Error::Usage("runs: no number is left for a run".into()))
+    }
+
+    /// The folder.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Leaves the folder where it is.
+    pub fn keep(mut self) {
+        self.made = false;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.made {
+            // Only an empty folder can be removed this way.
+            let _ = std::fs::remove_dir(&self.directory);
+        }
+    }
 }

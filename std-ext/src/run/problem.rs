@@ -3,6 +3,7 @@
 use super::config::{Config, Data, Synthetic};
 use crate::dataset::{npy, read_matrix};
 use crate::error::{Error, Result};
+use crate::memory::filled;
 use agop_core::digest::{Digest, Hasher};
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::{MatMut, MatRef};
@@ -125,7 +126,7 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         )));
     }
     let make = |inputs_of: Purpose, labels_of: Purpose, count: usize| -> Result<Samples<T>> {
-        let mut inputs = vec![T::zero(); count * dimension];
+        let mut inputs = filled("inputs", count.saturating_mul(dimension), T::zero())?;
         let mut stream = Stream::new(seed, inputs_of, 0);
         fill_gaussian(&mut stream, spectrum, MatMut::new(&mut inputs, count, dimension)?)?;
         let targets = if monomial {
@@ -141,7 +142,7 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         Ok(Samples { count, inputs, targets, classes: None })
     };
     let outer_product = if monomial {
-        let mut expected = vec![0.0; dimension * dimension];
+        let mut expected = filled("expected gradient outer product", dimension.saturating_mul(dimension), 0.0)?;
         chain_monomial_outer_product(rank, spectrum, MatMut::new(&mut expected, dimension, dimension)?)?;
         Ok(expected)
     } else {

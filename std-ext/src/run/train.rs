@@ -4,6 +4,7 @@ use super::config::{Config, RuleName, Speeds, Training};
 use super::problem::{Problem, Samples};
 use crate::error::{Error, Result};
 use crate::measure::{LayerReport, measure};
+use crate::memory::filled;
 use crate::network::Model;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -68,50 +69,14 @@ pub fn initial_model<T: Real>(config: &Config, problem: &Problem<T>) -> Result<M
     widths.push(problem.outputs);
     let bias = config.network.bias;
     let shape = Shape::new(&widths, bias)?;
-    let mut values = vec![T::zero(); parameters(&widths, bias)];
+    let mut values = filled("parameters", parameters(&widths, bias), T::zero())?;
     config.initializer()?.fill(shape, config.seed, &mut values)?;
     Ok(Model::new(widths, bias, config.activation()?, values)?)
 }
 
-/// Trains by one rule. `progress` is told the number of updates done; `observe` sees each record as it is made and stops
-/// the training by returning false.
-///
-/// # Errors
-/// Unusable settings; values that stop being finite, with the step at which they did.
-pub fn train<T: Real>(
-    config: &Config,
-    problem: &Problem<T>,
-    rule: RuleName,
-    machine: Machine,
-    progress: &mut dyn FnMut(u64),
-    observe: &mut dyn FnMut(&Record) -> bool,
-) -> Result<Outcome<T>> {
-    let initial = initial_model(config, problem)?;
-    let mut run = Run::new(config, problem, rule, machine, initial.clone())?;
-    let mut records = Vec::new();
-    let settings = &config.training;
-    for step in 0..=settings.steps {
-        let last = step == settings.steps;
-        let failed = |error: Error| Error::Message(format!("{} step {step}: {error}", rule.name()));
-        if last || step % settings.measure_every.max(1) == 0 {
-            let powers = if last { Powers::OneAndHalf } else { Powers::One };
-            let record = run.measure(step, powers).map_err(failed)?;
-            run.choose_target(&record)?;
-            let go_on = observe(&record);
-            records.push(record);
-            if !go_on {
-                break;
-            }
-        }
-        if !last {
-            run.update(step).map_err(failed)?;
-        }
-        progress(step);
-    }
-    Ok(Outcome { rule, initial, trained: run.model, records })
-}
-
-struct Run<'p, T> {
+/// A training that is ready to start.
+#[derive(Debug)]
+pub struct Run<'p, T> {
     config: &'p Config,
     problem: &'p Problem<T>,
     rule: RuleName,
@@ -130,14 +95,21 @@ struct Run<'p, T> {
 }
 
 impl<'p, T: Real> Run<'p, T> {
-    fn new(
+    /// Makes the initial network and all memory that the training needs.
+    ///
+    /// # Errors
+    /// Unusable settings.
+    pub fn new(
         config: &'p Config,
         problem: &'p Problem<T>,
         rule: RuleName,
         machine: Machine,
-        initial: Model<T, AnyActivation>,
     ) -> Result<Self> {
+        let initial = initial_model(config, problem)?;
         let settings = &config.training;
+        if settings.measure_every == 0 {
+            return Err(Error::Usage("measure-every: expected at least 1, found 0".into()));
+        }
         if settings.batch == Some(0) {
             return Err(Error::Usage("batch: expected at least 1, found 0".into()));
         }
@@ -165,7 +137,7 @@ impl<'p, T: Real> Run<'p, T> {
             rule,
             machine,
             loss: config.loss()?,
-            gradient: vec![T::zero(); initial.parameters().len()],
+            gradient: filled("gradient", initial.parameters().len(), T::zero())?,
             model: initial.clone(),
             initial,
             initial_features,
@@ -177,8 +149,47 @@ impl<'p, T: Real> Run<'p, T> {
         };
         let optimizer = optimizer(settings, rule, &run.speeds);
         optimizer.check(run.model.shape()?)?;
-        run.state = vec![T::zero(); optimizer.state(run.gradient.len())];
+        run.state = filled("optimizer state", optimizer.state(run.gradient.len()), T::zero())?;
         Ok(run)
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> RuleName {
+        self.rule
+    }
+
+    /// Trains. `progress` is told the number of updates done; `observe` sees each record as it is made and stops the
+    /// training by returning false.
+    ///
+    /// # Errors
+    /// [`Error::Message`] when values stop being finite, with the step at which they did.
+    pub fn train(
+        mut self,
+        progress: &mut dyn FnMut(u64),
+        observe: &mut dyn FnMut(&Record) -> bool,
+    ) -> Result<Outcome<T>> {
+        let mut records = Vec::new();
+        let (steps, every, rule) =
+            (self.config.training.steps, self.config.training.measure_every, self.rule);
+        for step in 0..=steps {
+            let failed = |error: Error| Error::Message(format!("{} step {step}: {error}", rule.name()));
+            let last = step == steps;
+            if last || step % every == 0 {
+                let powers = if last { Powers::OneAndHalf } else { Powers::One };
+                let record = self.measure(step, powers).map_err(failed)?;
+                self.choose_target(&record)?;
+                let go_on = observe(&record);
+                records.push(record);
+                if !go_on {
+                    break;
+                }
+            }
+            if !last {
+                self.update(step).map_err(failed)?;
+            }
+            progress(step);
+        }
+        Ok(Outcome { rule, initial: self.initial, trained: self.model, records })
     }
 
     fn update(&mut self, step: u64) -> Result<()> {
@@ -266,7 +277,7 @@ impl<'p, T: Real> Run<'p, T> {
         let weights = self.model.weights(0)?;
         let (k, d) = weights.shape();
         let wide: Vec<f64> = weights.elements().map(|w| w.to_f64()).collect();
-        let mut nfm = vec![0.0; d * d];
+        let mut nfm = filled("neural feature matrix", d.saturating_mul(d), 0.0)?;
         agop_core::feature::nfm(level, MatRef::new(&wide, k, d)?, MatMut::new(&mut nfm, d, d)?)?;
         let (f, e) = (MatRef::new(&nfm, d, d)?, MatRef::new(expected, d, d)?);
         let dot = |a, b| kernel::dot(level, a, b);

@@ -1,11 +1,16 @@
 //! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
 
+mod files;
+
+pub use files::{MeasureFiles, MeasureReport, read_model};
+
+use crate::error::Result;
+use crate::memory::filled;
 use crate::network::Model;
 use agop_core::activation::Activation;
 use agop_core::correlation::{
     Certified, Correlation, Correlations, LayerMeasure, Powers, measure_layer, measure_workspace,
 };
-use agop_core::error::Error;
 use agop_core::feature::of_layer;
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
@@ -121,7 +126,7 @@ impl LayerReport {
 /// weights.
 ///
 /// # Errors
-/// As [`measure_layer`].
+/// As [`measure_layer`], and when the memory cannot be had.
 pub fn measure<T: Real, A: Activation<T> + Sync>(
     level: Level,
     model: &Model<T, A>,
@@ -129,12 +134,12 @@ pub fn measure<T: Real, A: Activation<T> + Sync>(
     features: &[T],
     initial_features: &[T],
     powers: Powers,
-) -> Result<Vec<LayerReport>, Error> {
+) -> Result<Vec<LayerReport>> {
     let shape = model.shape()?;
     let measure_one = |layer: usize| {
         let (w, w_0) = (model.weights(layer)?, initial.weights(layer)?);
         let (k, k_0) = (of_layer(shape, features, layer)?, of_layer(shape, initial_features, layer)?);
-        let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
+        let mut workspace = filled("workspace", measure_workspace(w.rows(), w.columns()), 0.0)?;
         let measured = measure_layer(level, w, w_0, k, k_0, powers, &mut workspace)?;
         Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))
     };

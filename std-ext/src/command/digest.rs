@@ -1,0 +1,77 @@
+//! `agop digest`.
+
+use super::{DONE, write, write_json};
+use crate::content::Content;
+use crate::error::Result;
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Print the digest of the numbers in files, whatever their format
+///
+/// A .npy file and a safetensors file with one tensor of the same shape, type and bits have the same digest. Byte order
+/// and memory order of a .npy file do not count.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// .npy or .safetensors files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Also print the digest of each tensor
+    #[arg(long)]
+    tensors: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    contract: u32,
+    files: Vec<File>,
+}
+
+#[derive(Serialize)]
+struct File {
+    file: String,
+    digest: String,
+    tensors: Vec<Tensor>,
+}
+
+#[derive(Serialize)]
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    digest: String,
+}
+
+pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
+    let mut report =
+        Report { schema: "agop.digest/1", contract: agop_core::digest::CONTRACT_VERSION, files: Vec::new() };
+    for path in &options.files {
+        let content = Content::read(path)?;
+        let tensors = content.arrays.iter().map(|(name, array)| Tensor {
+            name: name.clone(),
+            shape: array.shape.clone(),
+            digest: Content::digest_of([array]).to_string(),
+        });
+        report.files.push(File {
+            file: path.display().to_string(),
+            digest: content.digest().to_string(),
+            tensors: tensors.collect(),
+        });
+    }
+    if options.json {
+        write_json(output, &report)?;
+        return Ok(DONE);
+    }
+    let mut text = String::new();
+    for file in &report.files {
+        text += &format!("{}  {}\n", file.digest, file.file);
+        for tensor in file.tensors.iter().filter(|_| options.tensors) {
+            text += &format!("{}  {} {} {:?}\n", tensor.digest, file.file, tensor.name, tensor.shape);
+        }
+    }
+    write(output, &text)?;
+    Ok(DONE)
+}

@@ -1,0 +1,115 @@
+//! The command `agop`: one file a subcommand.
+//!
+//! Exit codes: 0 done, 1 the answer is no, 2 bad usage or input. Results go to the output, everything else to the
+//! messages; an error is one line there. With `--json` the output is one object and nothing else.
+
+mod digest;
+mod info;
+mod measure;
+mod train;
+mod verify;
+
+use crate::detect;
+use crate::error::{Error, Result};
+use crate::run::train::Machine;
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// The answer is no.
+pub const NO: u8 = 1;
+/// Bad usage or input.
+pub const BAD: u8 = 2;
+
+/// Train small networks, measure how their weights align with their gradient outer products, verify runs bit for bit
+#[derive(Debug, Parser)]
+#[command(
+    name = "agop",
+    version,
+    after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad usage or input.\n\
+                  AGOP_LEVEL=scalar|avx2|... forces an instruction set; none of them changes a bit."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<train::Options>),
+    Measure(measure::Options),
+    Verify(verify::Options),
+    Digest(digest::Options),
+    Info(info::Options),
+}
+
+/// Options of every command that computes.
+#[derive(Clone, Debug, Args)]
+struct Computing {
+    /// Threads; the number changes no bit [default: as many as the machine runs at once]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Computing {
+    /// The machine to compute on, its floating-point environment tested.
+    fn machine(&self) -> Result<Machine> {
+        let level = detect::level()?;
+        agop_core::environment::check(level)?;
+        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok());
+        Ok(Machine { level, threads: threads.map_or(1, NonZeroUsize::get) })
+    }
+}
+
+/// Runs the command with the given arguments, the program's name first, and returns its exit code.
+///
+/// A reader that closes the output early is not an error.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    output: &mut dyn Write,
+    messages: &mut dyn Write,
+) -> u8 {
+    let outcome = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => match arguments.command {
+            Command::Train(options) => train::run(&options, output),
+            Command::Measure(options) => measure::run(&options, output),
+            Command::Verify(options) => verify::run(&options, output),
+            Command::Digest(options) => digest::run(&options, output),
+            Command::Info(options) => info::run(&options, output),
+        },
+        Err(error) if error.exit_code() == 0 => write(output, &error.to_string()).map(|()| DONE),
+        Err(error) => Err(Error::Usage(one_line(&error.to_string()))),
+    };
+    outcome.unwrap_or_else(|error| {
+        // Nothing is left to be done when the messages cannot be written either.
+        let _ = writeln!(messages, "agop: {error}");
+        BAD
+    })
+}
+
+/// The first paragraph of the option parser's message.
+fn one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ") + " (see --help)"
+}
+
+/// Writes a result.
+fn write(output: &mut dyn Write, text: &str) -> Result<()> {
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("standard output", "write", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the one object of `--json`.
+fn write_json(output: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string(value).map_err(|error| Error::Message(error.to_string()))?;
+    write(output, &(text + "\n"))
+}

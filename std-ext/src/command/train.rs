@@ -1,0 +1,262 @@
+//! `agop train`.
+
+use super::{Computing, DONE, write, write_json};
+use crate::error::{Error, Result};
+use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
+use crate::run::folder::{Claim, Folder};
+use crate::run::problem::Problem;
+use crate::run::report::TrainReport;
+use crate::run::train::{Machine, Run};
+use agop_core::scalar::Real;
+use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Train a network by gradient descent and by Speed Limited Optimization, and watch it learn features
+///
+/// Without options: the chain monomial y = sum_k x_k x_(k+1 mod 5), both rules from the same initial weights. The run
+/// folder holds config.toml, manifest.json and, for each rule, initial.safetensors, final.safetensors and history.csv;
+/// `agop verify` replays it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Synthetic task
+    #[arg(long, value_enum, default_value_t = Task::ChainMonomial, conflicts_with = "data", help_heading = "Samples")]
+    task: Task,
+    /// Training inputs, one sample a row (.npy), instead of a task
+    #[arg(long, value_name = "X.npy", requires = "labels", help_heading = "Samples")]
+    data: Option<PathBuf>,
+    /// Training labels (.npy): integers in one dimension are classes, all else is taken as it is
+    #[arg(long, value_name = "Y.npy", requires = "data", help_heading = "Samples")]
+    labels: Option<PathBuf>,
+    /// Test inputs [default: a seeded fifth of the samples]
+    #[arg(long, value_name = "X.npy", requires_all = ["data", "test_labels"], help_heading = "Samples")]
+    test_data: Option<PathBuf>,
+    /// Test labels
+    #[arg(long, value_name = "Y.npy", requires_all = ["data", "test_data"], help_heading = "Samples")]
+    test_labels: Option<PathBuf>,
+    /// Rank of the chain monomial
+    #[arg(long, value_name = "R", default_value_t = Synthetic::default().rank, help_heading = "Samples")]
+    rank: usize,
+    /// Width of a task's inputs
+    #[arg(long, value_name = "D", default_value_t = Synthetic::default().dimension, help_heading = "Samples")]
+    dimension: usize,
+    /// Training samples of a task
+    #[arg(long, value_name = "N", default_value_t = Synthetic::default().samples, help_heading = "Samples")]
+    samples: usize,
+    /// Test samples of a task
+    #[arg(long, value_name = "N", default_value_t = Synthetic::default().test_samples, help_heading = "Samples")]
+    test_samples: usize,
+    /// Variances 1 / (1 + i^A) of a task's inputs, i = 1, 2, ... [default: all 1]
+    #[arg(long, value_name = "A", allow_negative_numbers = true, help_heading = "Samples")]
+    spectrum: Option<f64>,
+
+    /// Widths of the hidden layers
+    #[arg(long, value_name = "K,..", value_delimiter = ',', default_values_t = Config::default().network.hidden, help_heading = "Network")]
+    hidden: Vec<usize>,
+    /// Activation of the hidden layers
+    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.activation, help_heading = "Network")]
+    activation: String,
+    /// Give the layers biases
+    #[arg(long, help_heading = "Network")]
+    bias: bool,
+    /// Distribution of the initial weights
+    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.initializer, help_heading = "Network")]
+    initializer: String,
+
+    /// Update rule: gradient descent, Speed Limited, or one after the other from the same initial weights
+    #[arg(long, value_enum, default_value_t = RuleChoice::Both, help_heading = "Training")]
+    rule: RuleChoice,
+    /// Loss: mean-squared or cross-entropy
+    #[arg(long, value_name = "NAME", default_value_t = Config::default().training.loss, help_heading = "Training")]
+    loss: String,
+    /// Updates
+    #[arg(long, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
+    steps: u64,
+    /// Samples an update, shuffled by the seed [default: all]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    batch: Option<usize>,
+    /// Step size
+    #[arg(long, value_name = "ETA", allow_negative_numbers = true, default_value_t = Config::default().training.rate, help_heading = "Training")]
+    rate: f64,
+    /// Momentum
+    #[arg(long, value_name = "MU", allow_negative_numbers = true, default_value_t = Config::default().training.momentum, help_heading = "Training")]
+    momentum: f64,
+    /// Weight decay
+    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, default_value_t = Config::default().training.decay, help_heading = "Training")]
+    decay: f64,
+    /// Speed of each layer under Speed Limited, readout included [default: 1 for the first, 0.002 for the others]
+    #[arg(long, value_name = "C,..", value_delimiter = ',', allow_negative_numbers = true, conflicts_with = "target", help_heading = "Training")]
+    speeds: Option<Vec<f64>>,
+    /// Layer that moves at the contrast, the others at its inverse; `lowest` takes the hidden layer of lowest UC-NFC anew
+    /// at each measurement
+    #[arg(long, value_name = "LAYER|lowest", help_heading = "Training")]
+    target: Option<Target>,
+    /// Speed of the target layer
+    #[arg(long, value_name = "C", default_value_t = 500.0, requires = "target", help_heading = "Training")]
+    contrast: f64,
+    /// Added to the gradient's norm before dividing by it
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, default_value_t = Config::default().training.epsilon, help_heading = "Training")]
+    epsilon: f64,
+    /// Updates between two measurements
+    #[arg(long, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
+    measure_every: u64,
+
+    /// Seed of all that is random
+    // The configuration's format has no larger integers.
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: u64,
+    /// Scalar of samples, weights and passes
+    #[arg(long, default_value_t = Config::default().scalar, value_parser = PossibleValuesParser::new(config::SCALARS))]
+    scalar: String,
+    /// Folder of the run [default: runs/0001, or the next free number]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Overwrite the run that stands in --out
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    computing: Computing,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Task {
+    ChainMonomial,
+    RandomLabels,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RuleChoice {
+    Gd,
+    Slo,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Layer(usize),
+    Lowest,
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "lowest" => Ok(Self::Lowest),
+            _ => text.parse().map(Self::Layer).map_err(|_| "expected a layer's index or `lowest`".to_owned()),
+        }
+    }
+}
+
+impl Options {
+    fn config(&self) -> Result<Config> {
+        let mut config = Config::default();
+        config.scalar.clone_from(&self.scalar);
+        config.seed = self.seed;
+        let sizes = Synthetic {
+            rank: self.rank,
+            dimension: self.dimension,
+            samples: self.samples,
+            test_samples: self.test_samples,
+            spectrum: self.spectrum,
+        };
+        config.data = match (&self.data, &self.labels, self.task) {
+            (Some(data), Some(labels), _) => Data::Files {
+                data: absolute(data)?,
+                labels: absolute(labels)?,
+                test_data: self.test_data.as_deref().map(absolute).transpose()?,
+                test_labels: self.test_labels.as_deref().map(absolute).transpose()?,
+            },
+            (_, _, Task::ChainMonomial) => Data::ChainMonomial(sizes),
+            (_, _, Task::RandomLabels) => Data::RandomLabels(sizes),
+        };
+        config.network = config::Network {
+            hidden: self.hidden.clone(),
+            activation: self.activation.clone(),
+            bias: self.bias,
+            initializer: self.initializer.clone(),
+        };
+        config.training = config::Training {
+            rules: match self.rule {
+                RuleChoice::Gd => vec![RuleName::Gd],
+                RuleChoice::Slo => vec![RuleName::Slo],
+                RuleChoice::Both => vec![RuleName::Gd, RuleName::Slo],
+            },
+            loss: self.loss.clone(),
+            steps: self.steps,
+            batch: self.batch,
+            rate: self.rate,
+            momentum: self.momentum,
+            decay: self.decay,
+            speeds: match (self.target, &self.speeds) {
+                (Some(Target::Layer(layer)), _) => Speeds::Target { layer, contrast: self.contrast },
+                (Some(Target::Lowest), _) => Speeds::Lowest { contrast: self.contrast },
+                (None, Some(speeds)) => Speeds::Fixed(speeds.clone()),
+                (None, None) => Speeds::Fixed(Config::default_speeds(self.hidden.len())),
+            },
+            epsilon: self.epsilon,
+            measure_every: self.measure_every,
+        };
+        Ok(config)
+    }
+}
+
+/// The path from the root, so that the stored configuration serves from any folder.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io(path, "locate", error))
+}
+
+pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
+    let config = options.config()?;
+    match config.scalar()? {
+        "f32" => run_in::<f32>(options, &config, output),
+        _ => run_in::<f64>(options, &config, output),
+    }
+}
+
+fn run_in<T: Real>(options: &Options, config: &Config, output: &mut dyn Write) -> Result<u8> {
+    let machine: Machine = options.computing.machine()?;
+    let problem = Problem::<T>::load(config)?;
+    // All that can be wrong with the settings is found before the first rule trains.
+    let rules = config.training.rules.iter();
+    let runs = rules.map(|rule| Run::new(config, &problem, *rule, machine)).collect::<Result<Vec<_>>>()?;
+    let claim = match &options.out {
+        Some(directory) => Claim::named(directory, options.force)?,
+        None => Claim::fresh()?,
+    };
+    let mut outcomes = Vec::new();
+    for run in runs {
+        let bar = bar(config);
+        bar.set_prefix(run.rule().name());
+        let trained = run.train(&mut |step| bar.set_position(step), &mut |record| {
+            bar.set_message(format!("test loss {:.4}", record.test_loss));
+            true
+        });
+        bar.finish_and_clear();
+        outcomes.push(trained?);
+    }
+    Folder::new(config, problem.digest, &outcomes)?.write(claim.directory())?;
+    let directory = claim.directory().display().to_string();
+    claim.keep();
+    let unknown = problem.outer_product.as_ref().err().copied();
+    let last = outcomes.iter().filter_map(|outcome| Some((outcome.rule, outcome.records.last()?)));
+    let report = TrainReport::new(last, unknown);
+    if options.json {
+        write_json(output, &report)?;
+    } else {
+        write(output, &format!("{}\nrun: {directory}\n", report.table()))?;
+    }
+    Ok(DONE)
+}
+
+/// A progress bar over the updates of one rule, on the terminal if there is one.
+pub(super) fn bar(config: &Config) -> ProgressBar {
+    let bar = ProgressBar::new(config.training.steps);
+    let style = ProgressStyle::with_template("{prefix:>4} {wide_bar} {pos}/{len} steps {eta} {msg}");
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
