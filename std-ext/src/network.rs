@@ -88,11 +88,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// As [`Network::forward`], and when the memory cannot be had.
-    pub fn forward<B: Backend<T>>(
-        &self,
-        backend: B,
-        inputs: MatRef<'_, T>,
-    ) -> crate::error::Result<Vec<T>> {
+    pub fn forward<B: Backend<T>>(&self, backend: B, inputs: MatRef<'_, T>) -> crate::error::Result<Vec<T>> {
         let shape = self.shape()?;
         let length = inputs.rows().saturating_mul(shape.outputs());
         let mut outputs = filled("outputs", length, T::zero())?;

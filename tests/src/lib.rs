@@ -4,9 +4,11 @@
 //! - [`PrimeField`]: integers modulo `2^61 - 1`. A polynomial identity that holds at random points of it is true but
 //!   for a chance of degree / 2^61 (Schwartz and Zippel).
 //! - [`Rational`]: the truth without rounding, ordered, so that ReLU runs too.
+//! - [`command`]: the command `agop`, run in process.
 //! - [`literal`]: matrices as nested sums, what the kernels are compared with.
 //! - [`SplitMix64`]: the same draws everywhere, none of them through a platform function.
 
+pub mod command;
 pub mod literal;
 mod prime_field;
 mod random;

@@ -1,6 +1,6 @@
 //! `agop measure`.
 
-use super::{Computing, DONE, write, write_json};
+use super::{Computing, DONE, activations, write, write_json};
 use crate::error::Result;
 use crate::measure::{MeasureFiles, MeasureReport};
 use crate::run::config;
@@ -23,7 +23,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "X.npy")]
     data: PathBuf,
     /// Activation of the hidden layers
-    #[arg(long, default_value = "relu", value_name = "NAME")]
+    #[arg(long, default_value = "relu", value_name = "NAME", value_parser = activations())]
     activation: String,
     /// Scalar of the passes; what is larger in the files is rounded to nearest
     #[arg(long, default_value = "f64", value_parser = PossibleValuesParser::new(config::SCALARS))]
@@ -43,6 +43,10 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         "f32" => MeasureReport::of_files::<f32>(machine, files, activation),
         _ => MeasureReport::of_files::<f64>(machine, files, activation),
     }?;
-    if options.json { write_json(output, &report)? } else { write(output, &report.table())? }
+    if options.json {
+        write_json(output, &report)?;
+    } else {
+        write(output, &report.table())?;
+    }
     Ok(DONE)
 }

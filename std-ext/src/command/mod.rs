@@ -12,6 +12,8 @@ mod verify;
 use crate::detect;
 use crate::error::{Error, Result};
 use crate::run::train::Machine;
+use agop_core::activation::AnyActivation;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -30,6 +32,7 @@ pub const BAD: u8 = 2;
 #[command(
     name = "agop",
     version,
+    arg_required_else_help = false,
     after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad usage or input.\n\
                   AGOP_LEVEL=scalar|avx2|... forces an instruction set; none of them changes a bit."
 )]
@@ -89,6 +92,11 @@ pub fn run(
         let _ = writeln!(messages, "agop: {error}");
         BAD
     })
+}
+
+/// The names of the activations, as the values of an option.
+fn activations() -> PossibleValuesParser {
+    PossibleValuesParser::new(AnyActivation::ALL.iter().map(|activation| activation.name()))
 }
 
 /// The first paragraph of the option parser's message.

@@ -1,12 +1,14 @@
 //! `agop train`.
 
-use super::{Computing, DONE, write, write_json};
+use super::{Computing, DONE, activations, write, write_json};
 use crate::error::{Error, Result};
 use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder};
 use crate::run::problem::Problem;
 use crate::run::report::TrainReport;
 use crate::run::train::{Machine, Run};
+use agop_core::loss::AnyLoss;
+use agop_core::random::Initializer;
 use agop_core::scalar::Real;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
@@ -53,23 +55,29 @@ pub(super) struct Options {
     spectrum: Option<f64>,
 
     /// Widths of the hidden layers
-    #[arg(long, value_name = "K,..", value_delimiter = ',', default_values_t = Config::default().network.hidden, help_heading = "Network")]
+    #[arg(
+        long,
+        value_name = "K,..",
+        value_delimiter = ',',
+        default_value = "256,256",
+        help_heading = "Network"
+    )]
     hidden: Vec<usize>,
     /// Activation of the hidden layers
-    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.activation, help_heading = "Network")]
+    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.activation, value_parser = activations(), help_heading = "Network")]
     activation: String,
     /// Give the layers biases
     #[arg(long, help_heading = "Network")]
     bias: bool,
     /// Distribution of the initial weights
-    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.initializer, help_heading = "Network")]
+    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.initializer, value_parser = initializers(), help_heading = "Network")]
     initializer: String,
 
     /// Update rule: gradient descent, Speed Limited, or one after the other from the same initial weights
     #[arg(long, value_enum, default_value_t = RuleChoice::Both, help_heading = "Training")]
     rule: RuleChoice,
-    /// Loss: mean-squared or cross-entropy
-    #[arg(long, value_name = "NAME", default_value_t = Config::default().training.loss, help_heading = "Training")]
+    /// Loss
+    #[arg(long, value_name = "NAME", default_value_t = Config::default().training.loss, value_parser = losses(), help_heading = "Training")]
     loss: String,
     /// Updates
     #[arg(long, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
@@ -87,7 +95,14 @@ pub(super) struct Options {
     #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, default_value_t = Config::default().training.decay, help_heading = "Training")]
     decay: f64,
     /// Speed of each layer under Speed Limited, readout included [default: 1 for the first, 0.002 for the others]
-    #[arg(long, value_name = "C,..", value_delimiter = ',', allow_negative_numbers = true, conflicts_with = "target", help_heading = "Training")]
+    #[arg(
+        long,
+        value_name = "C,..",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        conflicts_with = "target",
+        help_heading = "Training"
+    )]
     speeds: Option<Vec<f64>>,
     /// Layer that moves at the contrast, the others at its inverse; `lowest` takes the hidden layer of lowest UC-NFC anew
     /// at each measurement
@@ -204,6 +219,14 @@ impl Options {
         };
         Ok(config)
     }
+}
+
+fn initializers() -> PossibleValuesParser {
+    PossibleValuesParser::new(Initializer::ALL.iter().map(|initializer| initializer.name()))
+}
+
+fn losses() -> PossibleValuesParser {
+    PossibleValuesParser::new(AnyLoss::ALL.iter().map(|loss| loss.name()))
 }
 
 /// The path from the root, so that the stored configuration serves from any folder.

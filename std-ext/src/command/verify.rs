@@ -3,7 +3,7 @@
 use super::train::bar;
 use super::{Computing, DONE, NO, write, write_json};
 use crate::error::Result;
-use crate::run::verify::Stored;
+use crate::run::verify::{Moved, Stored};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -13,12 +13,18 @@ pub(super) struct Options {
     /// The folder of the run
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// Training inputs, if not where they were when the run was made
+    /// Training inputs, when they are not where the run found them
     #[arg(long, value_name = "X.npy")]
     data: Option<PathBuf>,
-    /// Training labels, if not where they were
+    /// Training labels, likewise
     #[arg(long, value_name = "Y.npy")]
     labels: Option<PathBuf>,
+    /// Test inputs, likewise
+    #[arg(long, value_name = "X.npy")]
+    test_data: Option<PathBuf>,
+    /// Test labels, likewise
+    #[arg(long, value_name = "Y.npy")]
+    test_labels: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -27,17 +33,20 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
-    let stored = Stored::read(&options.directory, options.data.as_deref(), options.labels.as_deref())?;
+    let moved = Moved {
+        data: options.data.clone(),
+        labels: options.labels.clone(),
+        test_data: options.test_data.clone(),
+        test_labels: options.test_labels.clone(),
+    };
+    let stored = Stored::read(&options.directory, moved)?;
     let machine = options.computing.machine()?;
     let bar = bar(stored.config());
     let mut progress = |rule: crate::run::config::RuleName, step: u64| {
         bar.set_prefix(rule.name());
         bar.set_position(step);
     };
-    let verification = match stored.config().scalar()? {
-        "f32" => stored.verify::<f32>(machine, &mut progress),
-        _ => stored.verify::<f64>(machine, &mut progress),
-    };
+    let verification = stored.verify(machine, &mut progress);
     bar.finish_and_clear();
     let verification = verification?;
     if options.json {

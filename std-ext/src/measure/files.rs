@@ -64,11 +64,8 @@ impl MeasureReport {
             return input(files.weights, "shape", reason);
         }
         if initial.bias() != trained.bias() {
-            let (with, without) = if trained.bias() {
-                (files.weights, files.initial)
-            } else {
-                (files.initial, files.weights)
-            };
+            let (with, without) =
+                if trained.bias() { (files.weights, files.initial) } else { (files.initial, files.weights) };
             let reason = format!("no biases, {} has them", with.display());
             return input(without, "tensors", reason);
         }
@@ -87,12 +84,17 @@ impl MeasureReport {
         let mut memory = trained.feature_accumulator(threads, samples)?;
         let x = MatRef::new(&values, samples, columns)?;
         // Finite weights can still give outputs that are not.
-        let overflow =
-            |file: &Path, error| Error::input(file, "features", format!("{error} in {}", T::NAME));
-        let features = trained.features(level, x, &mut memory).map_err(|e| overflow(files.weights, e))?;
-        let initial_features =
-            initial.features(level, x, &mut memory).map_err(|e| overflow(files.initial, e))?;
-        let layers = measure(level, &trained, &initial, &features, &initial_features, Powers::OneAndHalf)?;
+        let overflow = |file: &Path| {
+            let file = file.to_path_buf();
+            move |error| Error::input(file, "network", format!("in {}: {error}", T::NAME))
+        };
+        let features = trained.features(level, x, &mut memory).map_err(overflow(files.weights))?;
+        let initial_features = initial.features(level, x, &mut memory).map_err(overflow(files.initial))?;
+        let measured = measure(level, &trained, &initial, &features, &initial_features, Powers::OneAndHalf);
+        let layers = measured.map_err(|error| match error {
+            Error::Message(message) => Error::input(files.weights, "network", message),
+            other => other,
+        })?;
         Ok(Self {
             schema: "agop.measure/1",
             samples,

@@ -142,7 +142,8 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         Ok(Samples { count, inputs, targets, classes: None })
     };
     let outer_product = if monomial {
-        let mut expected = filled("expected gradient outer product", dimension.saturating_mul(dimension), 0.0)?;
+        let mut expected =
+            filled("expected gradient outer product", dimension.saturating_mul(dimension), 0.0)?;
         chain_monomial_outer_product(rank, spectrum, MatMut::new(&mut expected, dimension, dimension)?)?;
         Ok(expected)
     } else {

@@ -123,6 +123,12 @@ impl<'p, T: Real> Run<'p, T> {
                     format!("speeds: expected {layers} (one a layer, the readout included), found {found}");
                 return Err(Error::Usage(message));
             }
+            Speeds::Target { layer, .. } if *layer >= layers => {
+                return Err(Error::Usage(format!(
+                    "target: expected a layer 0 to {}, found {layer}",
+                    layers - 1
+                )));
+            }
             Speeds::Target { layer, contrast } => target_speeds(*layer, *contrast, &mut speeds)?,
             Speeds::Lowest { contrast } => target_speeds(0, *contrast, &mut speeds)?,
         }

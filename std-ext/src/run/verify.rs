@@ -49,12 +49,50 @@ pub struct Stored {
     files: BTreeMap<String, Vec<u8>>,
 }
 
+/// Files of samples that are not where the run found them.
+#[derive(Clone, Debug, Default)]
+pub struct Moved {
+    /// Training inputs.
+    pub data: Option<PathBuf>,
+    /// Training labels.
+    pub labels: Option<PathBuf>,
+    /// Test inputs.
+    pub test_data: Option<PathBuf>,
+    /// Test labels.
+    pub test_labels: Option<PathBuf>,
+}
+
+impl Moved {
+    fn put_into(self, config: &mut Config) -> Result<()> {
+        let Self { data, labels, test_data, test_labels } = self;
+        let places = match &mut config.data {
+            Data::Files { data, labels, test_data, test_labels } => {
+                (Some(data), Some(labels), test_data.as_mut(), test_labels.as_mut())
+            }
+            _ => (None, None, None, None),
+        };
+        for (option, new, place) in [
+            ("--data", data, places.0),
+            ("--labels", labels, places.1),
+            ("--test-data", test_data, places.2),
+            ("--test-labels", test_labels, places.3),
+        ] {
+            match (new, place) {
+                (Some(new), Some(place)) => *place = new,
+                (Some(_), None) => return Err(Error::Usage(format!("{option}: the run read no such file"))),
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Stored {
-    /// Reads a folder. `data` and `labels` stand for the files that the configuration names, when they have moved.
+    /// Reads a folder.
     ///
     /// # Errors
     /// For what is missing, unreadable or malformed, with file and place.
-    pub fn read(directory: &Path, data: Option<&Path>, labels: Option<&Path>) -> Result<Self> {
+    pub fn read(directory: &Path, moved: Moved) -> Result<Self> {
         let path = directory.join(MANIFEST);
         let bytes = file::read_limited(&path, LONGEST_TEXT)?;
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
@@ -75,12 +113,7 @@ impl Stored {
         let config_path = directory.join(CONFIG);
         let config_bytes = file::read_limited(&config_path, LONGEST_TEXT)?;
         let mut config = config::parse(&config_bytes).map_err(|error| error.in_file(&config_path))?;
-        if let Data::Files { data: stored_data, labels: stored_labels, .. } = &mut config.data {
-            data.into_iter().for_each(|path| *stored_data = path.to_path_buf());
-            labels.into_iter().for_each(|path| *stored_labels = path.to_path_buf());
-        } else if data.is_some() || labels.is_some() {
-            return Err(Error::Usage("--data and --labels: this run made its own samples".into()));
-        }
+        moved.put_into(&mut config)?;
         let mut files = BTreeMap::from([(CONFIG.to_owned(), config_bytes)]);
         for name in config.training.rules.iter().copied().flat_map(files_of) {
             let path = directory.join(&name);
@@ -108,47 +141,59 @@ impl Stored {
     ///
     /// # Errors
     /// For what keeps the replay from starting: unreadable samples, unusable settings.
-    pub fn verify<T: Real>(
+    pub fn verify(&self, machine: Machine, progress: &mut dyn FnMut(RuleName, u64)) -> Result<Verification> {
+        let differences = self.file_differences();
+        let mut verification = Verification {
+            schema: "agop.verify/1",
+            equal: false,
+            measurements: BTreeMap::new(),
+            differences,
+        };
+        // Another configuration is another run: its replay says nothing about this one.
+        let config = self.place(CONFIG);
+        if verification.differences.iter().all(|difference| difference.place != config) {
+            match self.config.scalar()? {
+                "f32" => self.replay::<f32>(machine, progress, &mut verification),
+                _ => self.replay::<f64>(machine, progress, &mut verification),
+            }?;
+        }
+        verification.equal = verification.differences.is_empty();
+        Ok(verification)
+    }
+
+    fn replay<T: Real>(
         &self,
         machine: Machine,
         progress: &mut dyn FnMut(RuleName, u64),
-    ) -> Result<Verification> {
-        let mut differences = self.file_differences();
-        let mut measurements = BTreeMap::new();
-        // Another configuration is another run: its replay says nothing about this one.
-        if differences.first().is_none_or(|first| !first.place.ends_with(CONFIG)) {
-            let problem = Problem::<T>::load(&self.config)?;
-            let digest = problem.digest.to_string();
-            if digest != self.manifest.data {
-                let reason = format!("expected {}, the samples give {digest}", self.manifest.data);
-                differences.push(Difference { place: self.place(MANIFEST) + ": data", reason });
-            }
-            let mut outcomes = Vec::new();
-            let mut same = true;
-            for rule in self.config.training.rules.iter().copied() {
-                let run = Run::new(&self.config, &problem, rule, machine)?;
-                let marks = self.manifest.rules.get(&rule).map(Vec::as_slice).unwrap_or_default();
-                let mut replay = Replay { rule, marks, equal: 0, difference: None };
-                match run.train(&mut |step| progress(rule, step), &mut |record| replay.observe(record)) {
-                    Ok(outcome) => outcomes.push(outcome),
-                    Err(error) => replay.stopped(&error),
-                }
-                replay.ended();
-                measurements.insert(rule, replay.equal);
-                same &= replay.difference.is_none();
-                differences.extend(replay.difference);
-            }
-            if same {
-                let replayed = Folder::new(&self.config, problem.digest, &outcomes)?;
-                differences.extend(self.replay_differences(&replayed));
-            }
+        verification: &mut Verification,
+    ) -> Result<()> {
+        let Verification { measurements, differences, .. } = verification;
+        let problem = Problem::<T>::load(&self.config)?;
+        let digest = problem.digest.to_string();
+        if digest != self.manifest.data {
+            let reason = format!("expected {}, the samples give {digest}", self.manifest.data);
+            differences.push(Difference { place: self.place(MANIFEST) + ": data", reason });
         }
-        Ok(Verification {
-            schema: "agop.verify/1",
-            equal: differences.is_empty(),
-            measurements,
-            differences,
-        })
+        let mut outcomes = Vec::new();
+        let mut same = true;
+        for rule in self.config.training.rules.iter().copied() {
+            let run = Run::new(&self.config, &problem, rule, machine)?;
+            let marks = self.manifest.rules.get(&rule).map(Vec::as_slice).unwrap_or_default();
+            let mut replay = Replay { rule, marks, equal: 0, difference: None };
+            match run.train(&mut |step| progress(rule, step), &mut |record| replay.observe(record)) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => replay.stopped(&error),
+            }
+            replay.ended();
+            measurements.insert(rule, replay.equal);
+            same &= replay.difference.is_none();
+            differences.extend(replay.difference);
+        }
+        if same {
+            let replayed = Folder::new(&self.config, problem.digest, &outcomes)?;
+            differences.extend(self.replay_differences(&replayed));
+        }
+        Ok(())
     }
 
     fn place(&self, name: &str) -> String {
@@ -246,8 +291,7 @@ fn line_difference(expected: &[u8], found: &[u8]) -> (String, String) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (expected, found) = (text(expected), text(found));
     let line = expected.lines().zip(found.lines()).take_while(|(a, b)| a == b).count();
-    let show = |text: &str| {
-        text.lines().nth(line).map_or_else(|| "the end".to_owned(), |line| format!("{line:?}"))
-    };
+    let show =
+        |text: &str| text.lines().nth(line).map_or_else(|| "the end".to_owned(), |line| format!("{line:?}"));
     (format!("line {}", line + 1), format!("expected {}, found {}", show(&expected), show(&found)))
 }

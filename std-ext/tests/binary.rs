@@ -1,0 +1,100 @@
+//! The program as a process: exit codes, streams, the environment variable.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::process::{Command, Output, Stdio};
+
+fn agop(level: Option<&str>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agop"));
+    command.args(arguments).env_remove("AGOP_LEVEL").stdin(Stdio::null());
+    level.into_iter().for_each(|level| {
+        command.env("AGOP_LEVEL", level);
+    });
+    command.output().unwrap()
+}
+
+const RUN: [&str; 13] = [
+    "train",
+    "--json",
+    "--samples",
+    "300",
+    "--test-samples",
+    "20",
+    "--hidden",
+    "17,9",
+    "--steps",
+    "6",
+    "--measure-every",
+    "3",
+    "--out",
+];
+
+/// A forced level gives the same object and the same folder; one run on one level verifies on another.
+#[test]
+fn levels_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let best = folder.path().join("best").display().to_string();
+    let scalar = folder.path().join("scalar").display().to_string();
+    let a = agop(None, &[&RUN[..], &[&best]].concat());
+    let b = agop(Some("scalar"), &[&RUN[..], &[&scalar]].concat());
+    assert_eq!((a.status.code(), b.status.code()), (Some(0), Some(0)));
+    assert_eq!(a.stdout, b.stdout);
+    assert!(a.stdout.starts_with(b"{\"schema\":\"agop.train/1\""));
+    assert_eq!((a.stderr.len(), b.stderr.len()), (0, 0), "no progress without a terminal");
+    let manifest = |run: &str| std::fs::read(std::path::Path::new(run).join("manifest.json")).unwrap();
+    assert_eq!(manifest(&best), manifest(&scalar));
+    assert_eq!(agop(Some("scalar"), &["verify", &best]).status.code(), Some(0));
+    std::fs::write(std::path::Path::new(&best).join("gd/history.csv"), "").unwrap();
+    assert_eq!(agop(None, &["verify", &best]).status.code(), Some(1));
+}
+
+/// Never a silent fallback.
+#[test]
+fn a_level_that_is_not_there_is_an_error() {
+    for level in ["sse2", "neon", ""] {
+        let answer = agop(Some(level), &["info"]);
+        if cfg!(target_arch = "aarch64") && level == "neon" {
+            continue;
+        }
+        assert_eq!(answer.status.code(), Some(2), "{level}");
+        let message = String::from_utf8(answer.stderr).unwrap();
+        assert!(message.starts_with(&format!("agop: AGOP_LEVEL={level}: ")), "{message}");
+        assert!(answer.stdout.is_empty());
+    }
+}
+
+/// `agop ... | head -0` ends quietly.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_agop"))
+        .args(["train", "--help"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let answer = child.wait_with_output().unwrap();
+    assert_eq!((answer.status.code(), answer.stderr.len()), (Some(0), 0));
+}
+
+/// Without `--out`, `runs/0001`, then the next.
+#[test]
+fn runs_are_numbered() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let status = Command::new(env!("CARGO_BIN_EXE_agop"))
+            .args(&RUN[..12])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0));
+    };
+    run();
+    run();
+    for number in ["0001", "0002"] {
+        assert!(folder.path().join("runs").join(number).join("manifest.json").is_file());
+    }
+}

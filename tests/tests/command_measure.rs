@@ -1,0 +1,168 @@
+//! `agop measure` and `agop digest` on a trained network, against an independent float64 oracle.
+
+use agop_tests::command::{agop, fixture, json};
+use serde_json::Value;
+
+fn measured(scalar: &str) -> Value {
+    json(&[
+        "measure",
+        "--init",
+        &fixture("digits-relu/init.safetensors"),
+        "--weights",
+        &fixture("digits-relu/trained.safetensors"),
+        "--data",
+        &fixture("digits-relu/train_x.npy"),
+        "--scalar",
+        scalar,
+    ])
+}
+
+fn expected() -> Value {
+    let text = std::fs::read_to_string(fixture("digits-relu/expected.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The value that the oracle's key names: `uncentered_cosine` is `uncentered.cosine`.
+fn find<'v>(layer: &'v Value, key: &str) -> &'v Value {
+    let block = ["uncentered", "centered", "double_centered"]
+        .into_iter()
+        .find_map(|block| Some(&layer[block][key.strip_prefix(block)?.strip_prefix('_')?]));
+    block.unwrap_or(&layer[key])
+}
+
+/// The largest relative difference over every key of every layer.
+fn difference(measured: &Value) -> f64 {
+    let expected = expected();
+    let layers = expected["correlations"].as_array().unwrap();
+    assert_eq!(layers.len(), measured["layers"].as_array().unwrap().len());
+    let mut most = 0.0;
+    let mut keys = 0;
+    for (expected, found) in layers.iter().zip(measured["layers"].as_array().unwrap()) {
+        for (key, expected) in expected.as_object().unwrap() {
+            let expected = expected.as_f64().unwrap();
+            let found = find(found, key).as_f64().unwrap_or_else(|| panic!("{key}: no number"));
+            let relative = (found - expected).abs() / expected.abs().max(1e-300);
+            let relative = if expected == 0.0 { found.abs() } else { relative };
+            most = if relative > most { relative } else { most };
+            keys += 1;
+        }
+    }
+    assert_eq!(keys, 33, "eleven keys a layer");
+    most
+}
+
+#[test]
+fn every_key_equals_the_oracle_in_f64() {
+    let most = difference(&measured("f64"));
+    println!("largest relative difference, f64: {most:e}");
+    assert!(most <= 1e-9, "{most:e}");
+}
+
+#[test]
+fn every_key_equals_the_oracle_in_f32() {
+    let most = difference(&measured("f32"));
+    println!("largest relative difference, f32: {most:e}");
+    assert!(most <= 1e-5, "{most:e}");
+    // A comparison that no rounding could fail would not be one.
+    assert!(most > 1e-12, "f32 was not used");
+}
+
+/// The object's form: what programs read does not change unnoticed.
+#[test]
+fn the_object_has_exactly_its_keys() {
+    let report = measured("f64");
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let sorted = |keys: &[&str]| {
+        let mut keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        keys.sort();
+        keys
+    };
+    let top = ["schema", "samples", "scalar", "activation", "contract", "digest", "layers"];
+    assert_eq!(keys(&report), sorted(&top));
+    assert_eq!(report["schema"], "agop.measure/1");
+    assert_eq!((&report["samples"], &report["contract"]), (&Value::from(1437), &Value::from(1)));
+    assert_eq!((&report["scalar"], &report["activation"]), (&Value::from("f64"), &Value::from("relu")));
+    assert_eq!(report["digest"].as_str().unwrap().len(), "sha256:".len() + 64);
+    let layer_keys =
+        ["layer", "inputs", "outputs", "relative_change", "uncentered", "centered", "double_centered"];
+    let measures = ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt"];
+    for (index, layer) in report["layers"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(keys(layer), sorted(&layer_keys));
+        assert_eq!(layer["layer"], index);
+        for name in ["uncentered", "centered", "double_centered"] {
+            let block = &layer[name];
+            assert_eq!(keys(block), sorted(&[&measures[..], &["inner", "bound", "why"]].concat()));
+            assert_eq!(keys(&block["bound"]), sorted(&measures));
+            assert!(block["inner"].is_f64());
+            // What is null is explained, and only that.
+            for (values, prefix) in [(block, ""), (&block["bound"], "bound.")] {
+                for key in measures {
+                    let why = block["why"].get(format!("{prefix}{key}"));
+                    assert_eq!(values[key].is_null(), why.is_some(), "{name} {prefix}{key}");
+                }
+            }
+        }
+        assert!(layer["uncentered"]["bound"]["cosine"].as_f64().unwrap() < 1e-10);
+        assert!(layer["uncentered"]["bound"]["cosine_sqrt"].is_null());
+        assert!(layer["double_centered"]["cosine_sqrt"].is_null());
+    }
+}
+
+/// With W = W_0 nothing has moved: the centred correlations are undefined, said with a reason, and no failure.
+#[test]
+fn an_untrained_network_has_no_centred_correlation() {
+    let init = fixture("digits-relu/init.safetensors");
+    let data = fixture("digits-relu/test_x.npy");
+    let report = json(&["measure", "--init", &init, "--weights", &init, "--data", &data]);
+    for layer in report["layers"].as_array().unwrap() {
+        assert_eq!(layer["relative_change"], 0.0);
+        for block in ["centered", "double_centered"] {
+            assert!(layer[block]["cosine"].is_null());
+            assert!(layer[block]["why"]["cosine"].as_str().unwrap().len() > 10);
+        }
+        assert!(layer["uncentered"]["cosine"].is_f64());
+    }
+}
+
+/// The same numbers, whatever the threads and the spelling; another scalar, another digest.
+#[test]
+fn threads_change_nothing() {
+    let init = fixture("digits-relu/init.safetensors");
+    let (weights, data) = (fixture("digits-relu/trained.safetensors"), fixture("digits-relu/train_x.npy"));
+    let arguments = ["measure", "--init", &init, "--weights", &weights, "--data", &data];
+    let one = json(&[&arguments[..], &["--threads", "1"]].concat());
+    for threads in ["2", "3", "6", "64"] {
+        assert_eq!(json(&[&arguments[..], &["--threads", threads]].concat()), one);
+    }
+    assert_ne!(measured("f32")["digest"], one["digest"]);
+}
+
+#[test]
+fn people_get_a_table() {
+    let init = fixture("digits-relu/init.safetensors");
+    let (weights, data) = (fixture("digits-relu/trained.safetensors"), fixture("digits-relu/test_x.npy"));
+    let answer = agop(&["measure", "--init", &init, "--weights", &weights, "--data", &data]);
+    assert_eq!((answer.code, answer.messages.as_str()), (0, ""));
+    assert!(answer.output.starts_with("360 samples, relu activation, f64, sha256:"), "{}", answer.output);
+    assert_eq!(answer.output.matches("double-centered ").count(), 3);
+}
+
+/// One digest for equal numbers in both formats, another for other shapes.
+#[test]
+fn digests_are_of_numbers_not_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let values = [1.5_f32, -0.0, 3.25, 1e-40, 5.0, 6.0];
+    agop::dataset::npy::write(path("a.npy"), 2, 3, &values).unwrap();
+    agop::dataset::npy::write(path("b.npy"), 3, 2, &values).unwrap();
+    agop::checkpoint::write(path("c.safetensors"), &[3, 2], false, &values).unwrap();
+    let report = json(&["digest", &path("a.npy"), &path("b.npy"), &path("c.safetensors")]);
+    let digest = |index: usize| report["files"][index]["digest"].clone();
+    assert_eq!(digest(0), digest(2));
+    assert_ne!(digest(0), digest(1));
+    assert_eq!(report["files"][2]["tensors"][0]["name"], "layers.0.weight");
+    // Written down once: other machines must say the same.
+    let answer = agop(&["digest", &path("a.npy")]);
+    assert_eq!(answer.output, format!("{}  {}\n", digest(0).as_str().unwrap(), path("a.npy")));
+    assert_eq!(digest(0), "sha256:eb97ba0cf8970da06f5fbcf61bfa754f15e7deefd222f38a6630904e4253c580");
+}

@@ -1,0 +1,259 @@
+//! `agop train`: what it learns, what it writes, and that neither threads nor instruction sets change a bit of it.
+
+use agop::run::config::{Config, Data, RuleName, Synthetic};
+use agop::run::folder::Folder;
+use agop::run::problem::Problem;
+use agop::run::train::{Machine, Run};
+use agop_core::simd::Level;
+use agop_tests::command::{agop, fixture, json};
+use serde_json::Value;
+use std::path::Path;
+
+fn layer_0(report: &Value, rule: &str) -> f64 {
+    report["rules"][rule]["layers"][0]["uncentered"]["cosine"].as_f64().unwrap()
+}
+
+/// The main claim, on ten seeds of the default run: Speed Limited Optimization aligns the first layer's weights with the
+/// gradient outer product and with the task's true one, and generalises better.
+#[test]
+fn speed_limited_learns_features_on_ten_seeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ratios = Vec::new();
+    for seed in 0..10 {
+        let out = folder.path().join(seed.to_string()).display().to_string();
+        let report = json(&["train", "--seed", &seed.to_string(), "--out", &out]);
+        let of = |rule: &str, key: &str| report["rules"][rule][key].as_f64().unwrap();
+        let (gd, slo) = (layer_0(&report, "gd"), layer_0(&report, "slo"));
+        let (gd_alignment, slo_alignment) = (of("gd", "feature_alignment"), of("slo", "feature_alignment"));
+        let ratio = of("slo", "test_loss") / of("gd", "test_loss");
+        println!(
+            "seed {seed}: UC-NFC {gd:.4} {slo:.4}, alignment {gd_alignment:.4} {slo_alignment:.4}, \
+             test error {:.4} {:.4}, ratio {ratio:.4}",
+            of("gd", "test_loss"),
+            of("slo", "test_loss"),
+        );
+        assert!(slo >= 0.85 && slo - gd >= 0.25, "seed {seed}: UC-NFC {slo}, {gd}");
+        assert!(slo_alignment >= 0.85 && slo_alignment - gd_alignment >= 0.25, "seed {seed}: alignment");
+        ratios.push(ratio);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let median = 0.5 * (ratios[4] + ratios[5]);
+    println!("median ratio of test errors: {median:.4}");
+    assert!(median <= 0.75, "{median}");
+}
+
+/// A real data set: handwritten digits, on samples that training never saw.
+#[test]
+fn digits_are_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let report = json(&[
+        "train",
+        "--data",
+        &fixture("digits-relu/train_x.npy"),
+        "--labels",
+        &fixture("digits-relu/train_y.npy"),
+        "--test-data",
+        &fixture("digits-relu/test_x.npy"),
+        "--test-labels",
+        &fixture("digits-relu/test_y.npy"),
+        "--out",
+        &out,
+    ]);
+    for rule in ["gd", "slo"] {
+        let accuracy = report["rules"][rule]["test_accuracy"].as_f64().unwrap();
+        println!("{rule}: test accuracy {accuracy:.4}");
+        assert!(accuracy >= 0.96, "{rule}: {accuracy}");
+        assert!(report["rules"][rule]["feature_alignment"].is_null());
+        assert!(report["rules"][rule]["why"]["feature_alignment"].is_string());
+    }
+    let answer = agop(&["verify", &out]);
+    assert_eq!(answer.code, 0, "{}", answer.output);
+}
+
+/// A run small enough for software arithmetic, with everything in it that has an order: mini-batches, momentum, biases,
+/// tanh, more than one sample block, the lowest-correlation policy.
+fn small(scalar: &str) -> Config {
+    let mut config = Config { scalar: scalar.to_owned(), seed: 3, ..Config::default() };
+    config.data = Data::ChainMonomial(Synthetic {
+        rank: 3,
+        dimension: 7,
+        samples: 700,
+        test_samples: 50,
+        spectrum: None,
+    });
+    config.network.hidden = vec![19, 11];
+    config.network.activation = "tanh".to_owned();
+    config.network.bias = true;
+    config.training.steps = 12;
+    config.training.batch = Some(300);
+    config.training.momentum = 0.5;
+    config.training.decay = 0.01;
+    config.training.measure_every = 5;
+    config.training.speeds = agop::run::config::Speeds::Lowest { contrast: 4.0 };
+    config
+}
+
+fn digests<T: agop_core::scalar::Real>(config: &Config, machine: Machine) -> Vec<String> {
+    let problem = Problem::<T>::load(config).unwrap();
+    let rules = [RuleName::Gd, RuleName::Slo].into_iter();
+    let outcomes: Vec<_> = rules
+        .map(|rule| {
+            Run::new(config, &problem, rule, machine).unwrap().train(&mut |_| {}, &mut |_| true).unwrap()
+        })
+        .collect();
+    let folder = Folder::new(config, problem.digest, &outcomes).unwrap();
+    let marks = folder.manifest.rules.values().flatten().map(|mark| mark.digest.clone());
+    marks.chain(folder.manifest.files.values().cloned()).collect()
+}
+
+/// Every digest and every byte of every file, on each level and 1 to 5 threads.
+#[test]
+fn a_whole_run_has_the_same_bits_on_every_level_and_number_of_threads() {
+    for scalar in ["f32", "f64"] {
+        let config = small(scalar);
+        let run = |config: &Config, machine| match scalar {
+            "f32" => digests::<f32>(config, machine),
+            _ => digests::<f64>(config, machine),
+        };
+        let reference = run(&config, Machine { level: Level::scalar(), threads: 1 });
+        assert_eq!(reference.len(), 2 * 4 + 7);
+        for level in Level::available() {
+            for threads in [1, 2, 3, 5] {
+                assert_eq!(run(&config, Machine { level, threads }), reference, "{} {threads}", level.name());
+            }
+        }
+        // Another batch size is another sum: the digests can differ.
+        let mut other = config.clone();
+        other.training.batch = Some(299);
+        assert_ne!(run(&other, Machine { level: Level::scalar(), threads: 1 }), reference);
+    }
+}
+
+const TINY: [&str; 9] =
+    ["train", "--dimension", "6", "--samples", "40", "--test-samples", "20", "--hidden", "8"];
+const STEPS: [&str; 4] = ["--steps", "4", "--measure-every", "2"];
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            names.extend(self::names(&path).into_iter().map(|inner| format!("{name}/{inner}")));
+        } else {
+            names.push(name);
+        }
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_folder_holds_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("deep/run");
+    let arguments = [&TINY[..], &STEPS, &["--out", out.to_str().unwrap()]].concat();
+    let report = json(&arguments);
+    let files = [
+        "config.toml",
+        "gd/final.safetensors",
+        "gd/history.csv",
+        "gd/initial.safetensors",
+        "manifest.json",
+        "slo/final.safetensors",
+        "slo/history.csv",
+        "slo/initial.safetensors",
+    ];
+    assert_eq!(names(&out), files);
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    let history = read("slo/history.csv");
+    assert_eq!(history.lines().count(), 1 + 3, "steps 0, 2 and 4");
+    let columns = history.lines().next().unwrap().split(',').count();
+    assert!(history.lines().all(|line| line.split(',').count() == columns));
+    let slo = &report["rules"]["slo"];
+    assert!(history.ends_with(&format!(",{}\n", slo["digest"].as_str().unwrap())));
+    assert_eq!(slo["steps"], 4);
+    assert_eq!(
+        std::fs::read(out.join("gd/initial.safetensors")).unwrap(),
+        std::fs::read(out.join("slo/initial.safetensors")).unwrap()
+    );
+    // The final weights are a checkpoint that measure takes.
+    let weights = |name: &str| out.join(name).display().to_string();
+    let samples = folder.path().join("x.npy");
+    agop::dataset::npy::write(&samples, 3, 6, &(0..18).map(f64::from).collect::<Vec<_>>()).unwrap();
+    let measured = json(&[
+        "measure",
+        "--init",
+        &weights("gd/initial.safetensors"),
+        "--weights",
+        &weights("slo/final.safetensors"),
+        "--data",
+        samples.to_str().unwrap(),
+    ]);
+    assert_eq!(measured["layers"][0]["outputs"], 8);
+
+    // A second run does not overwrite it, unless told to; then nothing of the first one is left.
+    let again = [&arguments[..], &["--rule", "gd"]].concat();
+    let answer = agop(&again);
+    assert_eq!(answer.code, 2);
+    assert!(answer.messages.contains("is not empty; --force overwrites"), "{}", answer.messages);
+    assert_eq!(names(&out), files);
+    assert_eq!(agop(&[&again[..], &["--force"]].concat()).code, 0);
+    assert_eq!(names(&out), &files[..5]);
+    assert_eq!(agop(&["verify", out.to_str().unwrap()]).code, 0);
+}
+
+/// What fails leaves no folder behind; what diverges says when.
+#[test]
+fn a_failed_run_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let arguments = [&TINY[..], &["--out", out.to_str().unwrap()]].concat();
+    let diverging = ["--activation", "quadratic", "--rate", "1000", "--steps", "50", "--rule", "gd"];
+    let answer = agop(&[&arguments[..], &diverging].concat());
+    assert_eq!((answer.code, answer.output.as_str()), (2, ""));
+    assert!(answer.messages.starts_with("agop: gd step "), "{}", answer.messages);
+    assert!(answer.messages.contains("not finite"), "{}", answer.messages);
+    assert_eq!(answer.messages.lines().count(), 1);
+    assert!(!out.exists());
+}
+
+#[test]
+fn the_help_prints_every_default() {
+    let help = agop(&["train", "--help"]);
+    assert_eq!((help.code, help.messages.as_str()), (0, ""));
+    let config = Config::default();
+    let Data::ChainMonomial(sizes) = &config.data else { panic!("the default is the chain monomial") };
+    let hidden: Vec<String> = config.network.hidden.iter().map(ToString::to_string).collect();
+    let defaults = [
+        ("--hidden", hidden.join(",")),
+        ("--activation", config.network.activation.clone()),
+        ("--initializer", config.network.initializer.clone()),
+        ("--rule", "both".to_owned()),
+        ("--loss", config.training.loss.clone()),
+        ("--steps", config.training.steps.to_string()),
+        ("--rate", config.training.rate.to_string()),
+        ("--momentum", config.training.momentum.to_string()),
+        ("--decay", config.training.decay.to_string()),
+        ("--epsilon", config.training.epsilon.to_string()),
+        ("--measure-every", config.training.measure_every.to_string()),
+        ("--seed", config.seed.to_string()),
+        ("--scalar", config.scalar.clone()),
+        ("--rank", sizes.rank.to_string()),
+        ("--dimension", sizes.dimension.to_string()),
+        ("--samples", sizes.samples.to_string()),
+        ("--test-samples", sizes.test_samples.to_string()),
+        ("--task", "chain-monomial".to_owned()),
+    ];
+    for (option, default) in defaults {
+        let (_, text) = help.output.split_once(&format!("{option} <")).unwrap_or_else(|| panic!("{option}"));
+        let (_, text) = text.split_once("[default: ").unwrap();
+        let (found, _) = text.split_once(']').unwrap();
+        assert_eq!(found, default, "{option}");
+    }
+    for option in ["--batch", "--speeds", "--out", "--threads", "--spectrum", "--test-data"] {
+        let (_, text) = help.output.split_once(&format!("{option} <")).unwrap();
+        assert!(text.split("\n      --").next().unwrap().contains("[default: "), "{option}");
+    }
+}
