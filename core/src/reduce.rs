@@ -48,12 +48,11 @@ pub const fn partial_buffers(blocks: u64) -> usize {
 /// Adds values in the binary-counter tree over their index.
 pub(crate) struct Counter<T> {
     sums: [Option<T>; 64],
-    count: u64,
 }
 
 impl<T: Scalar> Counter<T> {
     pub(crate) fn new() -> Self {
-        Self { sums: [const { None }; 64], count: 0 }
+        Self { sums: [const { None }; 64] }
     }
 
     /// Slot `h` holds the pending sum of height `h`; pushing is adding one to the binary number of full slots.
@@ -68,7 +67,6 @@ impl<T: Scalar> Counter<T> {
                 }
             }
         }
-        self.count += 1;
     }
 
     /// Folds from the newest to the oldest; `+0` when nothing was pushed.
@@ -121,7 +119,7 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
 
     /// Samples summed so far.
     pub fn samples(&self) -> u64 {
-        (self.end - self.start) * SAMPLE_BLOCK as u64 + self.open as u64
+        (self.end - self.start).saturating_mul(SAMPLE_BLOCK as u64).saturating_add(self.open as u64)
     }
 
     /// Samples that the open block still takes.
@@ -133,30 +131,18 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
     ///
     /// **Errors** [`Error::Workspace`] with the number of values that would be needed.
     pub fn check_capacity(&self, samples: usize) -> Result<(), Error> {
+        let too_short = |needed: usize| Error::Workspace {
+            what: "sample tree storage",
+            needed: needed.saturating_mul(self.length),
+            found: self.storage.len(),
+        };
+        let samples = (samples as u64).checked_add(self.open as u64);
+        let last = samples.and_then(|samples| self.end.checked_add(blocks(samples).saturating_sub(1)));
+        // More blocks than can be counted have no tree.
+        let last = last.filter(|last| *last < u64::MAX).ok_or(too_short(usize::MAX))?;
+        let needed = most_subtrees(self.start, self.end, last) as usize + 1;
         let capacity = self.storage.len().checked_div(self.length).unwrap_or(HEIGHTS);
-        let capacity = if capacity < HEIGHTS { capacity } else { HEIGHTS };
-        let last = self.end + blocks((self.open + samples) as u64).saturating_sub(1);
-        let mut needed = 0;
-        // The subtrees held when block b opens are the maximal aligned ones that tile [start, b): follow the counter.
-        let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
-        while tiling.end < last {
-            if tiling.held + 1 > needed {
-                needed = tiling.held + 1;
-            }
-            tiling.push(0, self.start);
-        }
-        if tiling.held + 1 > needed {
-            needed = tiling.held + 1;
-        }
-        if needed <= capacity {
-            Ok(())
-        } else {
-            Err(Error::Workspace {
-                what: "sample tree storage",
-                needed: needed.saturating_mul(self.length),
-                found: self.storage.len(),
-            })
-        }
+        if needed <= capacity { Ok(()) } else { Err(too_short(needed)) }
     }
 
     /// The open block's running sum, for kernels to go on accumulating into.
@@ -174,6 +160,9 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
             return Err(Error::Workspace { what: "open block", needed: samples, found: self.room() });
         }
         if samples > 0 {
+            if self.end == u64::MAX {
+                return Err(Error::Workspace { what: "sample blocks", needed: usize::MAX, found: 0 });
+            }
             let needed = (self.held + 1).saturating_mul(self.length);
             check_workspace("sample tree storage", needed, self.storage.len())?;
         }
@@ -197,7 +186,7 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
             return Err(Error::NotAdjacent { end: self.end, start: later.start });
         }
         let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
-        let mut needed = tiling.held + 1;
+        let mut needed = 0;
         for height in later.heights.iter().take(later.held) {
             if tiling.held + 1 > needed {
                 needed = tiling.held + 1;
@@ -267,6 +256,33 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
     }
 }
 
+/// The most maximal aligned subtrees that tile `[start, b)`, over `first <= b <= last`.
+///
+/// Let h be the highest bit in which b and start differ, and p = b with the bits below h cleared. Then the sizes of the
+/// subtrees are the binary digits of p - start and of b - p: their number is the sum of the ones. The first term depends
+/// on h only, and the most ones in a range of b - p come from setting its lowest zeros for as long as that stays inside.
+fn most_subtrees(start: u64, first: u64, last: u64) -> u32 {
+    let mut most = 0;
+    let mut b = first;
+    while b <= last {
+        let Some(h) = (start ^ b).checked_ilog2() else {
+            b += 1; // the empty range
+            continue;
+        };
+        let below = (1_u64 << h) - 1;
+        let pivot = b & !below;
+        let edge = if last < pivot | below { last } else { pivot | below };
+        let mut rest = b - pivot;
+        while rest | (rest + 1) <= edge - pivot {
+            rest |= rest + 1;
+        }
+        let subtrees = (pivot - start).count_ones() + rest.count_ones();
+        most = if subtrees > most { subtrees } else { most };
+        b = edge + 1; // last is below u64::MAX
+    }
+    most
+}
+
 /// Which aligned subtrees tile a range of blocks.
 struct Tiling {
     heights: [u8; HEIGHTS],
@@ -282,7 +298,7 @@ impl Tiling {
             *slot = height;
             self.held += 1;
         }
-        self.end += 1 << height;
+        self.end = self.end.saturating_add(1 << height);
         let mut merges = 0;
         while self.held >= 2 {
             let (Some(newer), Some(older)) =
@@ -290,9 +306,10 @@ impl Tiling {
             else {
                 break;
             };
-            let run = 1_u64 << newer;
-            let older_start = self.end - 2 * run;
-            if newer != older || older_start < start || !older_start.is_multiple_of(2 * run) {
+            // Both runs together; none of 2^64 blocks can be.
+            let Some(run) = 2_u64.checked_shl(u32::from(newer)).filter(|run| *run > 0) else { break };
+            let older_start = self.end - run;
+            if newer != older || older_start < start || !older_start.is_multiple_of(run) {
                 break;
             }
             self.held -= 1;

@@ -483,6 +483,48 @@ fn sums_fit_the_memory_that_the_functions_tell_and_no_less() {
     }
 }
 
+/// Any count from any block: an answer at once, and a typed error for what no memory or counter holds.
+#[test]
+fn the_capacity_of_any_count_is_an_answer() {
+    let needs = |start: u64, open: usize, samples: usize| {
+        let mut storage = vec![0_f32; 1];
+        let mut tree = SampleTree::new(&mut storage, 1, start).unwrap();
+        tree.advance(Definition, open).unwrap();
+        match tree.check_capacity(samples) {
+            Ok(()) => 1,
+            Err(Error::Workspace { needed, .. }) => needed,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(needs(0, 0, 1 << 40), buffers(1 << 40));
+    assert_eq!(needs(0, 0, usize::MAX), buffers(u64::MAX));
+    assert_eq!(needs(0, 255, usize::MAX), usize::MAX, "the samples cannot be counted");
+    // Blocks 1 to 2^33: one subtree of each size up to 2^31 on the way up, the same on the way down, and the open block.
+    assert_eq!(needs(1, 0, 256 << 33), 32 + 32 + 1);
+    assert_eq!(needs(u64::MAX, 0, 0), usize::MAX);
+    assert_eq!(needs(u64::MAX - 2, 0, 256 * 2), 2);
+    assert_eq!(needs(u64::MAX - 2, 0, 256 * 3), usize::MAX);
+    let mut storage = [0_f32];
+    let mut tree = SampleTree::new(&mut storage, 1, u64::MAX).unwrap();
+    tree.open_block()[0] = 3.0;
+    let refused = Error::Workspace { what: "sample blocks", needed: usize::MAX, found: 0 };
+    assert_eq!(tree.advance(Definition, SAMPLE_BLOCK), Err(refused));
+    assert_eq!((tree.samples(), tree.open_block()), (0, &mut [3.0][..]));
+}
+
+/// Nothing asks for nothing: an empty partial sum merges into storage that is full.
+#[test]
+fn an_empty_partial_needs_no_buffer() {
+    let mut storage = [0_f32; 1];
+    let mut tree = SampleTree::new(&mut storage, 1, 0).unwrap();
+    tree.open_block()[0] = 7.0;
+    tree.advance(Definition, SAMPLE_BLOCK).unwrap();
+    let mut nothing = [0_f32; 1];
+    let later = SampleTree::new(&mut nothing, 1, 1).unwrap();
+    tree.merge(Definition, &later).unwrap();
+    assert_eq!(tree.finish(Definition), [7.0]);
+}
+
 /// What can be seen of a tree: its samples, its open block, and the bits of its sum.
 fn state(mut tree: SampleTree<'_, f32>) -> (u64, Vec<u32>, Vec<u32>) {
     let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect();

@@ -46,7 +46,9 @@ impl fmt::Display for Undefined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ZeroWeights => "undefined: the weight matrix (or its change since initialisation) is zero",
-            Self::ZeroGradient => "undefined: the average gradient outer product is zero",
+            Self::ZeroGradient => {
+                "undefined: the average gradient outer product is zero, or too small to tell from zero"
+            }
             Self::ConstantEntries => "undefined: the entries of a matrix do not vary",
             Self::Indefinite => "undefined: K - K_0 is indefinite, so the matrix has no square root",
             Self::NotComputed => "not computed",
@@ -150,7 +152,7 @@ pub fn correlate<B: Backend<f64>>(
     }
     let enclosed = enclose(backend, w, f, given, route, &t, rest)?;
     let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), enclosed.ff, enclosed.fg, enclosed.gg));
-    let pearson = pearson(&t, &enclosed, d);
+    let pearson = pearson(&t, &enclosed, w.shape());
     let (cosine_sqrt, pearson_sqrt) = match powers {
         Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
         Powers::OneAndHalf => power::half(backend, w, f, route, &t, rest)?,
@@ -196,7 +198,7 @@ fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
 }
 
 /// Pearson over the d^2 entries: every inner product loses the product of the sums over d^2.
-fn pearson(t: &Traces<f64>, enclosed: &Traces<Interval>, d: usize) -> Correlation {
+fn pearson(t: &Traces<f64>, enclosed: &Traces<Interval>, (k, d): (usize, usize)) -> Correlation {
     let entries = d as f64 * d as f64;
     let (ff, fg, gg) = covariances(t, entries);
     let n = Interval::exact(entries);
@@ -204,15 +206,18 @@ fn pearson(t: &Traces<f64>, enclosed: &Traces<Interval>, d: usize) -> Correlatio
     let e_ff = less(enclosed.ff, enclosed.f_sum, enclosed.f_sum);
     let e_fg = less(enclosed.fg, enclosed.f_sum, enclosed.g_sum);
     let e_gg = less(enclosed.gg, enclosed.g_sum, enclosed.g_sum);
-    if d == 1 || !(varies(ff, t.ff, d) && varies(gg, t.gg, d)) {
+    if d == 1 || !(varies(ff, t.ff, k + d) && varies(gg, t.gg, k + d)) {
         return Err(Undefined::ConstantEntries);
     }
     Ok(certify(cosine(ff, fg, gg), e_ff, e_fg, e_gg))
 }
 
 /// Whether a variance is more than the rounding of the sum of squares it was subtracted from.
-fn varies(variance: f64, squares: f64, d: usize) -> bool {
-    variance > squares * (16.0 * f64::EPSILON * d as f64)
+///
+/// Squares and sums of either route go through at most two chains over d and two over k: relative errors of
+/// `(2 d + 2 k) u`, twice for the difference, u half of epsilon; the factor leaves room for what cancels inside W.
+fn varies(variance: f64, squares: f64, chain: usize) -> bool {
+    variance > squares * (16.0 * f64::EPSILON * chain as f64)
 }
 
 /// `(var F, cov, var G)` times the number of entries.

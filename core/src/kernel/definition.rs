@@ -11,6 +11,9 @@ pub struct Definition;
 
 impl<T: Scalar> Backend<T> for Definition {
     fn accumulate(self, mut c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
+        if (a.rows(), a.columns(), b.columns()) != (c.as_ref().rows(), b.rows(), c.as_ref().columns()) {
+            return;
+        }
         for (i, row) in c.rows_mut().enumerate() {
             let first = if region == Region::Upper { i } else { 0 };
             // The inner index outside: the chains of a row go on side by side, none waits for its own last step.
@@ -30,6 +33,9 @@ impl<T: Scalar> Backend<T> for Definition {
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide {
         let mut columns = Counter::new();
+        if a.shape() != b.shape() {
+            return T::Wide::zero();
+        }
         for j in 0..a.columns() {
             columns.push(
                 a.column(j).zip(b.column(j)).fold(T::Wide::zero(), |sum, (x, y)| T::fma_wide(x, y, sum)),

@@ -21,8 +21,8 @@ pub enum Region {
     Upper,
 }
 
-/// Where kernels run. The shapes have been checked by the functions of this module before a backend sees them; a
-/// backend given other shapes stops at the shorter one.
+/// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with
+/// shapes that do not agree leaves the product as it is, gives the dot product zero, and stops at the shorter vector.
 pub trait Backend<T: Scalar>: Copy {
     /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending.
     fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region);

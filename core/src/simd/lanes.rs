@@ -56,6 +56,9 @@ const UNROLL: usize = 4;
 /// See [`crate::kernel::Backend::dot`]: a lane is a column.
 #[inline(always)]
 pub(crate) fn dot<T: Real, S: Lanes<f64>>(set: S, a: MatRef<'_, T>, b: MatRef<'_, T>) -> f64 {
+    if a.shape() != b.shape() {
+        return 0.0;
+    }
     let mut columns = Counter::new();
     let group = UNROLL * <S as Lanes<f64>>::WIDTH;
     let mut first = 0;
