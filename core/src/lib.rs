@@ -8,6 +8,7 @@ pub mod elementary;
 pub mod environment;
 pub mod error;
 pub mod feature;
+pub mod golden;
 pub mod kernel;
 pub mod loss;
 pub mod matrix;
