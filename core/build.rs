@@ -1,0 +1,26 @@
+//! Tells the crate which fused multiply-add the target has, where stable compilers do not say it through
+//! `target_feature`: the floating-point units of Arm's M profile and of RISC-V.
+//!
+//! The name of the target is all that is read. A build that switches the unit off again by hand does not compile, as the
+//! assembler then refuses the instructions; it never computes other bits.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(hardware_fma, values(\"vfpv4\", \"riscv-f\", \"riscv-d\"))");
+    let target = std::env::var("TARGET").unwrap_or_default();
+    let (architecture, _) = target.split_once('-').unwrap_or((&target, ""));
+    // Both profiles have a unit with vfma.f32 wherever floats are passed in its registers.
+    let m_profile = ["thumbv7em", "thumbv8m.main"].contains(&architecture);
+    if m_profile && target.ends_with("-none-eabihf") {
+        println!("cargo::rustc-cfg=hardware_fma=\"vfpv4\"");
+    }
+    let extensions = architecture.strip_prefix("riscv32").or_else(|| architecture.strip_prefix("riscv64"));
+    if let Some(extensions) = extensions {
+        if extensions.contains(['f', 'g']) {
+            println!("cargo::rustc-cfg=hardware_fma=\"riscv-f\"");
+        }
+        if extensions.contains(['d', 'g']) {
+            println!("cargo::rustc-cfg=hardware_fma=\"riscv-d\"");
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The floating-point unit of Cortex-M4F and later (`vfma.f32`): scalar instructions, whole inner loops in assembly.
+//!
+//! ```text
+//! rows of b contiguous       16 outputs of one row of c stay in registers while p ascends:
+//!                            load a[i,p], load b[p, j .. j + 16], 16 vfma             23 instructions for 16 terms
+//! one p only                 a row of c is loaded, fused and stored                   22 for 16
+//! columns of b contiguous    4 outputs, 4 steps of p at a time:
+//!                            load a[i, p .. p + 4], 4 columns of b, 16 vfma           23 for 16
+//! ```
+//! Every output is still one chain with p ascending: the bits are those of the definition. `f64` has no instruction here
+//! and takes the definition.
+
+use crate::kernel::{Backend, Definition, Region};
+use crate::matrix::{MatMut, MatRef};
+use core::arch::asm;
+
+/// Proof that `vfma.f32` may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vfpv4(());
+
+impl Vfpv4 {
+    /// The token; the module is compiled only for targets that have the instruction.
+    pub const fn compiled() -> Option<Self> {
+        Some(Self(()))
+    }
+}
+
+/// What a scalar does on this unit.
+pub(crate) trait Loops: Sized {
+    fn accumulate(set: Vfpv4, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region);
+    fn axpy(set: Vfpv4, a: Self, x: &[Self], y: &mut [Self]);
+}
+
+impl Loops for f64 {
+    fn accumulate(_: Vfpv4, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region) {
+        Definition.accumulate(c, a, b, region);
+    }
+    fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
+        Definition.axpy(a, x, y);
+    }
+}
+
+impl Loops for f32 {
+    fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
+        let count = if x.len() < y.len() { x.len() } else { y.len() };
+        // SAFETY: both slices hold `count` values, and y is exclusively ours.
+        unsafe { fused_row(y.as_mut_ptr(), a, x.as_ptr(), count) };
+    }
+
+    fn accumulate(
+        _: Vfpv4,
+        mut c: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        region: Region,
+    ) {
+        let ((rows, columns), inner) = (c.shape(), a.columns());
+        if a.rows() != rows || b.rows() != inner || b.columns() != columns || inner == 0 {
+            return;
+        }
+        let ((left, a_row, a_column), (right, b_row, b_column)) = (a.parts(), b.parts());
+        if b_column != 1 && (b_row != 1 || a_column != 1) {
+            return Definition.accumulate(c, a, b, region);
+        }
+        let to = c.as_mut_slice().as_mut_ptr();
+        for i in 0..rows {
+            let first = if region == Region::Upper && i < columns { i } else { 0 };
+            // SAFETY: (i, 0) and (i, first) are elements of a and c, as i < rows, inner > 0 and first < columns or both
+            // are zero; column `first` of b starts inside it likewise.
+            let (to, left, right) = unsafe {
+                (
+                    to.add(i * columns + first),
+                    left.as_ptr().add(i * a_row),
+                    right.as_ptr().add(first * b_column),
+                )
+            };
+            let count = columns - first;
+            // SAFETY: `count` outputs from `to` on belong to row i of c, which is exclusively ours; `left` walks the
+            // `inner` elements of row i of a; `right` walks `inner` rows of b, `count` columns of each, at the strides
+            // and contiguities that were just tested.
+            unsafe {
+                match (b_column, inner) {
+                    (1, 1) => fused_row(to, *left, right, count),
+                    (1, _) => rows_of_b(to, left, a_column, right, b_row, inner, count),
+                    _ => columns_of_b(to, left, right, b_column, inner, count),
+                }
+            }
+        }
+    }
+}
+
+/// Assembly that changes s0 to s24, and nothing of the stack.
+macro_rules! clobbered {
+    ($($code:expr,)+ ; $($operand:tt)*) => {
+        asm!(
+            $($code,)+
+            $($operand)*
+            out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _,
+            out("s15") _, out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _,
+            out("s22") _, out("s23") _, out("s24") _,
+            options(nostack)
+        )
+    };
+}
+
+/// `c[j] <- fma(a, b[j], c[j])` for `count` values.
+///
+/// # Safety
+/// c must be writable and b readable for `count` values; they must not overlap.
+#[inline(always)]
+unsafe fn fused_row(c: *mut f32, a: f32, b: *const f32, count: usize) {
+    // SAFETY: the first loop reads and writes 16 values `count / 16` times, the second one value `count % 16` times:
+    // those of the caller's promise. All registers that change are named, the flags are not promised to be kept, and the
+    // stack is not touched.
+    unsafe {
+        clobbered!(
+            "vmov s24, {a}",
+            "cmp {blocks}, #0",
+            "beq 3f",
+            "2:",
+            "vldmia {c}, {{s0-s15}}",
+            "vldmia {b}!, {{s16-s23}}",
+            "vfma.f32 s0, s24, s16",
+            "vfma.f32 s1, s24, s17",
+            "vfma.f32 s2, s24, s18",
+            "vfma.f32 s3, s24, s19",
+            "vfma.f32 s4, s24, s20",
+            "vfma.f32 s5, s24, s21",
+            "vfma.f32 s6, s24, s22",
+            "vfma.f32 s7, s24, s23",
+            "vldmia {b}!, {{s16-s23}}",
+            "vfma.f32 s8, s24, s16",
+            "vfma.f32 s9, s24, s17",
+            "vfma.f32 s10, s24, s18",
+            "vfma.f32 s11, s24, s19",
+            "vfma.f32 s12, s24, s20",
+            "vfma.f32 s13, s24, s21",
+            "vfma.f32 s14, s24, s22",
+            "vfma.f32 s15, s24, s23",
+            "vstmia {c}!, {{s0-s15}}",
+            "subs {blocks}, {blocks}, #1",
+            "bne 2b",
+            "3:",
+            "cmp {rest}, #0",
+            "beq 5f",
+            "4:",
+            "vldr s0, [{c}]",
+            "vldmia {b}!, {{s16}}",
+            "vfma.f32 s0, s24, s16",
+            "vstmia {c}!, {{s0}}",
+            "subs {rest}, {rest}, #1",
+            "bne 4b",
+            "5:",
+            ;
+            a = in(reg) a.to_bits(),
+            c = inout(reg) c => _,
+            b = inout(reg) b => _,
+            blocks = inout(reg) count / 16 => _,
+            rest = inout(reg) count % 16 => _,
+        );
+    }
+}
+
+/// Outputs `c[0 .. width]` of one row, in registers while p ascends.
+macro_rules! block {
+    ($name:ident, $width:literal, $registers:literal, [$($code:literal),+]) => {
+        /// # Safety
+        /// c must be writable for the width of the block; a readable at `inner` places `a_step` bytes apart; b readable
+        /// for the width at `inner` places `b_step` bytes apart; `inner` is not zero; c overlaps neither.
+        #[inline(always)]
+        unsafe fn $name(c: *mut f32, a: *const f32, a_step: usize, b: *const f32, b_step: usize, inner: usize) {
+            // SAFETY: the loop runs `inner` times and reads what the caller promises; c is read before and written after
+            // it. All registers that change are named, the flags are not promised to be kept, and the stack is not
+            // touched.
+            unsafe {
+                clobbered!(
+                    concat!("vldmia {c}, {{", $registers, "}}"),
+                    "2:",
+                    "vldr s24, [{a}]",
+                    "add {a}, {a}, {a_step}",
+                    $($code,)+
+                    "add {b}, {b}, {b_step}",
+                    "subs {inner}, {inner}, #1",
+                    "bne 2b",
+                    concat!("vstmia {c}, {{", $registers, "}}"),
+                    ;
+                    a = inout(reg) a => _,
+                    a_step = in(reg) a_step,
+                    b = inout(reg) b => _,
+                    b_step = in(reg) b_step.wrapping_sub(4 * $width),
+                    inner = inout(reg) inner => _,
+                    c = in(reg) c,
+                );
+            }
+        }
+    };
+}
+
+block!(
+    block_16,
+    16,
+    "s0-s15",
+    [
+        "vldmia {b}!, {{s16-s23}}",
+        "vfma.f32 s0, s24, s16",
+        "vfma.f32 s1, s24, s17",
+        "vfma.f32 s2, s24, s18",
+        "vfma.f32 s3, s24, s19",
+        "vfma.f32 s4, s24, s20",
+        "vfma.f32 s5, s24, s21",
+        "vfma.f32 s6, s24, s22",
+        "vfma.f32 s7, s24, s23",
+        "vldmia {b}!, {{s16-s23}}",
+        "vfma.f32 s8, s24, s16",
+        "vfma.f32 s9, s24, s17",
+        "vfma.f32 s10, s24, s18",
+        "vfma.f32 s11, s24, s19",
+        "vfma.f32 s12, s24, s20",
+        "vfma.f32 s13, s24, s21",
+        "vfma.f32 s14, s24, s22",
+        "vfma.f32 s15, s24, s23"
+    ]
+);
+
+block!(
+    block_8,
+    8,
+    "s0-s7",
+    [
+        "vldmia {b}!, {{s16-s23}}",
+        "vfma.f32 s0, s24, s16",
+        "vfma.f32 s1, s24, s17",
+        "vfma.f32 s2, s24, s18",
+        "vfma.f32 s3, s24, s19",
+        "vfma.f32 s4, s24, s20",
+        "vfma.f32 s5, s24, s21",
+        "vfma.f32 s6, s24, s22",
+        "vfma.f32 s7, s24, s23"
+    ]
+);
+
+block!(
+    block_4,
+    4,
+    "s0-s3",
+    [
+        "vldmia {b}!, {{s16-s19}}",
+        "vfma.f32 s0, s24, s16",
+        "vfma.f32 s1, s24, s17",
+        "vfma.f32 s2, s24, s18",
+        "vfma.f32 s3, s24, s19"
+    ]
+);
+
+block!(block_1, 1, "s0", ["vldmia {b}!, {{s16}}", "vfma.f32 s0, s24, s16"]);
+
+/// `c[j] <- fma(a[p], b[p, j], c[j])` for p ascending, rows of b contiguous.
+///
+/// # Safety
+/// c must be writable for `count` values; a readable at `inner` places `a_step` values apart; b readable for `count`
+/// values at `inner` places `b_step` values apart; `inner` is not zero; c overlaps neither.
+unsafe fn rows_of_b(
+    c: *mut f32,
+    a: *const f32,
+    a_step: usize,
+    b: *const f32,
+    b_step: usize,
+    inner: usize,
+    count: usize,
+) {
+    let (a_step, b_step) = (4 * a_step, 4 * b_step);
+    let mut j = 0;
+    while j < count {
+        // SAFETY: the block begins at j and is no wider than count - j, so it lies inside what the caller promises.
+        j += unsafe {
+            let (c, b) = (c.add(j), b.add(j));
+            match count - j {
+                16.. => (block_16(c, a, a_step, b, b_step, inner), 16).1,
+                8.. => (block_8(c, a, a_step, b, b_step, inner), 8).1,
+                4.. => (block_4(c, a, a_step, b, b_step, inner), 4).1,
+                _ => (block_1(c, a, a_step, b, b_step, inner), 1).1,
+            }
+        };
+    }
+}
+
+/// `c[j] <- fma(a[p], b[p, j], c[j])` for p ascending, a and the columns of b contiguous.
+///
+/// # Safety
+/// c must be writable for `count` values; a readable for `inner` values; b readable for `inner` values at `count` places
+/// `b_step` values apart; c overlaps neither.
+unsafe fn columns_of_b(c: *mut f32, a: *const f32, b: *const f32, b_step: usize, inner: usize, count: usize) {
+    let mut j = 0;
+    while j + 4 <= count {
+        // SAFETY: columns j to j + 3 are among the `count` of the caller's promise.
+        unsafe { four_columns(c.add(j), a, b.add(j * b_step), 4 * b_step, inner) };
+        j += 4;
+    }
+    while j < count {
+        // SAFETY: a column is a block of width 1 whose places are one value apart.
+        unsafe { block_1(c.add(j), a, 4, b.add(j * b_step), 4, inner) };
+        j += 1;
+    }
+}
+
+/// Four outputs, each the chain of a with one column of b.
+///
+/// # Safety
+/// As [`columns_of_b`] with a count of 4 and the step in bytes.
+#[inline(always)]
+unsafe fn four_columns(c: *mut f32, a: *const f32, b: *const f32, b_step: usize, inner: usize) {
+    // SAFETY: the first loop reads 4 values of a and of each column `inner / 4` times, the second one of each `inner % 4`
+    // times: those of the caller's promise. c is read before and written after them. All registers that change are
+    // named, the flags are not promised to be kept, and the stack is not touched.
+    unsafe {
+        clobbered!(
+            "vldmia {c}, {{s0-s3}}",
+            "cmp {fours}, #0",
+            "beq 3f",
+            "2:",
+            "vldmia {a}!, {{s4-s7}}",
+            "vldmia {b0}!, {{s8-s11}}",
+            "vldmia {b1}!, {{s12-s15}}",
+            "vldmia {b2}!, {{s16-s19}}",
+            "vldmia {b3}!, {{s20-s23}}",
+            "vfma.f32 s0, s4, s8",
+            "vfma.f32 s1, s4, s12",
+            "vfma.f32 s2, s4, s16",
+            "vfma.f32 s3, s4, s20",
+            "vfma.f32 s0, s5, s9",
+            "vfma.f32 s1, s5, s13",
+            "vfma.f32 s2, s5, s17",
+            "vfma.f32 s3, s5, s21",
+            "vfma.f32 s0, s6, s10",
+            "vfma.f32 s1, s6, s14",
+            "vfma.f32 s2, s6, s18",
+            "vfma.f32 s3, s6, s22",
+            "vfma.f32 s0, s7, s11",
+            "vfma.f32 s1, s7, s15",
+            "vfma.f32 s2, s7, s19",
+            "vfma.f32 s3, s7, s23",
+            "subs {fours}, {fours}, #1",
+            "bne 2b",
+            "3:",
+            "cmp {rest}, #0",
+            "beq 5f",
+            "4:",
+            "vldmia {a}!, {{s4}}",
+            "vldmia {b0}!, {{s8}}",
+            "vldmia {b1}!, {{s12}}",
+            "vldmia {b2}!, {{s16}}",
+            "vldmia {b3}!, {{s20}}",
+            "vfma.f32 s0, s4, s8",
+            "vfma.f32 s1, s4, s12",
+            "vfma.f32 s2, s4, s16",
+            "vfma.f32 s3, s4, s20",
+            "subs {rest}, {rest}, #1",
+            "bne 4b",
+            "5:",
+            "vstmia {c}, {{s0-s3}}",
+            ;
+            a = inout(reg) a => _,
+            b0 = inout(reg) b => _,
+            b1 = inout(reg) b.wrapping_byte_add(b_step) => _,
+            b2 = inout(reg) b.wrapping_byte_add(2 * b_step) => _,
+            b3 = inout(reg) b.wrapping_byte_add(3 * b_step) => _,
+            fours = inout(reg) inner / 4 => _,
+            rest = inout(reg) inner % 4 => _,
+            c = in(reg) c,
+        );
+    }
+}
