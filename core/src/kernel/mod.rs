@@ -157,8 +157,10 @@ pub(crate) fn mask_assign<T: Scalar>(
     let width = if width == 0 { 1 } else { width };
     let repeat = if repeat == 0 { 1 } else { repeat };
     backend.vectorize(|| {
-        for (rows, mask) in y.chunks_exact_mut(width * repeat).zip(x.chunks_exact(width)) {
-            for row in rows.chunks_exact_mut(width) {
+        // No zip of chunks: its length would be a division that brings the panic machinery to small machines.
+        let mut rows = y.chunks_exact_mut(width);
+        for mask in x.chunks_exact(width) {
+            for row in rows.by_ref().take(repeat) {
                 for (a, b) in row.iter_mut().zip(mask) {
                     *a = a.clone() * b.clone();
                 }

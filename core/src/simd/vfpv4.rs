@@ -59,14 +59,14 @@ impl Loops for f32 {
             return;
         }
         let ((left, a_row, a_column), (right, b_row, b_column)) = (a.parts(), b.parts());
-        if b_column != 1 && (b_row != 1 || a_column != 1) {
-            return Definition.accumulate(c, a, b, region);
-        }
         let to = c.as_mut_slice().as_mut_ptr();
         for i in 0..rows {
-            let first = if region == Region::Upper && i < columns { i } else { 0 };
-            // SAFETY: (i, 0) and (i, first) are elements of a and c, as i < rows, inner > 0 and first < columns or both
-            // are zero; column `first` of b starts inside it likewise.
+            let first = if region == Region::Upper { i } else { 0 };
+            if first >= columns {
+                break;
+            }
+            // SAFETY: (i, 0) and (i, first) are elements of a and c, as i < rows, inner > 0 and first < columns; column
+            // `first` of b starts inside it likewise.
             let (to, left, right) = unsafe {
                 (
                     to.add(i * columns + first),
@@ -76,13 +76,12 @@ impl Loops for f32 {
             };
             let count = columns - first;
             // SAFETY: `count` outputs from `to` on belong to row i of c, which is exclusively ours; `left` walks the
-            // `inner` elements of row i of a; `right` walks `inner` rows of b, `count` columns of each, at the strides
-            // and contiguities that were just tested.
+            // `inner` elements of row i of a; `right` walks `inner` rows of b, `count` columns of each, at their strides.
             unsafe {
                 match (b_column, inner) {
                     (1, 1) => fused_row(to, *left, right, count),
                     (1, _) => rows_of_b(to, left, a_column, right, b_row, inner, count),
-                    _ => columns_of_b(to, left, right, b_column, inner, count),
+                    _ => columns_of_b(to, left, a_column, right, b_row, b_column, inner, count),
                 }
             }
         }
@@ -108,7 +107,6 @@ macro_rules! clobbered {
 ///
 /// # Safety
 /// c must be writable and b readable for `count` values; they must not overlap.
-#[inline(always)]
 unsafe fn fused_row(c: *mut f32, a: f32, b: *const f32, count: usize) {
     // SAFETY: the first loop reads and writes 16 values `count / 16` times, the second one value `count % 16` times:
     // those of the caller's promise. All registers that change are named, the flags are not promised to be kept, and the
@@ -285,29 +283,43 @@ unsafe fn rows_of_b(
     }
 }
 
-/// `c[j] <- fma(a[p], b[p, j], c[j])` for p ascending, a and the columns of b contiguous.
+/// `c[j] <- fma(a[p], b[p, j], c[j])` for p ascending, at any strides; fast where a and the columns of b are contiguous.
 ///
 /// # Safety
-/// c must be writable for `count` values; a readable for `inner` values; b readable for `inner` values at `count` places
-/// `b_step` values apart; c overlaps neither.
-unsafe fn columns_of_b(c: *mut f32, a: *const f32, b: *const f32, b_step: usize, inner: usize, count: usize) {
+/// c must be writable for `count` values; a readable at `inner` places `a_step` values apart; b readable at `inner` places
+/// `b_row` values apart, each the first of `count` places `b_column` values apart; `inner` is not zero; c overlaps neither.
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
+unsafe fn columns_of_b(
+    c: *mut f32,
+    a: *const f32,
+    a_step: usize,
+    b: *const f32,
+    b_row: usize,
+    b_column: usize,
+    inner: usize,
+    count: usize,
+) {
     let mut j = 0;
-    while j + 4 <= count {
-        // SAFETY: columns j to j + 3 are among the `count` of the caller's promise.
-        unsafe { four_columns(c.add(j), a, b.add(j * b_step), 4 * b_step, inner) };
-        j += 4;
-    }
     while j < count {
-        // SAFETY: a column is a block of width 1 whose places are one value apart.
-        unsafe { block_1(c.add(j), a, 4, b.add(j * b_step), 4, inner) };
-        j += 1;
+        // SAFETY: columns j to j + 3, or column j, are among the `count` of the caller's promise; one column is a block of
+        // width 1.
+        j += unsafe {
+            let (c, b) = (c.add(j), b.add(j * b_column));
+            if j + 4 <= count && a_step == 1 && b_row == 1 {
+                four_columns(c, a, b, 4 * b_column, inner);
+                4
+            } else {
+                block_1(c, a, 4 * a_step, b, 4 * b_row, inner);
+                1
+            }
+        };
     }
 }
 
 /// Four outputs, each the chain of a with one column of b.
 ///
 /// # Safety
-/// As [`columns_of_b`] with a count of 4 and the step in bytes.
+/// As [`columns_of_b`] with a count of 4, a and the columns of b contiguous, and the step between columns in bytes.
 #[inline(always)]
 unsafe fn four_columns(c: *mut f32, a: *const f32, b: *const f32, b_step: usize, inner: usize) {
     // SAFETY: the first loop reads 4 values of a and of each column `inner / 4` times, the second one of each `inner % 4`
