@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
 
@@ -199,7 +199,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         for (layer, span) in self.shape.spans().enumerate() {
             let (z, after) = split_start(later, m * span.outputs);
             match self.bias(layer)? {
-                Some(bias) => z.chunks_exact_mut(positive(span.outputs)).for_each(|row| copy(row, bias)),
+                Some(bias) => rows_mut(z, span.outputs).for_each(|row| copy(row, bias)),
                 None => z.fill(T::zero()),
             }
             let weights = self.weights(layer)?;
@@ -230,7 +230,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
-            for (row, f) in delta.chunks_exact_mut(positive(c)).enumerate() {
+            for (row, f) in rows_mut(delta, c).enumerate() {
                 let target = y.row_slice(row).unwrap_or_default();
                 *value = loss.residual(f, target, value.clone());
             }
@@ -242,7 +242,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let (weights, bias) = split_start(gradient, span.weights());
             let weights = MatMut::new(weights, span.outputs, span.inputs)?;
             if span.bias {
-                for row in delta.chunks_exact(positive(span.outputs)) {
+                for row in rows(delta, span.outputs) {
                     bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
                 }
             }
@@ -278,7 +278,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let jacobian = next.get_mut(..m * c * span.inputs).unwrap_or_default();
             if layer == self.shape.hidden_layers() {
                 let readout = weights.as_slice().unwrap_or_default();
-                jacobian.chunks_exact_mut(positive(readout.len())).for_each(|rows| copy(rows, readout));
+                rows_mut(jacobian, readout.len()).for_each(|rows| copy(rows, readout));
             } else {
                 let above = MatRef::new(
                     current.get(..m * c * span.outputs).unwrap_or_default(),

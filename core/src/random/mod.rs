@@ -49,6 +49,7 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of a seed for a purpose.
+    #[inline(never)] // seldom called, and long where instructions are few
     pub fn new(seed: u64, purpose: Purpose, index: u32) -> Self {
         let mut key = [0; 8];
         let [low, high, ..] = &mut key;

@@ -3,7 +3,7 @@
 //! ```text
 //! rows of b contiguous       16 outputs of one row of c stay in registers while p ascends:
 //!                            load a[i,p], load b[p, j .. j + 16], 16 vfma             23 instructions for 16 terms
-//! one p only                 a row of c is loaded, fused and stored                   22 for 16
+//! one p only                 rows of c are loaded, fused and stored                   22 for 16
 //! columns of b contiguous    4 outputs, 4 steps of p at a time:
 //!                            load a[i, p .. p + 4], 4 columns of b, 16 vfma           23 for 16
 //! ```
@@ -43,8 +43,8 @@ impl Loops for f64 {
 impl Loops for f32 {
     fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
         let count = if x.len() < y.len() { x.len() } else { y.len() };
-        // SAFETY: both slices hold `count` values, and y is exclusively ours.
-        unsafe { fused_row(y.as_mut_ptr(), a, x.as_ptr(), count) };
+        // SAFETY: both slices hold `count` values, y is exclusively ours, and `a` is one value.
+        unsafe { rank_one(y.as_mut_ptr(), &raw const a, 0, x.as_ptr(), 1, count) };
     }
 
     fn accumulate(
@@ -60,6 +60,11 @@ impl Loops for f32 {
         }
         let ((left, a_row, a_column), (right, b_row, b_column)) = (a.parts(), b.parts());
         let to = c.as_mut_slice().as_mut_ptr();
+        if inner == 1 && b_column == 1 && region == Region::Full && rows > 0 {
+            // SAFETY: c holds `rows` consecutive rows of `columns` values and is exclusively ours; the one column of a has
+            // `rows` places, the one row of b `columns` values.
+            return unsafe { rank_one(to, left.as_ptr(), 4 * a_row, right.as_ptr(), rows, columns) };
+        }
         for i in 0..rows {
             let first = if region == Region::Upper { i } else { 0 };
             if first >= columns {
@@ -78,9 +83,8 @@ impl Loops for f32 {
             // SAFETY: `count` outputs from `to` on belong to row i of c, which is exclusively ours; `left` walks the
             // `inner` elements of row i of a; `right` walks `inner` rows of b, `count` columns of each, at their strides.
             unsafe {
-                match (b_column, inner) {
-                    (1, 1) => fused_row(to, *left, right, count),
-                    (1, _) => rows_of_b(to, left, a_column, right, b_row, inner, count),
+                match b_column {
+                    1 => rows_of_b(to, left, a_column, right, b_row, inner, count),
                     _ => columns_of_b(to, left, a_column, right, b_row, b_column, inner, count),
                 }
             }
@@ -103,22 +107,27 @@ macro_rules! clobbered {
     };
 }
 
-/// `c[j] <- fma(a, b[j], c[j])` for `count` values.
+/// `c[i, j] <- fma(a[i], b[j], c[i, j])` for consecutive rows of `count` values.
 ///
 /// # Safety
-/// c must be writable and b readable for `count` values; they must not overlap.
-unsafe fn fused_row(c: *mut f32, a: f32, b: *const f32, count: usize) {
-    // SAFETY: the first loop reads and writes 16 values `count / 16` times, the second one value `count % 16` times:
-    // those of the caller's promise. All registers that change are named, the flags are not promised to be kept, and the
-    // stack is not touched.
+/// c must be writable for `rows * count` values; a readable at `rows` places `a_step` bytes apart; b readable for `count`
+/// values; `rows` is not zero; c overlaps neither.
+unsafe fn rank_one(c: *mut f32, a: *const f32, a_step: usize, b: *const f32, rows: usize, count: usize) {
+    // SAFETY: the outer loop runs `rows` times; in it one loop reads and writes 16 values `count / 16` times, the other one
+    // value `count % 16` times: those of the caller's promise. All registers that change are named, the flags are not
+    // promised to be kept, and the stack is not touched.
     unsafe {
         clobbered!(
-            "vmov s24, {a}",
-            "cmp {blocks}, #0",
-            "beq 3f",
             "2:",
+            "vldr s24, [{a}]",
+            "add {a}, {a}, {a_step}",
+            "mov {x}, {b}",
+            "mov {n}, {blocks}",
+            "cmp {n}, #0",
+            "beq 4f",
+            "3:",
             "vldmia {c}, {{s0-s15}}",
-            "vldmia {b}!, {{s16-s23}}",
+            "vldmia {x}!, {{s16-s23}}",
             "vfma.f32 s0, s24, s16",
             "vfma.f32 s1, s24, s17",
             "vfma.f32 s2, s24, s18",
@@ -127,7 +136,7 @@ unsafe fn fused_row(c: *mut f32, a: f32, b: *const f32, count: usize) {
             "vfma.f32 s5, s24, s21",
             "vfma.f32 s6, s24, s22",
             "vfma.f32 s7, s24, s23",
-            "vldmia {b}!, {{s16-s23}}",
+            "vldmia {x}!, {{s16-s23}}",
             "vfma.f32 s8, s24, s16",
             "vfma.f32 s9, s24, s17",
             "vfma.f32 s10, s24, s18",
@@ -137,25 +146,32 @@ unsafe fn fused_row(c: *mut f32, a: f32, b: *const f32, count: usize) {
             "vfma.f32 s14, s24, s22",
             "vfma.f32 s15, s24, s23",
             "vstmia {c}!, {{s0-s15}}",
-            "subs {blocks}, {blocks}, #1",
-            "bne 2b",
-            "3:",
-            "cmp {rest}, #0",
-            "beq 5f",
+            "subs {n}, {n}, #1",
+            "bne 3b",
             "4:",
+            "mov {n}, {rest}",
+            "cmp {n}, #0",
+            "beq 6f",
+            "5:",
             "vldr s0, [{c}]",
-            "vldmia {b}!, {{s16}}",
+            "vldmia {x}!, {{s16}}",
             "vfma.f32 s0, s24, s16",
             "vstmia {c}!, {{s0}}",
-            "subs {rest}, {rest}, #1",
-            "bne 4b",
-            "5:",
+            "subs {n}, {n}, #1",
+            "bne 5b",
+            "6:",
+            "subs {rows}, {rows}, #1",
+            "bne 2b",
             ;
-            a = in(reg) a.to_bits(),
+            a = inout(reg) a => _,
+            a_step = in(reg) a_step,
+            b = in(reg) b,
             c = inout(reg) c => _,
-            b = inout(reg) b => _,
-            blocks = inout(reg) count / 16 => _,
-            rest = inout(reg) count % 16 => _,
+            x = out(reg) _,
+            n = out(reg) _,
+            rows = inout(reg) rows => _,
+            blocks = in(reg) count / 16,
+            rest = in(reg) count % 16,
         );
     }
 }

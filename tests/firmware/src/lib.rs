@@ -30,13 +30,13 @@ agop_core::network! {
 #[cfg(feature = "small")]
 agop_core::network! {
     /// For 16 KiB of memory: with one unit more, or one input more, [`BYTES`] would pass [`BUDGET`].
-    pub struct Net([f32; 7 => 13 => 1], Relu, bias: true);
+    pub struct Net([f32; 8 => 18 => 1], Relu, bias: true);
 }
 
 /// Rank of the chain monomial.
 const RANK: usize = 3;
 /// Samples of every step and every feature sum: more than one block.
-const SAMPLES: u64 = 300;
+const SAMPLES: u32 = 300;
 const STEPS: u32 = 40;
 const SEED: u64 = 11;
 /// A constant, so that only the kernels of this level are linked.
@@ -44,6 +44,8 @@ const LEVEL: Level = Level::compiled();
 /// A constant, so that the rules which are not used are not linked.
 const OPTIMIZER: Optimizer<'static> = Optimizer::new(Rule::GradientDescent, 0.1);
 
+/// Values of a gradient sum.
+const SUMMAND: usize = gradient_sum(Net::WIDTHS, true);
 const INPUTS: usize = Net::WIDTHS[0];
 const HIDDEN: usize = Net::WIDTHS[1];
 
@@ -55,8 +57,8 @@ pub struct Memory {
     workspace: [f32; Net::jacobian_workspace(1)],
     network: Net,
     initial: [f32; Net::PARAMETERS],
-    gradient: [f32; Net::gradient_storage(SAMPLES)],
-    features: [f32; Net::feature_storage(SAMPLES)],
+    gradient: [f32; Net::gradient_storage(SAMPLES as u64)],
+    features: [f32; Net::feature_storage(SAMPLES as u64)],
     /// Weights, features, F, G, a product.
     wide: [f64; wide(INPUTS, HIDDEN)],
 }
@@ -67,7 +69,7 @@ const fn bytes(inputs: usize, hidden: usize) -> usize {
     use agop_core::reduce::buffers;
     let widths = &[inputs, hidden, 1];
     let sums = gradient_sum(widths, true) + features(widths);
-    let values = 2 * parameters(widths, true) + buffers(SAMPLES) * sums + jacobian_workspace(widths, 1) + inputs;
+    let values = 2 * parameters(widths, true) + buffers(SAMPLES as u64) * sums + jacobian_workspace(widths, 1) + inputs;
     8 * wide(inputs, hidden) + (4 * values).next_multiple_of(8)
 }
 
@@ -150,7 +152,8 @@ impl Memory {
         let (w, rest) = self.wide.split_at_mut_checked(span.weights()).unwrap_or_default();
         let (k, rest) = rest.split_at_mut_checked(Net::FEATURES).unwrap_or_default();
         for ((slot, new), old) in w.iter_mut().zip(&self.network.parameters).zip(&self.initial) {
-            *slot = f64::from(*new) - if centered { f64::from(*old) } else { 0.0 };
+            let old = if centered { *old } else { 0.0 };
+            *slot = f64::from(*new) - f64::from(old);
         }
         for (slot, value) in k.iter_mut().zip(&self.features) {
             *slot = f64::from(*value);
@@ -167,7 +170,7 @@ impl Memory {
     /// One step over all samples.
     fn step(&mut self) -> Result<f32, Error> {
         let network = Network::new(Net::shape(), Relu, &self.network.parameters)?;
-        let mut sum = SampleTree::new(&mut self.gradient, gradient_sum(Net::WIDTHS, true), 0)?;
+        let mut sum = SampleTree::new(&mut self.gradient, SUMMAND, 0)?;
         let mut stream = Stream::new(SEED, Purpose::TrainInputs, 0);
         for _ in 0..SAMPLES {
             let target = draw(&mut stream, &mut self.sample)?;
