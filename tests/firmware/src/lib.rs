@@ -19,8 +19,8 @@ use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::reduce::SampleTree;
 use agop_core::simd::Level;
-use libm::sqrt;
 use agop_core::task::chain_monomial;
+use libm::sqrt;
 
 #[cfg(not(feature = "small"))]
 agop_core::network! {
@@ -69,7 +69,10 @@ const fn bytes(inputs: usize, hidden: usize) -> usize {
     use agop_core::reduce::buffers;
     let widths = &[inputs, hidden, 1];
     let sums = gradient_sum(widths, true) + features(widths);
-    let values = 2 * parameters(widths, true) + buffers(SAMPLES as u64) * sums + jacobian_workspace(widths, 1) + inputs;
+    let values = 2 * parameters(widths, true)
+        + buffers(SAMPLES as u64) * sums
+        + jacobian_workspace(widths, 1)
+        + inputs;
     8 * wide(inputs, hidden) + (4 * values).next_multiple_of(8)
 }
 
@@ -85,7 +88,8 @@ const _: () = assert!(BYTES == size_of::<Memory>());
 /// What 16 KiB leave when 4.5 KiB are kept for the stack.
 pub const BUDGET: usize = 16 * 1024 - 4608;
 #[cfg(feature = "small")]
-const _: () = assert!(BYTES <= BUDGET && bytes(INPUTS, HIDDEN + 1) > BUDGET && bytes(INPUTS + 1, HIDDEN) > BUDGET);
+const _: () =
+    assert!(BYTES <= BUDGET && bytes(INPUTS, HIDDEN + 1) > BUDGET && bytes(INPUTS + 1, HIDDEN) > BUDGET);
 
 /// What the program finds.
 pub struct Outcome {
