@@ -16,6 +16,7 @@ pub mod network;
 pub mod optimizer;
 pub mod random;
 pub mod reduce;
+pub mod same_bits;
 pub mod scalar;
 pub mod simd;
 pub mod task;

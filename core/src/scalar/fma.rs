@@ -93,8 +93,9 @@ fn two_product(a: f64, b: f64) -> (f64, f64) {
 }
 
 /// `a b + c` in integers: 53 x 53-bit product, alignment with a sticky bit, one rounding.
+#[doc(hidden)]
 #[cfg_attr(not(soft_f64), cold)]
-fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
+pub fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
     const SIGN: u64 = 1 << 63;
     if !(a.is_finite() && b.is_finite()) || a == 0.0 || b == 0.0 {
         // A product with a zero, an infinity or a NaN is exact, so two operations round once.
