@@ -212,12 +212,33 @@ impl<'a, T> MatMut<'a, T> {
 
     /// The rows from top to bottom, each as a slice.
     pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
-        let width = if self.columns == 0 { 1 } else { self.columns };
-        self.data.chunks_exact_mut(width)
+        rows_mut(self.data, self.columns)
     }
 
     /// All elements, row-major.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         self.data
     }
+}
+
+/// The rows of a row-major slice; none when the width is zero, and none of the rest when it is no whole row.
+///
+/// What `chunks_exact` does, without its division and its panic on zero: small machines have neither.
+pub(crate) fn rows<T>(data: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = data;
+    core::iter::from_fn(move || {
+        let (row, after) = rest.split_at_checked(width)?;
+        rest = after;
+        if width == 0 { None } else { Some(row) }
+    })
+}
+
+/// As [`rows`], to be changed.
+pub(crate) fn rows_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = &mut [T]> {
+    let mut rest = data;
+    core::iter::from_fn(move || {
+        let (row, after) = core::mem::take(&mut rest).split_at_mut_checked(width)?;
+        rest = after;
+        if width == 0 { None } else { Some(row) }
+    })
 }

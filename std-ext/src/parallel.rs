@@ -2,10 +2,12 @@
 //! number of threads never changes a bit.
 
 use crate::memory::filled;
+use agop_core::environment;
 use agop_core::error::Error;
 use agop_core::kernel::Backend;
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, blocks, buffers, partial_buffers};
 use agop_core::scalar::Scalar;
+use agop_core::simd::Level;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -63,7 +65,9 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
     /// workspace, on the thread that owns them.
     ///
     /// # Errors
-    /// The first error of `add` in order of samples, or [`Error::Workspace`] for more samples than was said.
+    /// The first error of `add` in order of samples, [`Error::Workspace`] for more samples than was said, or
+    /// [`Error::Environment`] when a thread's floating-point environment is unsound: every thread has its own, and looks
+    /// at it before it adds anything.
     pub fn sum<B: Backend<T> + Send + Sync>(
         &mut self,
         backend: B,
@@ -109,6 +113,7 @@ fn summed<'w, T: Scalar>(
     range: Range<usize>,
     add: &impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), Error>,
 ) -> Result<SampleTree<'w, T>, Error> {
+    environment::check(Level::compiled())?;
     let Worker { storage, workspace } = worker;
     let mut tree = SampleTree::new(storage, length, start)?;
     if !range.is_empty() {

@@ -138,4 +138,35 @@ mod mxcsr {
         assert_eq!((under(0, subnormal), under(FLUSH_TO_ZERO, subnormal)), (1 << 22, 0));
         assert_eq!((under(0, doubled), under(DENORMALS_ARE_ZERO, doubled)), (2 << 23, 0));
     }
+
+    /// Every thread of a pool looks at its own environment: one that was spoilt by what ran there before is named, and
+    /// nothing is added on it.
+    #[test]
+    fn every_thread_checks_its_own() {
+        use agop::parallel::Accumulator;
+        use agop_core::reduce::{SAMPLE_BLOCK, SampleTree};
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        for bits in [FLUSH_TO_ZERO, DENORMALS_ARE_ZERO, DOWN, UP, TOWARDS_ZERO] {
+            let samples = 4 * SAMPLE_BLOCK;
+            let mut memory = Accumulator::<f32>::new(4, 1, samples, 0).unwrap();
+            let calls = AtomicUsize::new(0);
+            let mut sum = |spoil: bool| {
+                let add = |range: std::ops::Range<usize>, tree: &mut SampleTree<'_, f32>, _: &mut [f32]| {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    if spoil && range.contains(&(2 * SAMPLE_BLOCK)) {
+                        write(read() | bits);
+                    }
+                    tree.advance(Level::scalar(), range.len())
+                };
+                memory.sum(Level::scalar(), samples, add).map(|_| ())
+            };
+            assert_eq!(sum(false), Ok(()));
+            // Which thread takes which blocks is not said: this round may find the spoilt one, and some later round does.
+            let refused = |result| matches!(result, Err(Error::Environment(_)));
+            let refused = refused(sum(true)) || (0..10_000).any(|_| refused(sum(false)));
+            assert!(refused, "{bits:#x} on one of the threads was not seen");
+            assert!(calls.load(Ordering::Relaxed) >= 5);
+        }
+    }
 }

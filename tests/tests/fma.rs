@@ -3,7 +3,7 @@
 //! Random bits alone almost never meet a halfway case, a cancellation or a subnormal, so most triples are built to land
 //! there. All NaNs count as equal. On x86 a CPU without FMA fails the test: it must not pass without having compared.
 
-use agop_core::scalar::{fma_f32, fma_f64, software_fma_f32, software_fma_f64};
+use agop_core::scalar::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
 
 const CHUNK: usize = 4096;
 const DEFAULT_RANDOM: u64 = 10_000_000;
@@ -238,6 +238,8 @@ macro_rules! suite {
 
 suite!(binary32, f32, u32, 23, 255, crate::hardware::f32s, crate::software_fma_f32, crate::fma_f32);
 suite!(binary64, f64, u64, 52, 2047, crate::hardware::f64s, crate::software_fma_f64, crate::fma_f64);
+// What machines without f64 in hardware take for everything, and all others for extreme operands.
+suite!(binary64_integers, f64, u64, 52, 2047, crate::hardware::f64s, crate::integer_fma, crate::fma_f64);
 
 /// Results known without any machine, so that a target without the instruction is checked too.
 #[test]

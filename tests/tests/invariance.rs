@@ -259,6 +259,22 @@ fn tanh_f64_has_one_digest() {
     one_digest::<f64, _>(Tanh, 400);
 }
 
+/// More threads than blocks, than cores, than any machine at hand: one digest, and a sum in the order in which threads
+/// would finish is another.
+#[test]
+fn any_number_of_threads_has_one_digest() {
+    let problem = Problem::<f32>::new(&WIDTHS, 9000, 77);
+    let expected = problem.digest(Way::plain(), Relu);
+    for threads in 1..=64 {
+        let way = Way { threads, level: Level::detect(), ..Way::plain() };
+        assert_eq!(problem.digest(way, Relu), expected, "{threads} threads");
+    }
+    let mut later_first = block_sums(&problem);
+    let expected = digest_of(&tree_sum(&later_first));
+    later_first.rotate_left(2);
+    assert_ne!(digest_of(&tree_sum(&later_first)), expected, "another order of blocks has the same bits");
+}
+
 /// The sums of the blocks, each computed alone.
 fn block_sums<T: Real>(problem: &Problem<T>) -> Vec<Vec<T>> {
     let (n, length) = (problem.samples(), gradient_sum(&problem.widths, true));

@@ -9,7 +9,7 @@ mod definition;
 pub use definition::Definition;
 
 use crate::error::{Error, check_length};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use crate::scalar::Scalar;
 
 /// Which elements of a product are wanted.
@@ -154,11 +154,11 @@ pub(crate) fn mask_assign<T: Scalar>(
     width: usize,
     repeat: usize,
 ) {
-    let width = if width == 0 { 1 } else { width };
     let repeat = if repeat == 0 { 1 } else { repeat };
     backend.vectorize(|| {
-        for (rows, mask) in y.chunks_exact_mut(width * repeat).zip(x.chunks_exact(width)) {
-            for row in rows.chunks_exact_mut(width) {
+        let mut changed = rows_mut(y, width);
+        for mask in rows(x, width) {
+            for row in changed.by_ref().take(repeat) {
                 for (a, b) in row.iter_mut().zip(mask) {
                     *a = a.clone() * b.clone();
                 }

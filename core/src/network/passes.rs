@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
 
@@ -37,13 +37,13 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         self.check_inputs(inputs)?;
         outputs.as_ref().check_shape("outputs", (inputs.rows(), c))?;
         let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
-        let mut targets = outputs.as_mut_slice().chunks_mut(rows * c);
+        let mut targets = outputs.as_mut_slice().chunks_mut(positive(rows * c));
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
             let trace = self.trace(backend, x, workspace)?;
             let (_, f) = split_end(trace.activations, x.rows() * c);
-            targets.next().unwrap_or_default().clone_from_slice(f);
+            copy(targets.next().unwrap_or_default(), f);
             start += x.rows();
         }
         Ok(())
@@ -130,7 +130,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         self.check_inputs(inputs)?;
         out.as_ref().check_shape("Jacobians", (inputs.rows() * c, k))?;
         let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
-        let mut targets = out.as_mut_slice().chunks_mut(rows * c * k);
+        let mut targets = out.as_mut_slice().chunks_mut(positive(rows * c * k));
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
@@ -139,7 +139,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                 if found == layer
                     && let Some(values) = jacobian.as_slice()
                 {
-                    target.clone_from_slice(values);
+                    copy(target, values);
                 }
                 Ok(())
             })?;
@@ -199,7 +199,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         for (layer, span) in self.shape.spans().enumerate() {
             let (z, after) = split_start(later, m * span.outputs);
             match self.bias(layer)? {
-                Some(bias) => z.chunks_exact_mut(span.outputs).for_each(|row| row.clone_from_slice(bias)),
+                Some(bias) => rows_mut(z, span.outputs).for_each(|row| copy(row, bias)),
                 None => z.fill(T::zero()),
             }
             let weights = self.weights(layer)?;
@@ -230,7 +230,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
-            for (row, f) in delta.chunks_exact_mut(c).enumerate() {
+            for (row, f) in rows_mut(delta, c).enumerate() {
                 let target = y.row_slice(row).unwrap_or_default();
                 *value = loss.residual(f, target, value.clone());
             }
@@ -242,7 +242,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let (weights, bias) = split_start(gradient, span.weights());
             let weights = MatMut::new(weights, span.outputs, span.inputs)?;
             if span.bias {
-                for row in delta.chunks_exact(span.outputs) {
+                for row in rows(delta, span.outputs) {
                     bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
                 }
             }
@@ -278,7 +278,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let jacobian = next.get_mut(..m * c * span.inputs).unwrap_or_default();
             if layer == self.shape.hidden_layers() {
                 let readout = weights.as_slice().unwrap_or_default();
-                jacobian.chunks_exact_mut(readout.len()).for_each(|rows| rows.clone_from_slice(readout));
+                rows_mut(jacobian, readout.len()).for_each(|rows| copy(rows, readout));
             } else {
                 let above = MatRef::new(
                     current.get(..m * c * span.outputs).unwrap_or_default(),
@@ -303,6 +303,17 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         check_workspace("workspace", row, workspace.len())?;
         Ok(rows_of(workspace.len(), row))
     }
+}
+
+/// At least 1: no width of a network is zero, and so the compiler knows it too.
+fn positive(n: usize) -> usize {
+    if n == 0 { 1 } else { n }
+}
+
+/// Copies as many values as both have. No `clone_from_slice`: its check of the lengths brings the panic machinery to small
+/// machines.
+fn copy<T: Clone>(to: &mut [T], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
 }
 
 /// The first `count` values and the others; all and none when there are fewer.

@@ -49,6 +49,7 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of a seed for a purpose.
+    #[inline(never)] // seldom called, and long where instructions are few
     pub fn new(seed: u64, purpose: Purpose, index: u32) -> Self {
         let mut key = [0; 8];
         let [low, high, ..] = &mut key;
@@ -129,15 +130,10 @@ fn chacha8(key: &[u32; 8], counter: u64, nonce: u64) -> [u32; 16] {
     ];
     let [mut a, mut b, mut c, mut d] = [0, 4, 8, 12].map(|row| row_of(&start, row));
     for _ in 0..4 {
-        for diagonal in [false, true] {
-            if diagonal {
-                (b, c, d) = (rotate(b, 1), rotate(c, 2), rotate(d, 3));
-            }
-            quarter_rounds(&mut a, &mut b, &mut c, &mut d);
-            if diagonal {
-                (b, c, d) = (rotate(b, 3), rotate(c, 2), rotate(d, 1));
-            }
-        }
+        quarter_rounds(&mut a, &mut b, &mut c, &mut d);
+        turn(&mut b, &mut d, &mut c);
+        quarter_rounds(&mut a, &mut b, &mut c, &mut d);
+        turn(&mut d, &mut b, &mut c);
     }
     let mut out = start;
     for (slot, mixed) in out.iter_mut().zip(a.into_iter().chain(b).chain(c).chain(d)) {
@@ -152,9 +148,19 @@ fn row_of(words: &[u32; 16], first: usize) -> [u32; 4] {
     row
 }
 
-fn rotate(mut row: [u32; 4], by: usize) -> [u32; 4] {
-    row.rotate_left(by);
-    row
+/// Columns to diagonals, or back with the first two exchanged.
+fn turn(once: &mut [u32; 4], thrice: &mut [u32; 4], twice: &mut [u32; 4]) {
+    rotate(once, 1);
+    rotate(twice, 2);
+    rotate(thrice, 3);
+}
+
+/// One place at a time: the general rotation of slices would bring `memmove` to machines that have none.
+fn rotate(row: &mut [u32; 4], by: usize) {
+    for _ in 0..by {
+        let [a, b, c, d] = *row;
+        *row = [b, c, d, a];
+    }
 }
 
 /// Four quarter-rounds side by side.

@@ -40,7 +40,8 @@ pub fn software_fma_f32(a: f32, b: f32, c: f32) -> f32 {
 ///
 /// Where no intermediate can overflow or lose bits to underflow: error-free product and sums of doubles, as Boldo and
 /// Melquiond arrange them (2008). With `a b = ph + pl`, `pl + c = th + tl`, `ph + th = vh + vl`, all exact, the result is
-/// `vh + odd(tl + vl)`, where `odd` rounds to odd. Everything else goes through [`integer_fma`].
+/// `vh + odd(tl + vl)`, where `odd` rounds to odd. Everything else goes through [`integer_fma`], and everything where
+/// each of these operations is itself a call into software.
 #[doc(hidden)]
 #[inline]
 pub fn software_fma_f64(a: f64, b: f64, c: f64) -> f64 {
@@ -48,7 +49,7 @@ pub fn software_fma_f64(a: f64, b: f64, c: f64) -> f64 {
     const HIGH: f64 = f64::from_bits((1023 + 450) << 52);
     // The product is then a multiple of 2^-1004. A NaN fails the comparisons.
     let tame = |x: f64| (x.abs() >= LOW) & (x.abs() < HIGH);
-    if !(tame(a) & tame(b) & (c.abs() < HIGH)) {
+    if cfg!(soft_f64) || !(tame(a) & tame(b) & (c.abs() < HIGH)) {
         return integer_fma(a, b, c);
     }
     let (ph, pl) = two_product(a, b);
@@ -92,8 +93,9 @@ fn two_product(a: f64, b: f64) -> (f64, f64) {
 }
 
 /// `a b + c` in integers: 53 x 53-bit product, alignment with a sticky bit, one rounding.
-#[cold]
-fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
+#[doc(hidden)]
+#[cfg_attr(not(soft_f64), cold)]
+pub fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
     const SIGN: u64 = 1 << 63;
     if !(a.is_finite() && b.is_finite()) || a == 0.0 || b == 0.0 {
         // A product with a zero, an infinity or a NaN is exact, so two operations round once.
@@ -153,36 +155,37 @@ fn decompose(x: f64) -> (u64, i32) {
     }
 }
 
-/// `x >> by`, the last bit set if any bit was lost.
+/// `x >> by`, the last bit set if any bit was lost, for `x < 2^127`.
 #[inline]
 fn shift_right_sticky(x: u128, by: u32) -> u128 {
-    if by >= 128 {
-        return u128::from(x != 0);
-    }
-    let kept = x >> by;
-    kept | u128::from(kept << by != x)
+    let by = if by < 127 { by } else { 127 };
+    (x >> by) | u128::from(x.trailing_zeros() < by)
 }
 
 /// The bits of `m 2^e`, `0 < m < 2^127`, rounded to nearest even.
+///
+/// Only one shift has 128 bits: they are dear on small machines.
 #[inline]
 fn round(m: u128, e: i32) -> u64 {
     const INFINITY: u64 = 0x7ff << 52;
-    let top = 127 - m.leading_zeros() as i32;
-    if e + top > 1023 {
+    const HALF: u64 = 1 << 63;
+    let zeros = m.leading_zeros();
+    let top = e + 127 - zeros as i32;
+    if top > 1023 {
         return INFINITY;
     }
+    // The upper 64 bits, the highest one set, and below them a sticky one: at least 11 bits are dropped.
+    let shifted = m << zeros;
+    let bits = (shifted >> 64) as u64 | u64::from(shifted as u64 != 0);
     // Exponent of the last kept bit: 53 bits, fewer at the subnormal end.
-    let last = if e + top - 52 > -1074 { e + top - 52 } else { -1074 };
-    let drop = last - e;
-    let significand = if drop <= 0 {
-        (m << drop.unsigned_abs()) as u64
-    } else if drop > 127 {
-        0 // below half of the smallest subnormal: m < 2^127
+    let last = if top - 52 > -1074 { top - 52 } else { -1074 };
+    let drop = (last - (top - 63)).unsigned_abs();
+    let significand = if drop > 64 {
+        0 // below half of the smallest subnormal
     } else {
-        let kept = (m >> drop) as u64;
-        let rest = m & ((1 << drop) - 1);
-        let half = 1 << (drop - 1);
-        kept + u64::from(rest > half || (rest == half && kept & 1 == 1))
+        let kept = bits.checked_shr(drop).unwrap_or(0);
+        let rest = bits << (64 - drop);
+        kept + u64::from(rest > HALF || (rest == HALF && kept & 1 == 1))
     };
     // The implicit bit of `significand` carries into the exponent field; so does a significand rounded up to 2^53.
     (((last + 1074) as u64) << 52) + significand

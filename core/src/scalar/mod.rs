@@ -9,7 +9,7 @@ mod float;
 mod fma;
 
 pub use dual::Dual;
-pub use fma::{fma_f32, fma_f64, software_fma_f32, software_fma_f64};
+pub use fma::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
 
 use core::fmt::Debug;
 use core::num::NonZeroU64;

@@ -1,8 +1,8 @@
 //! One fused multiply-add in hardware, where the compile target promises the instruction.
 //!
 //! Elsewhere the name stands for the software version of `scalar::fma`: same bits, slower.
-//! The RISC-V features `f` and `d` become visible to `cfg` on stable compilers only once they are stabilised; until
-//! then RISC-V takes the software version there.
+//! Stable compilers hide the floating-point features of RISC-V and of Arm's M profile from `cfg`: `build.rs` tells them
+//! from the name of the target.
 
 /// `a b + c`, rounded once.
 #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"))]
@@ -73,7 +73,7 @@ pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
 }
 
 /// `a b + c`, rounded once.
-#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = "f"))]
+#[cfg(hardware_fma = "riscv-f")]
 #[inline(always)]
 pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
     let result: f32;
@@ -94,7 +94,7 @@ pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// `a b + c`, rounded once.
-#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = "d"))]
+#[cfg(hardware_fma = "riscv-d")]
 #[inline(always)]
 pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
     let result: f64;
@@ -114,16 +114,48 @@ pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
     result
 }
 
+/// `a b + c`, rounded once.
+///
+/// One multiplication at a time: the operands go through general registers, as stable compilers accept no operand in a
+/// register of this unit. The hot loops are in `vfpv4.rs`.
+#[cfg(hardware_fma = "vfpv4")]
+#[inline(always)]
+pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
+    let result: u32;
+    // SAFETY: the target has a unit with `vfma.f32` (the `cfg` above). The code reads three general registers, writes
+    // one and the three registers of the unit that it declares, and touches neither memory, stack nor the flags of the
+    // core.
+    unsafe {
+        core::arch::asm!(
+            "vmov s0, {a}",
+            "vmov s1, {b}",
+            "vmov s2, {c}",
+            "vfma.f32 s2, s0, s1",
+            "vmov {result}, s2",
+            a = in(reg) a.to_bits(),
+            b = in(reg) b.to_bits(),
+            c = in(reg) c.to_bits(),
+            result = lateout(reg) result,
+            out("s0") _,
+            out("s1") _,
+            out("s2") _,
+            options(pure, nomem, nostack)
+        );
+    }
+    f32::from_bits(result)
+}
+
 #[cfg(not(any(
     all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"),
     all(target_arch = "aarch64", target_feature = "neon"),
-    all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = "f")
+    hardware_fma = "riscv-f",
+    hardware_fma = "vfpv4"
 )))]
 pub(crate) use crate::scalar::software_fma_f32 as fma_f32;
 
 #[cfg(not(any(
     all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"),
     all(target_arch = "aarch64", target_feature = "neon"),
-    all(any(target_arch = "riscv32", target_arch = "riscv64"), target_feature = "d")
+    hardware_fma = "riscv-d"
 )))]
 pub(crate) use crate::scalar::software_fma_f64 as fma_f64;

@@ -12,6 +12,8 @@ pub(crate) mod fma;
 mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod tile;
+#[cfg(hardware_fma = "vfpv4")]
+mod vfpv4;
 
 #[cfg(all(target_arch = "x86", not(target_feature = "sse2")))]
 compile_error!(
@@ -22,6 +24,8 @@ compile_error!(
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(hardware_fma = "vfpv4")]
+pub use vfpv4::Vfpv4;
 
 use crate::kernel::{Backend, Definition, Region};
 use crate::matrix::{MatMut, MatRef};
@@ -42,6 +46,9 @@ pub enum Level {
     /// x86-64 AVX-512F.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// The floating-point unit of Cortex-M4F and later.
+    #[cfg(hardware_fma = "vfpv4")]
+    Vfpv4(Vfpv4),
 }
 
 impl Level {
@@ -60,6 +67,10 @@ impl Level {
             if let Some(token) = Avx2::compiled() {
                 return Self::Avx2(token);
             }
+        }
+        #[cfg(hardware_fma = "vfpv4")]
+        if let Some(token) = Vfpv4::compiled() {
+            return Self::Vfpv4(token);
         }
         Self::Scalar
     }
@@ -81,6 +92,8 @@ impl Level {
             Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Avx512::detect().map(Self::Avx512),
+            #[cfg(hardware_fma = "vfpv4")]
+            Vfpv4::compiled().map(Self::Vfpv4),
         ];
         levels.into_iter().flatten()
     }
@@ -92,6 +105,8 @@ impl Level {
         "avx2",
         #[cfg(target_arch = "x86_64")]
         "avx512",
+        #[cfg(hardware_fma = "vfpv4")]
+        "vfpv4",
     ];
 
     /// Name as `AGOP_LEVEL` and the benchmarks spell it.
@@ -102,6 +117,8 @@ impl Level {
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
+            #[cfg(hardware_fma = "vfpv4")]
+            Self::Vfpv4(_) => "vfpv4",
         }
     }
 }
@@ -147,6 +164,8 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(Accumulate { c, a, b, region }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(Accumulate { c, a, b, region }),
+                    #[cfg(hardware_fma = "vfpv4")]
+                    Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region),
                 }
             }
 
@@ -157,6 +176,8 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(Axpy { a, x, y }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(Axpy { a, x, y }),
+                    #[cfg(hardware_fma = "vfpv4")]
+                    Level::Vfpv4(token) => vfpv4::Loops::axpy(token, a, x, y),
                 }
             }
 
@@ -167,6 +188,9 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(Dot { a, b }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(Dot { a, b }),
+                    // The sum is in f64, for which the unit has no instruction.
+                    #[cfg(hardware_fma = "vfpv4")]
+                    Level::Vfpv4(_) => Definition.dot(a, b),
                 }
             }
         }
@@ -196,6 +220,8 @@ impl<T: Real> Backend<T> for Level {
             Self::Avx2(token) => token.run(Plain(f)),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(token) => token.run(Plain(f)),
+            #[cfg(hardware_fma = "vfpv4")]
+            Self::Vfpv4(_) => f(),
         }
     }
 }

@@ -1,0 +1,123 @@
+//! Instructions per multiply-accumulate of each product, on the definition and on the unit's kernels.
+//!
+//! The emulator is run with one instruction a nanosecond; the counter of a Cortex-M4F on MPS2 runs at 25 MHz, so one tick
+//! is 40 instructions. Each product is repeated until that does not matter.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    eprintln!("this program counts the instructions of a microcontroller");
+}
+
+#[cfg(target_os = "none")]
+mod bare {
+    use agop_core::kernel::{accumulate, accumulate_outer, product};
+    use agop_core::matrix::{MatMut, MatRef};
+    use agop_core::simd::Level;
+    use core::hint::black_box;
+    use cortex_m::peripheral::SYST;
+    use cortex_m::peripheral::syst::SystClkSource;
+    use firmware::Print;
+    use firmware::board::{Console, exit};
+
+    const LARGEST: usize = 64;
+    const REPEATS: u64 = 64;
+    const INSTRUCTIONS_PER_TICK: u64 = 40;
+
+    struct Memory {
+        weights: [f32; LARGEST * LARGEST],
+        batch: [f32; 8 * LARGEST],
+        other: [f32; 8 * LARGEST],
+        square: [f32; LARGEST * LARGEST],
+    }
+
+    /// Instructions of one call, in hundredths per multiply-accumulate.
+    fn measure(timer: &mut SYST, terms: usize, mut f: impl FnMut()) -> u64 {
+        let before = SYST::get_current();
+        timer.clear_current();
+        let _ = black_box(before);
+        let start = SYST::get_current();
+        for _ in 0..REPEATS {
+            f();
+        }
+        let ticks = u64::from(start.wrapping_sub(SYST::get_current()) & 0x00ff_ffff);
+        ticks * INSTRUCTIONS_PER_TICK * 100 / (REPEATS * terms as u64)
+    }
+
+    fn row(name: &str, n: usize, rows: usize, values: [u64; 2]) {
+        let mut out = Console;
+        out.text(name);
+        out.text("  width ");
+        out.whole(n as u64);
+        out.text("  rows ");
+        out.whole(rows as u64);
+        for (level, value) in Level::available().zip(values) {
+            out.text("  ");
+            out.text(level.name());
+            out.text(" ");
+            out.whole(value / 100);
+            out.text(".");
+            out.whole(value / 10 % 10);
+            out.whole(value % 10);
+        }
+        out.text("\n");
+    }
+
+    #[cortex_m_rt::entry]
+    fn main() -> ! {
+        static mut MEMORY: Memory = Memory {
+            weights: [0.25; LARGEST * LARGEST],
+            batch: [0.5; 8 * LARGEST],
+            other: [0.125; 8 * LARGEST],
+            square: [0.0; LARGEST * LARGEST],
+        };
+        let Some(core) = cortex_m::Peripherals::take() else { exit(false) };
+        let mut timer = core.SYST;
+        timer.set_clock_source(SystClkSource::Core);
+        timer.set_reload(0x00ff_ffff);
+        timer.clear_current();
+        timer.enable_counter();
+        let mut passed = true;
+        for n in [32, 37, 64] {
+            for m in [1, 8] {
+                let Memory { weights, batch, other, square } = &mut *MEMORY;
+                let mut all = [[0; 2]; 4];
+                for (at, level) in Level::available().enumerate().take(2) {
+                    let w = &weights[..n * n];
+                    let x = &batch[..m * n];
+                    let out = &mut other[..m * n];
+                    all[0][at] = measure(&mut timer, m * n * n, || {
+                        let (Ok(w), Ok(x)) = (MatRef::new(w, n, n), MatRef::new(x, m, n)) else { return };
+                        let Ok(out) = MatMut::new(out, m, n) else { return };
+                        passed &= product(level, out, black_box(x), w.t()).is_ok();
+                    });
+                    all[1][at] = measure(&mut timer, m * n * n, || {
+                        let (Ok(w), Ok(x)) = (MatRef::new(w, n, n), MatRef::new(x, m, n)) else { return };
+                        let Ok(out) = MatMut::new(out, m, n) else { return };
+                        passed &= product(level, out, black_box(x), w).is_ok();
+                    });
+                    let square = &mut square[..n * n];
+                    all[2][at] = measure(&mut timer, m * n * n, || {
+                        let (Ok(d), Ok(x)) = (MatRef::new(out, m, n), MatRef::new(x, m, n)) else { return };
+                        let Ok(square) = MatMut::new(square, n, n) else { return };
+                        passed &= accumulate(level, square, black_box(d).t(), x).is_ok();
+                    });
+                    all[3][at] = measure(&mut timer, m * n * (n + 1) / 2, || {
+                        let Ok(x) = MatRef::new(x, m, n) else { return };
+                        let Ok(square) = MatMut::new(square, n, n) else { return };
+                        passed &= accumulate_outer(level, square, black_box(x)).is_ok();
+                    });
+                }
+                for (name, values) in ["x W^T", "d W  ", "d^T x", "x^T x"].into_iter().zip(all) {
+                    row(name, n, m, values);
+                }
+            }
+        }
+        exit(passed)
+    }
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+}
