@@ -28,6 +28,7 @@ impl Avx2 {
 }
 
 #[target_feature(enable = "avx2,fma")]
+#[inline(never)] // its large frame stays its own: see `tile::accumulate`
 fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
     kernel.run(set)
 }

@@ -32,6 +32,7 @@ impl Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)] // its large frame stays its own: see `tile::accumulate`
 fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
     kernel.run(set)
 }

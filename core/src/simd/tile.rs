@@ -50,6 +50,10 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     b: MatRef<'_, T>,
     region: Region,
 ) {
+    // First of all, and shown to the optimiser as used: the frame must stand before any early return. A compiler that
+    // moves the prologue behind one probes a frame of this size in a loop that overwrites r11, whatever that held.
+    let mut buffer = [const { MaybeUninit::<S::Vector>::uninit() }; 2 * DEPTH];
+    let packed = core::hint::black_box(buffer.as_mut_ptr()).cast::<T>();
     let (rows, columns) = c.shape();
     let inner = a.columns();
     let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns;
@@ -57,8 +61,6 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         return;
     }
     let panel = 2 * S::WIDTH;
-    let mut buffer = [const { MaybeUninit::<S::Vector>::uninit() }; 2 * DEPTH];
-    let packed = buffer.as_mut_ptr().cast::<T>();
     let (a, b) = (strided(a), strided(b));
     let to = c.as_mut_slice().as_mut_ptr();
     let mut p = 0;
