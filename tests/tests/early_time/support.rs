@@ -1,26 +1,33 @@
-//! What the early-time tests share: passes over any scalar, and truncated power series as a scalar.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic, and need not use everything"
-)]
+//! What the early-time tests share: passes over any scalar, fixtures, data, predictions.
 
-use agop_core::activation::Activation;
+use agop_core::activation::{Activation, AnyActivation};
+use agop_core::correlation::{Route, Traces, traces};
+use agop_core::early_time::quadratic::{self, Readout, WordTraces, statistics, statistics_workspace};
+use agop_core::early_time::{
+    Derivatives, Directional, Path, differentiate, differentiate_workspace, expand, rate, rate_workspace,
+};
 use agop_core::feature;
-use agop_core::kernel::{Backend, accumulate};
-use agop_core::loss::{Loss, MeanSquared};
+use agop_core::kernel::{Backend, Definition, accumulate};
+use agop_core::loss::{AnyLoss, Loss, MeanSquared};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{
     Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, weights,
 };
 use agop_core::reduce::{SampleTree, buffers};
-use agop_core::scalar::{Ordered, Scalar};
+use agop_core::scalar::{Dual, Scalar};
+use agop_core::simd::Level;
+use agop_tests::{PrimeField, SplitMix64};
+use nalgebra::DMatrix;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 use serde_json::Value;
-use std::num::NonZeroU64;
-use std::ops::{Add, Mul, Neg, Sub};
+
+pub type Exact = PrimeField;
+
+/// Failing seeds are kept, and run first, in `proptest-regressions/early_time_NAME.txt` of this package.
+pub fn persistence(name: &str) -> Option<Box<dyn FailurePersistence>> {
+    let path = format!("proptest-regressions/early_time_{name}.txt");
+    Some(Box::new(FileFailurePersistence::Direct(Box::leak(path.into_boxed_str()))))
+}
 
 /// A network without biases and its data, over any scalar.
 #[derive(Clone, Debug)]
@@ -129,86 +136,6 @@ pub fn layer_inputs<T: Scalar, A: Activation<T>>(
     x
 }
 
-/// A power series `c_0 + c_1 t + ...` cut off at `t^N`: running an algorithm on it expands it exactly around t = 0+.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series<T, const N: usize>(pub [T; N]);
-
-impl<T: Scalar, const N: usize> Series<T, N> {
-    pub fn constant(x: T) -> Self {
-        Self::monomial(x, 0)
-    }
-    /// `x t^power`.
-    pub fn monomial(x: T, power: usize) -> Self {
-        Self(std::array::from_fn(|i| if i == power { x.clone() } else { T::zero() }))
-    }
-    /// `integral from 0 to t`.
-    pub fn integral(&self) -> Self {
-        Self(std::array::from_fn(|i| match NonZeroU64::new(i as u64) {
-            Some(power) => self.0[i - 1].clone().divide_by(power),
-            None => T::zero(),
-        }))
-    }
-}
-
-impl<T: Scalar, const N: usize> Add for Series<T, N> {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i].clone() + other.0[i].clone()))
-    }
-}
-
-impl<T: Scalar, const N: usize> Sub for Series<T, N> {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i].clone() - other.0[i].clone()))
-    }
-}
-
-impl<T: Scalar, const N: usize> Neg for Series<T, N> {
-    type Output = Self;
-    fn neg(self) -> Self {
-        Self(self.0.map(|x| -x))
-    }
-}
-
-impl<T: Scalar, const N: usize> Mul for Series<T, N> {
-    type Output = Self;
-    fn mul(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| {
-            (0..=i).fold(T::zero(), |sum, j| T::fma(&self.0[j], &other.0[i - j], sum))
-        }))
-    }
-}
-
-impl<T: Scalar<Wide = T>, const N: usize> Scalar for Series<T, N> {
-    type Wide = Self;
-    fn zero() -> Self {
-        Self::constant(T::zero())
-    }
-    fn one() -> Self {
-        Self::constant(T::one())
-    }
-    fn from_integer(n: i64) -> Self {
-        Self::constant(T::from_integer(n))
-    }
-    fn fma(a: &Self, b: &Self, c: Self) -> Self {
-        a.clone() * b.clone() + c
-    }
-    fn divide_by(self, n: NonZeroU64) -> Self {
-        Self(self.0.map(|x| x.divide_by(n)))
-    }
-    fn widen(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// The sign for small t > 0.
-impl<T: Ordered + Scalar<Wide = T>, const N: usize> Ordered for Series<T, N> {
-    fn is_positive(&self) -> bool {
-        self.0.iter().find(|x| **x != T::zero()).is_some_and(T::is_positive)
-    }
-}
-
 pub fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(items) => items.iter().flat_map(numbers).collect(),
@@ -250,8 +177,128 @@ impl<T, A> Problem<T, A> {
     }
 }
 
-/// Failing seeds are kept beside the tests, `tests/early_time_NAME.regressions`.
-pub fn persistence(name: &str) -> Option<Box<dyn proptest::test_runner::FailurePersistence>> {
-    let path = format!("tests/early_time_{name}.regressions");
-    Some(Box::new(proptest::test_runner::FileFailurePersistence::Direct(Box::leak(path.into_boxed_str()))))
+/// Widths, samples: up to three hidden layers, everything small enough for exact numbers.
+pub fn draw_shape(
+    rng: &mut SplitMix64,
+    depth: i64,
+    width: i64,
+    outputs: i64,
+    samples: i64,
+) -> (Vec<usize>, usize) {
+    let mut draw = |most| rng.between(1, most) as usize;
+    let mut widths: Vec<usize> = (0..draw(depth) + 1).map(|_| draw(width)).collect();
+    widths.push(draw(outputs));
+    (widths, draw(samples))
+}
+
+/// Gradient and features with their derivatives along the negative gradient of the mean squared error.
+pub fn derivatives<T: Scalar, A, B>(
+    problem: &Problem<T, A>,
+    backend: B,
+    rows: usize,
+) -> (Vec<Dual<T>>, Vec<Dual<T>>)
+where
+    A: Activation<T> + Activation<Dual<T>>,
+    B: Backend<Dual<T>>,
+{
+    derivatives_of(problem, MeanSquared, backend, rows)
+}
+
+pub fn derivatives_of<T: Scalar, A, B>(
+    problem: &Problem<T, A>,
+    loss: impl Loss<Dual<T>>,
+    backend: B,
+    rows: usize,
+) -> (Vec<Dual<T>>, Vec<Dual<T>>)
+where
+    A: Activation<T> + Activation<Dual<T>>,
+    B: Backend<Dual<T>>,
+{
+    let size = differentiate_workspace(&problem.widths, false, problem.samples, rows);
+    let mut work = vec![Dual::<T>::zero(); size];
+    let network = problem.network();
+    let Derivatives { gradient, features } =
+        differentiate(backend, &network, loss, problem.inputs(), problem.targets(), &mut work).unwrap();
+    (gradient.to_vec(), features.to_vec())
+}
+
+/// The traces of the centred pair of one layer to first order.
+pub fn expansion<T: Scalar<Wide = T>>(
+    shape: Shape<'_>,
+    (gradient, features): &(Vec<Dual<T>>, Vec<Dual<T>>),
+    layer: usize,
+    path: Path,
+) -> Traces<Dual<T>> {
+    let (g, f) = Derivatives { gradient, features }.layer(shape, layer).unwrap();
+    let mut work = vec![Dual::zero(); rate_workspace(g.rows(), g.columns())];
+    expand(Definition, g, f, path, &mut work).unwrap()
+}
+
+/// The traces of one layer's pair by the given route.
+pub fn pair<T: Scalar<Wide = T>>(w: MatRef<'_, T>, k: MatRef<'_, T>, route: Route) -> Traces<T> {
+    let mut work = vec![T::zero(); route.workspace(w.rows(), w.columns())];
+    traces(Definition, w, k, route, &mut work).unwrap()
+}
+
+/// A network with Gaussian weights of variance 1/fan_in on Gaussian data.
+pub fn random_network(
+    rng: &mut SplitMix64,
+    widths: &[usize],
+    activation: AnyActivation,
+    samples: usize,
+) -> Problem<f64, AnyActivation> {
+    let mut problem = Problem::new(widths, activation, samples, |n| rng.normals(n));
+    let spans: Vec<_> = problem.shape().spans().collect();
+    for span in spans {
+        for w in &mut problem.parameters[span.range()] {
+            *w /= (span.inputs as f64).sqrt();
+        }
+    }
+    problem
+}
+
+/// Limit and slope of one layer; `None` where they are undefined.
+pub fn float_rate(
+    problem: &Problem<f64, AnyActivation>,
+    loss: AnyLoss,
+    layer: usize,
+    path: Path,
+) -> Option<(f64, f64)> {
+    let level = Directional(Level::detect());
+    let (gradient, features) = derivatives_of(problem, loss, level, 64);
+    let (g, f) =
+        Derivatives { gradient: &gradient, features: &features }.layer(problem.shape(), layer).unwrap();
+    let mut work = vec![Dual::zero(); rate_workspace(g.rows(), g.columns())];
+    let rate = rate(level, g, f, path, &mut work).unwrap().ok()?;
+    Some((rate.limit, rate.slope))
+}
+
+/// The nine traces of words over the field.
+pub fn words(p: &[Exact], b: &[Exact], d: usize) -> WordTraces<Exact> {
+    let mut work = vec![Exact::zero(); d * d];
+    WordTraces::new(Definition, matrix(p, d), matrix(b, d), &mut work).unwrap()
+}
+
+/// Each row times its own factor.
+pub fn scale_rows(x: &[Exact], by: &[Exact]) -> Vec<Exact> {
+    x.chunks_exact(x.len() / by.len()).zip(by).flat_map(|(row, y)| row.iter().map(|x| *x * *y)).collect()
+}
+
+pub fn predict(x: &[f64], y: &[f64], readout: Readout<'_, f64>) -> quadratic::Quadratic {
+    let d = x.len() / y.len();
+    let mut work = vec![0.0; statistics_workspace(d)];
+    statistics(Level::detect(), matrix(x, y.len()), y, &mut work).unwrap().expect(readout).unwrap()
+}
+
+/// Inputs N(0, I) and labels from a quadratic teacher plus noise.
+pub fn data(rng: &mut SplitMix64, n: usize, d: usize) -> (Vec<f64>, Vec<f64>) {
+    let x = rng.normals(n * d);
+    let y = x.chunks_exact(d).map(|row| row[0] * row[1 % d] + 0.5 * rng.normal()).collect();
+    (x, y)
+}
+
+/// `X R` with R orthogonal, from the QR decomposition of a random matrix.
+pub fn rotated(rng: &mut SplitMix64, x: &[f64], n: usize, d: usize) -> Vec<f64> {
+    let r = DMatrix::from_vec(d, d, rng.normals(d * d)).qr().q();
+    (DMatrix::from_row_slice(n, d, x) * r).transpose().as_slice().to_vec()
 }
