@@ -71,6 +71,32 @@ fn digits_are_learnt() {
     assert_eq!(answer.code, 0, "{}", answer.output);
 }
 
+/// Integers in one dimension are classes: cross-entropy in mini-batches, a seeded split, every option that training has.
+#[test]
+fn digits_are_learnt_from_class_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |name: &str| folder.path().join(name).display().to_string();
+    let one_hot = agop::dataset::npy::read(fixture("digits-relu/train_y.npy")).unwrap();
+    let values: Vec<f64> = one_hot.values.floats().collect();
+    let class = |row: &[f64]| row.iter().position(|y| *y > 0.5).unwrap() as i64;
+    let classes: Vec<i64> = values.chunks_exact(10).map(class).collect();
+    let classes = agop::dataset::Values::Integers(classes);
+    let bytes = agop::dataset::npy::encode(&[1437], &classes).unwrap();
+    std::fs::write(name("classes.npy"), bytes).unwrap();
+    let data = fixture("digits-relu/train_x.npy");
+    let (labels, out) = (name("classes.npy"), name("run"));
+    let arguments = ["train", "--data", &data, "--labels", &labels, "--out", &out, "--rule", "gd"];
+    let training = ["--loss", "cross-entropy", "--batch", "128", "--momentum", "0.9", "--decay", "0.0001"];
+    let network = ["--hidden", "64,32", "--bias", "--activation", "tanh", "--initializer", "xavier-uniform"];
+    let report = json(&[&arguments[..], &training, &network].concat());
+    let accuracy = report["rules"]["gd"]["test_accuracy"].as_f64().unwrap();
+    println!("gd, cross-entropy: test accuracy {accuracy:.4} on the 287 held out");
+    assert!(accuracy >= 0.95, "{accuracy}");
+    let held_out = accuracy * 287.0;
+    assert!((held_out - held_out.round()).abs() < 1e-9, "a fifth of 1437 samples is 287");
+    assert_eq!(agop(&["verify", &out]).code, 0);
+}
+
 /// A run small enough for software arithmetic, with everything in it that has an order: mini-batches, momentum, biases,
 /// tanh, more than one sample block, the lowest-correlation policy.
 fn small(scalar: &str) -> Config {

@@ -11,7 +11,7 @@ use crate::file;
 use agop_core::digest::CONTRACT_VERSION;
 use agop_core::scalar::Real;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A configuration or manifest longer than this is none.
@@ -128,6 +128,11 @@ impl Stored {
             let (expected, found) = (files.keys().collect(), manifest.files.keys().collect());
             let reason = format!("expected {}, found {}", list(expected), list(found));
             return Err(Error::input(path, "files", reason));
+        }
+        let rules: BTreeSet<RuleName> = config.training.rules.iter().copied().collect();
+        if !rules.iter().eq(manifest.rules.keys()) {
+            let reason = format!("expected those of {CONFIG}, {rules:?}, found {:?}", manifest.rules.keys());
+            return Err(Error::input(path, "rules", reason));
         }
         Ok(Self { directory: directory.to_path_buf(), manifest, config, files })
     }
