@@ -82,7 +82,8 @@ impl AlignmentReversing {
             self.contrast,
         )?;
         let ratio = self.label_ratio;
-        check(ratio >= 1.0 / MOST_CONTRAST && ratio <= 1.0, "label ratio", "between 1e-12 and 1", ratio)?;
+        let fits = (1.0 / MOST_CONTRAST..=1.0).contains(&ratio);
+        check(fits, "label ratio", "between 1e-12 and 1", ratio)?;
         let contrast = exp(self.balance * ln(self.contrast));
         let label = exp(self.balance * ln(ratio)) / contrast;
         let deviation = libm::sqrt(contrast * (d - q) as f64 / q as f64);

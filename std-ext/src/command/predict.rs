@@ -96,9 +96,9 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         _ => predict::<f64>(machine, &files, &settings),
     }?;
     if options.json {
-        write_json(output, &report)?
+        write_json(output, &report)?;
     } else {
-        write(output, &report.table())?
+        write(output, &report.table())?;
     }
     Ok(DONE)
 }

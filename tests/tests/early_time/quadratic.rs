@@ -41,9 +41,12 @@ fn tuples(length: usize, bound: usize) -> impl Iterator<Item = Vec<usize>> {
     })
 }
 
+/// `E a_unit^(2 times)`.
+type Law<'f> = &'f dyn Fn(usize, usize) -> Exact;
+
 /// `E tr(M C_1 .. M C_p)` by multiplying the trace out: every index sum written down, every Gaussian moment by counting
 /// how often each variable occurs. No pairings.
-fn literal_moment(chain: &[&[Exact]], d: usize, k: usize, readout: &dyn Fn(usize, usize) -> Exact) -> Exact {
+fn literal_moment(chain: &[&[Exact]], d: usize, k: usize, readout: Law<'_>) -> Exact {
     let p = chain.len();
     let mut total = Exact::zero();
     for units in tuples(p, k) {
@@ -80,7 +83,7 @@ fn pairings_give_the_moments_of_the_multiplied_out_trace() {
         let gaussian = |_: usize, times: usize| Exact::from_integer(moment(2 * times));
         let sign = |_: usize, _: usize| Exact::one();
         let units = k as u32;
-        let all: [(Readout<'_, Exact>, &dyn Fn(usize, usize) -> Exact); 3] = [
+        let all: [(Readout<'_, Exact>, Law<'_>); 3] = [
             (Readout::Given(&a), &given),
             (Readout::Gaussian { units }, &gaussian),
             (Readout::Sign { units }, &sign),
