@@ -29,12 +29,5 @@ pub fn quadratic(
     let found = all.expect(readout)?;
     let mut workspace = filled("workspace", trial_workspace(d), 0.0)?;
     let observed = all.trials(level, readout, seed, trials, &mut workspace)?;
-    let trials = Trials {
-        count: trials,
-        seed,
-        defined: vec![observed.trials],
-        mean: vec![(observed.trials > 0).then_some(observed.mean)],
-        deviation: vec![(observed.trials > 1).then_some(observed.deviation)],
-    };
-    Ok((found, trials))
+    Ok((found, Trials::new(trials, seed, &[observed])))
 }

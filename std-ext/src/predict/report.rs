@@ -1,6 +1,7 @@
 //! The prediction as a report: JSON and a table.
 
 use agop_core::correlation::Undefined;
+use agop_core::early_time::Spread;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -94,6 +95,19 @@ pub struct Trials {
     pub mean: Vec<Option<f64>>,
     /// Standard deviation of one draw.
     pub deviation: Vec<Option<f64>>,
+}
+
+impl Trials {
+    /// The trials of every hidden layer.
+    pub fn new(count: u32, seed: u64, layers: &[Spread]) -> Self {
+        Self {
+            count,
+            seed,
+            defined: layers.iter().map(Spread::count).collect(),
+            mean: layers.iter().map(Spread::mean).collect(),
+            deviation: layers.iter().map(Spread::deviation).collect(),
+        }
+    }
 }
 
 /// The values that are defined; the reasons of the others are noted under `KEY.LAYER`.

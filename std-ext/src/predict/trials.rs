@@ -8,7 +8,7 @@ use crate::parallel::Accumulator;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::{Powers, Undefined};
-use agop_core::early_time::{limit, limit_workspace};
+use agop_core::early_time::{Spread, limit, limit_workspace};
 use agop_core::feature::of_layer;
 use agop_core::loss::Loss;
 use agop_core::matrix::MatRef;
@@ -91,13 +91,7 @@ pub fn trials(
             }
         }
     }
-    Ok(Trials {
-        count,
-        seed,
-        defined: spreads.iter().map(|spread| spread.count).collect(),
-        mean: spreads.iter().map(|spread| (spread.count > 0).then_some(spread.mean)).collect(),
-        deviation: spreads.iter().map(Spread::deviation).collect(),
-    })
+    Ok(Trials::new(count, seed, &spreads))
 }
 
 /// Replaces the parameters of a model by N(0, 1/fan_in).
@@ -105,25 +99,4 @@ pub(super) fn draw(model: &mut Model<f64, AnyActivation>, seed: u64) -> Result<(
     let (widths, bias) = (model.widths().to_vec(), model.bias());
     let shape = agop_core::network::Shape::new(&widths, bias)?;
     Ok(Initializer::Normal.fill(shape, seed, model.parameters_mut())?)
-}
-
-/// Welford's running mean and sum of squares.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    count: u32,
-    mean: f64,
-    squares: f64,
-}
-
-impl Spread {
-    fn add(&mut self, x: f64) {
-        self.count += 1;
-        let step = x - self.mean;
-        self.mean += step / f64::from(self.count);
-        self.squares += step * (x - self.mean);
-    }
-
-    fn deviation(&self) -> Option<f64> {
-        (self.count > 1).then(|| (self.squares / f64::from(self.count - 1)).sqrt())
-    }
 }

@@ -21,7 +21,12 @@ use proptest::prelude::*;
 fn three_forms(seed: u64, quadratic: bool) {
     fn run<A: Activation<Exact>>(rng: &mut SplitMix64, activation: A) {
         let (widths, samples) = draw_shape(rng, 3, 5, 3, 6);
-        let problem = Problem::new(&widths, activation, samples, |n| random_field(rng, n));
+        let draw = |n: usize| random_field(rng, n);
+        let problem = if samples % 2 == 0 {
+            Problem::new(&widths, activation, samples, draw)
+        } else {
+            Problem::with_bias(&widths, activation, samples, draw)
+        };
         let (gradient, features) = (problem.gradient(Definition), problem.features(Definition));
         let shape = problem.shape();
         let outputs = problem.forward(Definition);
@@ -127,24 +132,34 @@ proptest! {
     }
 
     #[test]
-    fn one_step_expands_into_limit_and_coefficient_exactly(seed in any::<u64>(), quadratic in any::<bool>()) {
+    fn one_step_expands_into_limit_and_coefficient_exactly(
+        seed in any::<u64>(),
+        quadratic in any::<bool>(),
+        bias in any::<bool>(),
+    ) {
         let mut rng = SplitMix64::new(seed);
         let (widths, samples) = draw_shape(&mut rng, 2, 3, 2, 4);
-        if quadratic {
-            step_series(&Problem::new(&widths, Quadratic, samples, |n| random_field(&mut rng, n)));
-        } else {
-            step_series(&Problem::new(&widths, Linear, samples, |n| random_field(&mut rng, n)));
+        let draw = |n: usize| random_field(&mut rng, n);
+        match (quadratic, bias) {
+            (true, _) => step_series(&Problem::new(&widths, Quadratic, samples, draw)),
+            (false, false) => step_series(&Problem::new(&widths, Linear, samples, draw)),
+            (false, true) => step_series(&Problem::with_bias(&widths, Linear, samples, draw)),
         }
     }
 
     #[test]
-    fn gradient_flow_expands_into_limit_and_rate_exactly(seed in any::<u64>(), quadratic in any::<bool>()) {
+    fn gradient_flow_expands_into_limit_and_rate_exactly(
+        seed in any::<u64>(),
+        quadratic in any::<bool>(),
+        bias in any::<bool>(),
+    ) {
         let mut rng = SplitMix64::new(seed);
         let (widths, samples) = draw_shape(&mut rng, 2, 3, 2, 4);
-        if quadratic {
-            flow_series(&Problem::new(&widths, Quadratic, samples, |n| random_field(&mut rng, n)));
-        } else {
-            flow_series(&Problem::new(&widths, Linear, samples, |n| random_field(&mut rng, n)));
+        let draw = |n: usize| random_field(&mut rng, n);
+        match (quadratic, bias) {
+            (true, false) => flow_series(&Problem::new(&widths, Quadratic, samples, draw)),
+            (true, true) => flow_series(&Problem::with_bias(&widths, Quadratic, samples, draw)),
+            (false, _) => flow_series(&Problem::new(&widths, Linear, samples, draw)),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::support::matrix;
 use agop_core::correlation::Undefined;
+use agop_core::early_time::Spread;
 use agop_core::early_time::quadratic::{
-    Observed, Quadratic, Readout, statistics, statistics_workspace, trial_workspace,
+    Quadratic, Readout, statistics, statistics_workspace, trial_workspace,
 };
 use agop_core::early_time::wide::{DualKernel, wide, wide_workspace};
 use agop_core::error::Error;
@@ -13,7 +14,7 @@ use agop_core::simd::Level;
 use agop_core::task::{AlignmentReversing, fill_gaussian};
 
 /// Prediction, and mean and deviation over drawn weights, for signs as the readout.
-fn predict_and_observe(x: &[f64], y: &[f64], units: u32, trials: u32) -> (Quadratic, Observed) {
+fn predict_and_observe(x: &[f64], y: &[f64], units: u32, trials: u32) -> (Quadratic, Spread) {
     let (level, d) = (Level::detect(), x.len() / y.len());
     let mut work = vec![0.0; statistics_workspace(d)];
     let all = statistics(level, matrix(x, y.len()), y, &mut work).unwrap();
@@ -41,14 +42,15 @@ fn the_balance_sweeps_the_correlation_from_aligned_to_reversed() {
         let (x, y) = reversing(AlignmentReversing::new(balance), n, d);
         let (predicted, observed) = predict_and_observe(&x, &y, units, 16);
         let rho = predicted.rho.unwrap();
-        let distance = (rho - observed.mean).abs();
+        let (mean, deviation) = (observed.mean().unwrap(), observed.deviation().unwrap());
+        let distance = (rho - mean).abs();
         println!(
             "balance {balance:.1}: predicted {rho:.4}, measured {:.4} +- {:.4}, leading {:.4}",
-            observed.mean,
-            observed.deviation,
+            mean,
+            deviation,
             predicted.leading_rho.unwrap()
         );
-        assert!(distance <= 0.015, "balance {balance}: {rho} {}", observed.mean);
+        assert!(distance <= 0.015, "balance {balance}: {rho} {mean}");
         assert!(rho < last + 1e-9, "falls with the balance: {rho} after {last}");
         assert!(step > 0 || rho > 0.95, "aligned at 0: {rho}");
         last = rho;
@@ -124,11 +126,9 @@ fn structured_spectra_fall_below_one_as_predicted() {
         let (x, y) = gaussian(n, d, Some(alpha));
         let (predicted, observed) = predict_and_observe(&x, &y, units, 16);
         let rho = predicted.rho.unwrap();
-        println!(
-            "alpha {alpha}: predicted {rho:.4}, measured {:.4} +- {:.4}",
-            observed.mean, observed.deviation
-        );
-        assert!((rho - observed.mean).abs() < 0.015, "{alpha}: {rho} {}", observed.mean);
+        let (mean, deviation) = (observed.mean().unwrap(), observed.deviation().unwrap());
+        println!("alpha {alpha}: predicted {rho:.4}, measured {mean:.4} +- {deviation:.4}");
+        assert!((rho - mean).abs() < 0.015, "{alpha}: {rho} {mean}");
         found.push(rho);
     }
     assert!(found[0] > found[2] && found[2] > found[4], "{found:?}");

@@ -29,10 +29,11 @@ pub fn persistence(name: &str) -> Option<Box<dyn FailurePersistence>> {
     Some(Box::new(FileFailurePersistence::Direct(Box::leak(path.into_boxed_str()))))
 }
 
-/// A network without biases and its data, over any scalar.
+/// A network and its data, over any scalar.
 #[derive(Clone, Debug)]
 pub struct Problem<T, A> {
     pub widths: Vec<usize>,
+    pub bias: bool,
     pub activation: A,
     pub parameters: Vec<T>,
     pub samples: usize,
@@ -53,10 +54,20 @@ impl<T: Scalar, A: Activation<T>> Problem<T, A> {
     ) -> Self {
         let parameters = draw(agop_core::network::parameters(widths, false));
         let (x, y) = (draw(samples * widths[0]), draw(samples * widths[widths.len() - 1]));
-        Self { widths: widths.to_vec(), activation, parameters, samples, x, y }
+        Self { widths: widths.to_vec(), bias: false, activation, parameters, samples, x, y }
+    }
+    /// As [`Problem::new`], with biases.
+    pub fn with_bias(
+        widths: &[usize],
+        activation: A,
+        samples: usize,
+        mut draw: impl FnMut(usize) -> Vec<T>,
+    ) -> Self {
+        let parameters = draw(agop_core::network::parameters(widths, true));
+        Self { bias: true, parameters, ..Self::new(widths, activation, samples, draw) }
     }
     pub fn shape(&self) -> Shape<'_> {
-        Shape::new(&self.widths, false).unwrap()
+        Shape::new(&self.widths, self.bias).unwrap()
     }
     pub fn hidden(&self) -> usize {
         self.widths.len() - 2
@@ -81,7 +92,7 @@ impl<T: Scalar, A: Activation<T>> Problem<T, A> {
         self.gradient_of(backend, MeanSquared)
     }
     pub fn gradient_of(&self, backend: impl Backend<T>, loss: impl Loss<T>) -> Vec<T> {
-        let length = gradient_sum(&self.widths, false);
+        let length = gradient_sum(&self.widths, self.bias);
         let mut storage = vec![T::zero(); length * buffers(self.samples as u64)];
         let mut work = vec![T::zero(); gradient_workspace(&self.widths, 64)];
         let mut sum = SampleTree::new(&mut storage, length, 0).unwrap();
@@ -110,6 +121,7 @@ impl<T: Scalar, A: Activation<T>> Problem<T, A> {
         let all = |values: &[T]| values.iter().map(&into).collect();
         Problem {
             widths: self.widths.clone(),
+            bias: self.bias,
             activation: self.activation,
             parameters: all(&self.parameters),
             samples: self.samples,
@@ -128,7 +140,9 @@ pub fn layer_inputs<T: Scalar, A: Activation<T>>(
     let mut x = problem.x.clone();
     for span in problem.shape().spans().take(layer) {
         let w = weights(&problem.parameters, span).unwrap();
-        let mut z = vec![T::zero(); problem.samples * span.outputs];
+        let bias = &problem.parameters[span.range()][span.weights()..];
+        let bias = if problem.bias { bias.to_vec() } else { vec![T::zero(); span.outputs] };
+        let mut z: Vec<T> = (0..problem.samples).flat_map(|_| bias.clone()).collect();
         let out = MatMut::new(&mut z, problem.samples, span.outputs).unwrap();
         accumulate(backend, out, matrix(&x, problem.samples), w.t()).unwrap();
         x = z.iter().map(|z| problem.activation.value(z)).collect();
@@ -172,8 +186,8 @@ pub fn assert_relative(what: &str, found: f64, expected: f64, tolerance: f64) {
 impl<T, A> Problem<T, A> {
     /// The same problem with another name for its activation.
     pub fn with<C>(self, activation: C) -> Problem<T, C> {
-        let Self { widths, parameters, samples, x, y, .. } = self;
-        Problem { widths, activation, parameters, samples, x, y }
+        let Self { widths, bias, parameters, samples, x, y, .. } = self;
+        Problem { widths, bias, activation, parameters, samples, x, y }
     }
 }
 
@@ -214,7 +228,7 @@ where
     A: Activation<T> + Activation<Dual<T>>,
     B: Backend<Dual<T>>,
 {
-    let size = differentiate_workspace(&problem.widths, false, problem.samples, rows);
+    let size = differentiate_workspace(&problem.widths, problem.bias, problem.samples, rows);
     let mut work = vec![Dual::<T>::zero(); size];
     let network = problem.network();
     let Derivatives { gradient, features } =
@@ -240,14 +254,18 @@ pub fn pair<T: Scalar<Wide = T>>(w: MatRef<'_, T>, k: MatRef<'_, T>, route: Rout
     traces(Definition, w, k, route, &mut work).unwrap()
 }
 
-/// A network with Gaussian weights of variance 1/fan_in on Gaussian data.
+/// A network with Gaussian weights (and, by chance, biases) of variance 1/fan_in on Gaussian data.
 pub fn random_network(
     rng: &mut SplitMix64,
     widths: &[usize],
     activation: AnyActivation,
     samples: usize,
 ) -> Problem<f64, AnyActivation> {
-    let mut problem = Problem::new(widths, activation, samples, |n| rng.normals(n));
+    let mut problem = if rng.between(0, 1) == 1 {
+        Problem::with_bias(widths, activation, samples, |n| rng.normals(n))
+    } else {
+        Problem::new(widths, activation, samples, |n| rng.normals(n))
+    };
     let spans: Vec<_> = problem.shape().spans().collect();
     for span in spans {
         for w in &mut problem.parameters[span.range()] {

@@ -18,6 +18,7 @@ use proptest::prelude::*;
 fn fixture(case: &serde_json::Value) -> Problem<f64, AnyActivation> {
     Problem {
         widths: numbers(&case["shape"]).iter().map(|w| *w as usize).collect(),
+        bias: false,
         activation: AnyActivation::from_name(case["activation"].as_str().unwrap()).unwrap(),
         parameters: numbers(&case["weights"]),
         samples: numbers(&case["samples"])[0] as usize,

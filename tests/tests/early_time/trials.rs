@@ -136,7 +136,15 @@ fn trials_are_reproducible_and_observe_what_they_draw() {
     let observed = all.observe(Level::detect(), matrix(&w, k), &a, &mut work).unwrap().unwrap();
     assert!((found - observed).abs() < 1e-13);
     w.extend(&a);
-    let problem = Problem { widths: vec![d, k, 1], activation: Quadratic, parameters: w, samples: n, x, y };
+    let problem = Problem {
+        widths: vec![d, k, 1],
+        bias: false,
+        activation: Quadratic,
+        parameters: w,
+        samples: n,
+        x,
+        y,
+    };
     let problem = problem.with_residual_of_labels(Definition);
     let (gradient, features) = (problem.gradient(Definition), problem.features(Definition));
     let v = weights(&gradient, problem.shape().layer(0).unwrap()).unwrap();
@@ -147,10 +155,10 @@ fn trials_are_reproducible_and_observe_what_they_draw() {
     let [one, again, other] =
         [9, 9, 10].map(|seed| all.trials(Level::detect(), readout, seed, 20, &mut work).unwrap());
     assert_eq!(one, again);
-    assert_ne!(one.mean, other.mean);
-    assert_eq!(one.trials, 20);
+    assert_ne!(one.mean(), other.mean());
+    assert_eq!(one.count(), 20);
     let single = all.trials(Level::detect(), readout, 9, 1, &mut work).unwrap();
-    assert_eq!((single.trials, single.deviation), (1, 0.0));
+    assert_eq!((single.count(), single.deviation()), (1, None));
 }
 
 #[test]

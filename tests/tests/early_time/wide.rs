@@ -213,6 +213,7 @@ fn distance(kernel: DualKernel, width: usize, seeds: u64) -> f64 {
         let activation = AnyActivation::from_name(kernel.name()).unwrap();
         let problem = Problem {
             widths: widths.clone(),
+            bias: false,
             activation,
             parameters,
             samples: n,
