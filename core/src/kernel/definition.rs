@@ -13,8 +13,9 @@ impl<T: Scalar> Backend<T> for Definition {
     fn accumulate(self, mut c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
         for (i, row) in c.rows_mut().enumerate() {
             let first = if region == Region::Upper { i } else { 0 };
-            for (j, element) in row.iter_mut().enumerate().skip(first) {
-                for (x, y) in a.row(i).zip(b.column(j)) {
+            // The inner index outside: the chains of a row go on side by side, none waits for its own last step.
+            for (p, x) in a.row(i).enumerate() {
+                for (element, y) in row.iter_mut().zip(b.row(p)).skip(first) {
                     *element = T::fma(x, y, element.clone());
                 }
             }
