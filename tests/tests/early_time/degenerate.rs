@@ -2,9 +2,9 @@
 
 use crate::support::{Exact, Problem, derivatives, expansion, float_rate, pair, random_network};
 use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic};
-use agop_core::correlation::{Route, Traces};
+use agop_core::correlation::{Powers, Route, Traces};
 use agop_core::early_time::{
-    Path, differentiate, differentiate_workspace, limit_by_samples, rate, rate_workspace,
+    Path, differentiate, differentiate_workspace, limit, limit_by_samples, rate, rate_workspace,
 };
 use agop_core::error::Error;
 use agop_core::feature::of_layer;
@@ -105,4 +105,8 @@ fn wrong_sizes_and_empty_data_are_typed_errors() {
     assert!(rate(Definition, zero, square, Path::Flow, &mut work).unwrap().is_err());
     assert!(rate(Definition, zero, zero, Path::Flow, &mut work).is_err());
     assert!(limit_by_samples(Definition, empty.0, empty.1, empty.1, &mut [0.0; 9]).is_err());
+    // A matrix without columns may have any number of rows.
+    let tall: MatRef<'_, f64> = MatRef::new(&[], usize::MAX, 0).unwrap();
+    let found = limit(Definition, tall, MatRef::new(&[], 0, 0).unwrap(), Powers::One, &mut []);
+    assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}");
 }
