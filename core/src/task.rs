@@ -1,5 +1,9 @@
 //! Synthetic data whose features are known.
 
+mod alignment_reversing;
+
+pub use alignment_reversing::AlignmentReversing;
+
 use crate::elementary::{exp, ln};
 use crate::error::Error;
 use crate::matrix::MatMut;

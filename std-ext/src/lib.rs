@@ -11,6 +11,7 @@
 //! | [`detect`] | the instruction set to run on |
 //! | [`network`], [`parallel`] | networks that own their numbers; sums over samples on threads |
 //! | [`measure`] | every correlation of every hidden layer, as a report |
+//! | [`predict`] | early-time predictions beside measurements, as a report |
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
 //! | [`content`] | the numbers in a file of any format, and their digest |
 //! | [`memory`] | memory of sizes that come from outside |
@@ -30,6 +31,7 @@ pub mod measure;
 pub mod memory;
 pub mod network;
 pub mod parallel;
+pub mod predict;
 pub mod run;
 
 pub use error::{Error, Result};

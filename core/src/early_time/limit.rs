@@ -8,7 +8,11 @@ use crate::scalar::Real;
 
 /// Values of workspace that [`limit`] needs for a layer of weights (k x d).
 pub const fn limit_workspace(k: usize, d: usize) -> usize {
-    k * d + k * k + correlate_workspace(k, d, Route::cheaper(k, d))
+    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(correlate_workspace(
+        k,
+        d,
+        Route::cheaper(k, d),
+    ))
 }
 
 /// `C-NFC(t -> 0+) = rho(V^T V, V^T K_0 V)` with `V = dW/dt = -grad` at initialisation: as `W(0) - W_0 = 0`, both centred
@@ -27,8 +31,9 @@ pub fn limit<T: Real, B: Backend<f64>>(
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
     let (k, d) = gradient.shape();
-    check_workspace("workspace", limit_workspace(k, d), workspace.len())?;
+    // First the shape: sizes of matrices that exist do not overflow.
     features.check_shape("features", (k, k))?;
+    check_workspace("workspace", limit_workspace(k, d), workspace.len())?;
     let (v, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
     let (f, rest) = rest.split_at_mut_checked(k * k).unwrap_or_default();
     gradient.widen_into(v);

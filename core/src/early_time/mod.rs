@@ -13,6 +13,7 @@ pub mod quadratic;
 mod rate;
 mod samples;
 mod scaling;
+mod spread;
 pub mod wide;
 
 pub use directional::Directional;
@@ -21,3 +22,4 @@ pub use rate::{
     Derivatives, Path, Rate, differentiate, differentiate_workspace, expand, rate, rate_workspace,
 };
 pub use samples::{limit_by_samples, limit_by_samples_workspace};
+pub use spread::Spread;

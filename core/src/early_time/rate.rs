@@ -238,6 +238,26 @@ pub struct Rate {
 /// `2^-53 (k + d)`; where they nearly cancel (alignment close to 1) that is an absolute error.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`]. A zero gradient or zero features leave the
 /// correlation [`Undefined`].
+///
+/// ```
+/// # fn main() -> Result<(), agop_core::error::Error> {
+/// use agop_core::early_time::{Directional, Path, differentiate, differentiate_workspace, rate, rate_workspace};
+/// use agop_core::{activation::Tanh, loss::MeanSquared, matrix::MatRef, scalar::Dual, simd::Level};
+/// use agop_core::network::{Network, Shape};
+/// let (level, widths) = (Directional(Level::detect()), [2, 3, 1]);
+/// let parameters = [0.5, -0.3, 0.8, 0.1, -0.4, 0.9, 1.0, -0.7, 0.2]; // W_0 (3 x 2), W_1 (1 x 3)
+/// let network = Network::new(Shape::new(&widths, false)?, Tanh, &parameters)?;
+/// let inputs = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5];
+/// let (inputs, targets) = (MatRef::new(&inputs, 3, 2)?, MatRef::new(&[1.0, -1.0, 0.5], 3, 1)?);
+/// let mut workspace = [Dual::constant(0.0); differentiate_workspace(&[2, 3, 1], false, 3, 3)];
+/// let found = differentiate(level, &network, MeanSquared, inputs, targets, &mut workspace)?;
+/// let (gradient, features) = found.layer(network.shape(), 0)?;
+/// let mut workspace = [Dual::constant(0.0); rate_workspace(3, 2)];
+/// let rate = rate(level, gradient, features, Path::Flow, &mut workspace)?;
+/// assert!(rate.is_ok_and(|rate| rate.limit > 0.0 && rate.slope.is_finite()));
+/// # Ok(())
+/// # }
+/// ```
 pub fn rate<T: Real, B: Backend<Dual<f64>>>(
     backend: B,
     gradient: MatRef<'_, Dual<T>>,

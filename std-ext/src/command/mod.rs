@@ -6,6 +6,7 @@
 mod digest;
 mod info;
 mod measure;
+mod predict;
 mod train;
 mod verify;
 
@@ -45,6 +46,7 @@ struct Arguments {
 enum Command {
     Train(Box<train::Options>),
     Measure(measure::Options),
+    Predict(Box<predict::Options>),
     Verify(verify::Options),
     Digest(digest::Options),
     Info(info::Options),
@@ -80,6 +82,7 @@ pub fn run(
         Ok(arguments) => match arguments.command {
             Command::Train(options) => train::run(&options, output),
             Command::Measure(options) => measure::run(&options, output),
+            Command::Predict(options) => predict::run(&options, output),
             Command::Verify(options) => verify::run(&options, output),
             Command::Digest(options) => digest::run(&options, output),
             Command::Info(options) => info::run(&options, output),

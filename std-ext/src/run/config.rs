@@ -233,9 +233,7 @@ impl Config {
     /// # Errors
     /// [`Error::Usage`] for an unknown name.
     pub fn loss(&self) -> Result<AnyLoss> {
-        let name = &self.training.loss;
-        let names: Vec<&str> = AnyLoss::ALL.iter().map(|l| l.name()).collect();
-        AnyLoss::ALL.iter().copied().find(|l| l.name() == name).ok_or_else(|| unknown("loss", name, &names))
+        loss(&self.training.loss)
     }
 }
 
@@ -246,6 +244,15 @@ impl Config {
 pub fn activation(name: &str) -> Result<AnyActivation> {
     let names: Vec<&str> = AnyActivation::ALL.iter().map(|a| a.name()).collect();
     AnyActivation::from_name(name).ok_or_else(|| unknown("activation", name, &names))
+}
+
+/// The loss of that name.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name.
+pub fn loss(name: &str) -> Result<AnyLoss> {
+    let names: Vec<&str> = AnyLoss::ALL.iter().map(|l| l.name()).collect();
+    AnyLoss::ALL.iter().copied().find(|l| l.name() == name).ok_or_else(|| unknown("loss", name, &names))
 }
 
 /// The configuration in the bytes of a `config.toml`.

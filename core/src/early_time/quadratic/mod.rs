@@ -10,6 +10,23 @@
 //! power sums of a: a few products of d x d matrices, whatever the width. The mean of the ratio is another number at
 //! small sizes; [`Statistics::trials`] draws it.
 //!
+//! ```
+//! # fn main() -> Result<(), agop_core::error::Error> {
+//! use agop_core::early_time::quadratic::{Readout, statistics, statistics_workspace, trial_workspace};
+//! use agop_core::{matrix::MatRef, simd::Level};
+//! let inputs = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5, 1.0, 1.0];
+//! let labels = [1.0, -0.5, 0.25, 2.0];
+//! let mut workspace = [0.0; statistics_workspace(2)];
+//! let data = statistics(Level::detect(), MatRef::new(&inputs, 4, 2)?, &labels, &mut workspace)?;
+//! let predicted = data.expect(Readout::Sign { units: 100 })?;
+//! let mut workspace = [0.0; trial_workspace(2)];
+//! let drawn = data.trials(Level::detect(), Readout::Sign { units: 100 }, 1, 50, &mut workspace)?;
+//! let close = |mean: f64| predicted.rho.is_ok_and(|rho| (rho - mean).abs() < 0.02);
+//! assert!(drawn.mean().is_some_and(close));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271, for the network and its
 //! high-dimensional limit; the finite sums are derived here.
 
@@ -21,7 +38,7 @@ mod words;
 
 pub use readout::Readout;
 pub use statistics::{Quadratic, Statistics, statistics, statistics_workspace};
-pub use trial::{Observed, trial_workspace};
+pub use trial::trial_workspace;
 pub use wick::Expectation;
 pub use words::WordTraces;
 

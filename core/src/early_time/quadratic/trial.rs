@@ -3,6 +3,7 @@
 use super::statistics::{ROWS, Statistics};
 use super::{Readout, observed_traces};
 use crate::correlation::Undefined;
+use crate::early_time::Spread;
 use crate::early_time::scaling::{cosine, exponent, normalize, take, times_power_of_two};
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend, Region};
@@ -12,17 +13,6 @@ use crate::random::{Purpose, Stream};
 /// Values of workspace that [`Statistics::observe`], [`Statistics::trial`] and [`Statistics::trials`] need.
 pub const fn trial_workspace(d: usize) -> usize {
     d.saturating_mul(d).saturating_mul(4).saturating_add(d.saturating_mul(ROWS))
-}
-
-/// Observed correlations over independent draws of the weights (and of a random readout).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Observed {
-    /// Draws in which the correlation was defined.
-    pub trials: u32,
-    /// Their mean.
-    pub mean: f64,
-    /// Standard deviation of one draw, with `trials - 1` below the sum of squares; 0 for fewer than two.
-    pub deviation: f64,
 }
 
 impl Statistics<'_> {
@@ -86,7 +76,7 @@ impl Statistics<'_> {
         })
     }
 
-    /// Mean and spread over `trials` draws; draw i comes from stream (seed, [`Purpose::Trial`], i).
+    /// The draws in which the correlation was defined, of `trials`; draw i comes from stream (seed, [`Purpose::Trial`], i).
     ///
     /// **Errors** as [`Statistics::trial`].
     pub fn trials<B: Backend<f64>>(
@@ -96,21 +86,13 @@ impl Statistics<'_> {
         seed: u64,
         trials: u32,
         workspace: &mut [f64],
-    ) -> Result<Observed, Error> {
-        let mut found = Observed { trials: 0, mean: 0.0, deviation: 0.0 };
-        let mut squares = 0.0;
+    ) -> Result<Spread, Error> {
+        let mut found = Spread::default();
         for trial in 0..trials {
             let mut stream = Stream::new(seed, Purpose::Trial, trial);
             if let Ok(rho) = self.trial(backend, readout, &mut stream, workspace)? {
-                // Welford's running mean and sum of squares.
-                found.trials += 1;
-                let step = rho - found.mean;
-                found.mean += step / f64::from(found.trials);
-                squares += step * (rho - found.mean);
+                found.add(rho);
             }
-        }
-        if found.trials > 1 {
-            found.deviation = libm::sqrt(squares / f64::from(found.trials - 1));
         }
         Ok(found)
     }

@@ -7,8 +7,24 @@
 //! rho_l = tr(Q S_l Q2 S_l) / sqrt(tr(Q S_l Q S_l) tr(Q2 S_l Q2 S_l))
 //! ```
 //! Weights are N(0, variance / fan_in). For homogeneous activations (linear, ReLU, quadratic) the variance drops out (ReLU
-//! runs with 2, which keeps the diagonal of S); for the others it matters, and 1 is what networks start from here unless told otherwise. Different outputs of a wide
-//! network have independent readouts, so their Jacobians are orthogonal, and each output contributes its own labels.
+//! runs with 2, which keeps the diagonal of S); for the others it matters, and 1 is what networks start from here unless
+//! told otherwise. Different outputs of a wide network have independent readouts, so their Jacobians are orthogonal, and
+//! each output contributes its own labels.
+//!
+//! ```
+//! # fn main() -> Result<(), agop_core::error::Error> {
+//! use agop_core::early_time::wide::{DualKernel, wide, wide_workspace};
+//! use agop_core::{correlation::Undefined, matrix::MatRef, simd::Level};
+//! let inputs = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5, 1.0, 1.0];
+//! let labels = [1.0, -0.5, 0.25, 2.0];
+//! let (inputs, labels) = (MatRef::new(&inputs, 4, 2)?, MatRef::new(&labels, 4, 1)?);
+//! let mut rho = [Err(Undefined::NotComputed); 3];
+//! let mut workspace = [0.0; wide_workspace(4, 2, 1, 3)];
+//! wide(Level::detect(), DualKernel::Relu, 1.0, inputs, labels, &mut rho, &mut workspace)?;
+//! assert!(rho.iter().all(|rho| rho.is_ok_and(|rho| rho > 0.5 && rho <= 1.0)));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271, for the limit; kernels
 //! as in Jacot, Gabriel, Hongler, *Neural tangent kernel*, NeurIPS 2018.

@@ -1,14 +1,6 @@
 //! The wide limit: dual kernels against quadrature, fixtures, linear networks, convergence of width, typed errors.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
 
-mod early_time_support;
-
+use crate::support::{Problem, exact_cases, layer_inputs, matrix, numbers, persistence};
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Undefined;
 use agop_core::early_time::wide::{DualKernel, wide, wide_workspace};
@@ -20,7 +12,6 @@ use agop_core::network::{Shape, jacobian_workspace};
 use agop_core::random::Initializer;
 use agop_core::simd::Level;
 use agop_tests::SplitMix64;
-use early_time_support::{Problem, exact_cases, layer_inputs, matrix, numbers};
 use nalgebra::{ComplexField, DMatrix, RealField};
 use proptest::prelude::*;
 
@@ -138,7 +129,8 @@ fn relu_kernels_at_known_angles() {
 
 #[test]
 fn fixtures_meet_the_oracle() {
-    for (index, case) in exact_cases(include_str!("../fixtures/cases/predictions.json")).iter().enumerate() {
+    for (index, case) in exact_cases(include_str!("../../fixtures/cases/predictions.json")).iter().enumerate()
+    {
         let (x, y) = (numbers(&case["x"]), numbers(&case["y"]));
         let expected = numbers(&case["wide_relu"]);
         let found = all(DualKernel::Relu, matrix(&x, y.len()), matrix(&y, y.len()), expected.len());
@@ -221,6 +213,7 @@ fn distance(kernel: DualKernel, width: usize, seeds: u64) -> f64 {
         let activation = AnyActivation::from_name(kernel.name()).unwrap();
         let problem = Problem {
             widths: widths.clone(),
+            bias: false,
             activation,
             parameters,
             samples: n,
@@ -254,7 +247,7 @@ fn observed_limits_converge_with_the_width() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: early_time_support::persistence("wide"), ..ProptestConfig::with_cases(32) })]
+    #![proptest_config(ProptestConfig { failure_persistence: persistence("wide"), ..ProptestConfig::with_cases(32) })]
 
     /// Why: homogeneous activations pass a scale through, which cancels; labels enter by their Gram matrix alone; inner
     /// products do not see a rotation; the traces do not see the order of samples.

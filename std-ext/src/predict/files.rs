@@ -1,0 +1,371 @@
+//! Predictions for samples, labels and weights in files.
+
+use super::report::{HighDimension, Measured, Neglected, PredictReport, TracesReport, Trials, defined};
+use super::trials::{ResidualOfLabels, draw, trials};
+use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
+use crate::dataset::{npy, read_matrix, read_targets};
+use crate::error::{Error, Result, shape_text};
+use crate::measure::read_model;
+use crate::memory::filled;
+use crate::network::Model;
+use crate::run::config;
+use crate::run::train::Machine;
+use agop_core::activation::AnyActivation;
+use agop_core::early_time::quadratic::Readout;
+use agop_core::early_time::wide::DualKernel;
+use agop_core::loss::AnyLoss;
+use agop_core::matrix::MatRef;
+use agop_core::network::parameters;
+use agop_core::scalar::Real;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What is given of the network.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'p> {
+    /// Widths of the hidden layers; weights are N(0, 1/fan_in).
+    Hidden(&'p [usize]),
+    /// The readout of one hidden layer (`.npy`).
+    Readout(&'p Path),
+    /// All weights (safetensors).
+    Init(&'p Path),
+}
+
+/// Where everything comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct PredictFiles<'p> {
+    /// Inputs, one sample a row (`.npy`).
+    pub data: &'p Path,
+    /// Labels or targets (`.npy`).
+    pub labels: &'p Path,
+    /// The network.
+    pub network: Given<'p>,
+}
+
+/// How to predict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// The model; without, limit for given weights, quadratic for a given readout, wide for given widths.
+    pub model: Option<Predictor>,
+    /// Name of the activation; ReLU without (the quadratic model knows only its own).
+    pub activation: Option<String>,
+    /// The loss of the limit model; mean squared error without.
+    pub loss: Option<AnyLoss>,
+    /// Seed of drawn weights.
+    pub seed: u64,
+    /// Draws beside the prediction; [`TRIALS`] without, where weights are random.
+    pub trials: Option<u32>,
+}
+
+/// Samples in f64, rounded to the scalar first.
+struct Samples {
+    count: usize,
+    dimension: usize,
+    outputs: usize,
+    inputs: Vec<f64>,
+    targets: Vec<f64>,
+}
+
+impl Samples {
+    fn read<T: Real>(files: &PredictFiles<'_>) -> Result<Self> {
+        let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
+        let targets = read_targets::<T>(files.labels, count, 0)?;
+        Ok(Self {
+            count,
+            dimension,
+            outputs: targets.outputs,
+            inputs: wider(&inputs),
+            targets: wider(&targets.values),
+        })
+    }
+
+    fn inputs(&self) -> Result<MatRef<'_, f64>> {
+        Ok(MatRef::new(&self.inputs, self.count, self.dimension)?)
+    }
+
+    fn targets(&self) -> Result<MatRef<'_, f64>> {
+        Ok(MatRef::new(&self.targets, self.count, self.outputs)?)
+    }
+
+    /// The widths of a network on these samples.
+    fn widths(&self, hidden: &[usize]) -> Vec<usize> {
+        [&[self.dimension], hidden, &[self.outputs]].concat()
+    }
+}
+
+fn wider<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|x| x.to_f64()).collect()
+}
+
+/// Reads the files and predicts.
+///
+/// **Arithmetic** inputs, labels and weights are rounded to `T`; everything else is f64.
+///
+/// # Errors
+/// All that reading can say; shapes that do not fit; settings that the model does not know.
+pub fn predict<T: Real>(
+    machine: Machine,
+    files: &PredictFiles<'_>,
+    settings: &Settings,
+) -> Result<PredictReport> {
+    let model = settings.model.unwrap_or(match files.network {
+        Given::Init(_) => Predictor::Limit,
+        Given::Readout(_) => Predictor::Quadratic,
+        Given::Hidden(_) => Predictor::Wide,
+    });
+    if let (Given::Readout(_), Predictor::Limit | Predictor::Wide) = (files.network, model) {
+        return Err(Error::Usage(format!(
+            "--readout belongs to the quadratic model, not to {}",
+            model.name()
+        )));
+    }
+    if model != Predictor::Limit && settings.loss.is_some() {
+        return Err(Error::Usage(format!(
+            "--loss belongs to the limit model: {} has residual = labels",
+            model.name()
+        )));
+    }
+    let samples = Samples::read::<T>(files)?;
+    let mut report = match model {
+        Predictor::Limit => of_limit::<T>(machine, files, settings, &samples),
+        Predictor::Quadratic => of_quadratic::<T>(machine, files, settings, &samples),
+        Predictor::Wide => of_wide::<T>(machine, files, settings, &samples),
+    }?;
+    if let Some(trials) = &report.trials {
+        for (layer, deviation) in trials.deviation.iter().enumerate() {
+            if trials.mean.get(layer).is_none_or(Option::is_none) {
+                report.why.insert(format!("trials.mean.{layer}"), "no draw with a defined value".into());
+            }
+            if deviation.is_none() {
+                report.why.insert(format!("trials.deviation.{layer}"), "fewer than two draws".into());
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// The weights of a file, fitting the samples.
+fn read_init<T: Real>(
+    file: &Path,
+    files: &PredictFiles<'_>,
+    samples: &Samples,
+    activation: AnyActivation,
+) -> Result<Model<f64, AnyActivation>> {
+    let read: Model<T, _> = read_model(file, activation)?;
+    let ends = (read.widths().first().copied(), read.widths().last().copied());
+    if ends.0 != Some(samples.dimension) {
+        let reason =
+            format!("{} columns, the network takes {} inputs", samples.dimension, ends.0.unwrap_or(0));
+        return Err(Error::input(files.data, "shape", reason));
+    }
+    if ends.1 != Some(samples.outputs) {
+        let reason =
+            format!("{} targets a sample, the network has {} outputs", samples.outputs, ends.1.unwrap_or(0));
+        return Err(Error::input(files.labels, "shape", reason));
+    }
+    Ok(Model::new(read.widths().to_vec(), read.bias(), activation, wider(read.parameters()))?)
+}
+
+/// A network with drawn weights.
+fn drawn(widths: Vec<usize>, activation: AnyActivation, seed: u64) -> Result<Model<f64, AnyActivation>> {
+    agop_core::network::Shape::new(&widths, false)?;
+    let values = filled("parameters", parameters(&widths, false), 0.0)?;
+    let mut model = Model::new(widths, false, activation, values)?;
+    draw(&mut model, seed)?;
+    Ok(model)
+}
+
+fn of_limit<T: Real>(
+    machine: Machine,
+    files: &PredictFiles<'_>,
+    settings: &Settings,
+    samples: &Samples,
+) -> Result<PredictReport> {
+    let activation =
+        config::activation(settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name()))?;
+    let loss = settings.loss.unwrap_or(AnyLoss::MeanSquared);
+    let (x, y) = (samples.inputs()?, samples.targets()?);
+    let (mut model, random) = match files.network {
+        Given::Hidden(hidden) => (drawn(samples.widths(hidden), activation, settings.seed)?, true),
+        Given::Init(file) | Given::Readout(file) => {
+            (read_init::<T>(file, files, samples, activation)?, false)
+        }
+    };
+    if !random && settings.trials.is_some_and(|count| count > 0) {
+        return Err(Error::Usage("--trials draws weights, --init gives them: nothing is random".into()));
+    }
+    let found = limit(machine, &model, loss, x, y)?;
+    let mut why = BTreeMap::new();
+    let rho = defined("rho", &found.rho, &mut why);
+    let rate = defined("rate", &found.rate, &mut why);
+    let measured = found.step.map(|step| Measured {
+        step,
+        rho: defined("measured.rho", &found.measured, &mut why),
+        expected: defined("measured.expected", &found.expected, &mut why),
+    });
+    if measured.is_none() {
+        why.insert("measured".into(), "the gradient is zero".into());
+    }
+    let widths = model.widths().to_vec();
+    let count = settings.trials.unwrap_or(TRIALS);
+    let trials = match random && count > 0 {
+        true => Some(trials(machine, &mut model, loss, x, y, settings.seed, count)?),
+        false => None,
+    };
+    Ok(PredictReport {
+        rate: Some(rate),
+        measured,
+        trials,
+        residual: "loss",
+        ..blank::<T>(Predictor::Limit, samples, widths, activation.name(), rho, why)
+    })
+}
+
+fn of_wide<T: Real>(
+    machine: Machine,
+    files: &PredictFiles<'_>,
+    settings: &Settings,
+    samples: &Samples,
+) -> Result<PredictReport> {
+    let name = settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name());
+    let kernel = DualKernel::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = DualKernel::ALL.iter().map(|kernel| kernel.name()).collect();
+        Error::Usage(format!(
+            "activation `{name}`: no dual kernel in closed form (known: {})",
+            known.join(", ")
+        ))
+    })?;
+    let widths = match files.network {
+        Given::Hidden(hidden) => samples.widths(hidden),
+        Given::Init(file) | Given::Readout(file) => {
+            read_init::<T>(file, files, samples, AnyActivation::Relu)?.widths().to_vec()
+        }
+    };
+    let (x, y) = (samples.inputs()?, samples.targets()?);
+    let found = wide(machine.level, kernel, x, y, widths.len() - 2)
+        .map_err(|error| Error::input(files.data, "samples", error.to_string()))?;
+    let mut why = BTreeMap::new();
+    let rho = defined("rho", &found, &mut why);
+    let count = settings.trials.unwrap_or(TRIALS);
+    let trials = match AnyActivation::from_name(kernel.name()) {
+        Some(activation) if count > 0 => {
+            let mut model = drawn(widths.clone(), activation, settings.seed)?;
+            Some(trials(machine, &mut model, ResidualOfLabels, x, y, settings.seed, count)?)
+        }
+        Some(_) => None,
+        None => {
+            why.insert("trials".into(), format!("networks here have no activation `{}`", kernel.name()));
+            None
+        }
+    };
+    Ok(PredictReport { trials, ..blank::<T>(Predictor::Wide, samples, widths, kernel.name(), rho, why) })
+}
+
+fn of_quadratic<T: Real>(
+    machine: Machine,
+    files: &PredictFiles<'_>,
+    settings: &Settings,
+    samples: &Samples,
+) -> Result<PredictReport> {
+    let activation = AnyActivation::Quadratic;
+    if let Some(name) = settings.activation.as_deref().filter(|name| *name != activation.name()) {
+        return Err(Error::Usage(format!("the quadratic model has the quadratic activation, not `{name}`")));
+    }
+    if samples.outputs != 1 {
+        let reason = format!("{} targets a sample, the quadratic model has one output", samples.outputs);
+        return Err(Error::input(files.labels, "shape", reason));
+    }
+    let values;
+    let readout = match files.network {
+        Given::Hidden(&[units]) => {
+            let units = u32::try_from(units).ok().filter(|units| *units > 0).ok_or_else(|| {
+                Error::Usage(format!("--hidden {units}: expected a width from 1 to {}", u32::MAX))
+            })?;
+            Readout::Gaussian { units }
+        }
+        Given::Hidden(hidden) => {
+            let reason = format!("the quadratic model has one hidden layer, --hidden gives {}", hidden.len());
+            return Err(Error::Usage(reason));
+        }
+        Given::Readout(file) => {
+            values = read_readout::<T>(file)?;
+            Readout::Given(&values)
+        }
+        Given::Init(file) => {
+            let model = read_init::<T>(file, files, samples, activation)?;
+            if model.widths().len() != 3 || model.bias() {
+                let reason = "the quadratic model has one hidden layer and no biases";
+                return Err(Error::input(file, "tensors", reason));
+            }
+            values = model.weights(1)?.elements().copied().collect();
+            Readout::Given(&values)
+        }
+    };
+    let widths = samples.widths(&[readout.units()]);
+    let count = settings.trials.unwrap_or(TRIALS);
+    let (x, y) = (samples.inputs()?, &samples.targets);
+    let (found, trials): (_, Trials) = quadratic(machine.level, x, y, readout, settings.seed, count)?;
+    let mut why = BTreeMap::new();
+    let rho = defined("rho", &[found.rho], &mut why);
+    let leading = defined("high_dimension.rho", &[found.leading_rho], &mut why);
+    let mut trace = |key: &str, value: f64| {
+        let finite = value.is_finite().then_some(value);
+        if finite.is_none() {
+            why.insert(format!("traces.{key}"), "beyond the range of f64; rho does not need it".into());
+        }
+        finite
+    };
+    let traces =
+        TracesReport { ff: trace("ff", found.ff), fg: trace("fg", found.fg), gg: trace("gg", found.gg) };
+    let (ff, fg, gg) = found.neglected;
+    Ok(PredictReport {
+        traces: Some(traces),
+        high_dimension: Some(HighDimension {
+            rho: leading.first().copied().flatten(),
+            neglected: Neglected { ff, fg, gg },
+        }),
+        trials: (count > 0).then_some(trials),
+        ..blank::<T>(Predictor::Quadratic, samples, widths, activation.name(), rho, why)
+    })
+}
+
+/// The readout in a file: k entries as (k), (k, 1) or (1, k).
+fn read_readout<T: Real>(file: &Path) -> Result<Vec<f64>> {
+    let array = npy::read(file)?;
+    match array.shape.as_slice() {
+        [_] | [_, 1] | [1, _] => {}
+        shape => {
+            let reason = "expected k entries as (k), (k, 1) or (1, k)";
+            return Err(Error::input(file, format!("shape {}", shape_text(shape)), reason));
+        }
+    }
+    let (_, _, values) = array.matrix::<T>().map_err(|error| error.in_file(file))?;
+    Ok(wider(&values))
+}
+
+/// A report with nothing but its heading and the prediction.
+fn blank<T: Real>(
+    model: Predictor,
+    samples: &Samples,
+    widths: Vec<usize>,
+    activation: &'static str,
+    rho: Vec<Option<f64>>,
+    why: BTreeMap<String, String>,
+) -> PredictReport {
+    PredictReport {
+        schema: "agop.predict/1",
+        model: model.name(),
+        samples: samples.count,
+        widths,
+        scalar: T::NAME,
+        activation,
+        residual: "labels",
+        rho,
+        rate: None,
+        traces: None,
+        high_dimension: None,
+        measured: None,
+        trials: None,
+        why,
+    }
+}

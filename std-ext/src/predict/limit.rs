@@ -1,0 +1,111 @@
+//! The limit and the rate at given weights, and C-NFC after one small step.
+
+use crate::error::Result;
+use crate::memory::filled;
+use crate::network::Model;
+use crate::run::train::Machine;
+use agop_core::activation::AnyActivation;
+use agop_core::correlation::{Powers, Undefined};
+use agop_core::early_time::{
+    self, Directional, Path, differentiate, differentiate_workspace, limit_workspace, rate, rate_workspace,
+};
+use agop_core::feature::of_layer;
+use agop_core::loss::AnyLoss;
+use agop_core::matrix::MatRef;
+use agop_core::network::weights;
+use agop_core::scalar::Dual;
+
+/// Samples that a dual pass takes at a time.
+const ROWS: usize = 64;
+
+/// Part of the weights' length that the measured step moves them.
+const PART: f64 = 1e-6;
+
+/// A number for each hidden layer, or why there is none.
+pub type Layers = Vec<std::result::Result<f64, Undefined>>;
+
+/// Prediction and measurement at given weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// C-NFC as t -> 0+.
+    pub rho: Layers,
+    /// Its change a unit of gradient-flow time.
+    pub rate: Layers,
+    /// Size of the measured gradient step; `None` where the gradient is zero.
+    pub step: Option<f64>,
+    /// `rho + step coefficient`, the coefficient being that of a single step.
+    pub expected: Layers,
+    /// C-NFC after that step.
+    pub measured: Layers,
+}
+
+/// Limit, rate, and C-NFC after one gradient step that moves the weights by a millionth of their length.
+///
+/// **Shapes** inputs (n x d), targets (n x c).
+/// **Arithmetic** in f64; gradient and features run on dual numbers. See [`early_time::rate`].
+///
+/// # Errors
+/// Outputs or gradients that are not finite, and when the memory cannot be had.
+pub fn limit(
+    machine: Machine,
+    model: &Model<f64, AnyActivation>,
+    loss: AnyLoss,
+    inputs: MatRef<'_, f64>,
+    targets: MatRef<'_, f64>,
+) -> Result<Limit> {
+    let (level, shape) = (Directional(machine.level), model.shape()?);
+    let size = differentiate_workspace(model.widths(), model.bias(), inputs.rows(), ROWS);
+    let mut workspace = filled("workspace", size, Dual::constant(0.0))?;
+    let found = differentiate(level, &model.view()?, loss, inputs, targets, &mut workspace)?;
+    let mut all = Limit {
+        rho: Layers::new(),
+        rate: Layers::new(),
+        step: step_size(model.parameters(), found.gradient),
+        expected: Layers::new(),
+        measured: Layers::new(),
+    };
+    let step = all.step.unwrap_or(0.0);
+    for layer in 0..shape.hidden_layers() {
+        let (g, k) = found.layer(shape, layer)?;
+        let mut workspace = filled("workspace", rate_workspace(g.rows(), g.columns()), Dual::constant(0.0))?;
+        let flow = rate(level, g, k, Path::Flow, &mut workspace)?;
+        let single = rate(level, g, k, Path::Step, &mut workspace)?;
+        all.rho.push(flow.map(|found| found.limit));
+        all.rate.push(flow.map(|found| found.slope));
+        all.expected.push(single.map(|found| found.limit + step * found.slope));
+    }
+    all.measured = after_step(machine, model, found.gradient, step, inputs)?;
+    Ok(all)
+}
+
+fn step_size(parameters: &[f64], gradient: &[Dual<f64>]) -> Option<f64> {
+    let length = parameters.iter().fold(0.0, |sum, w| sum + w * w);
+    let slope = gradient.iter().fold(0.0, |sum, g| sum + g.value * g.value);
+    let step = PART * (length / slope).sqrt();
+    (step.is_finite() && step > 0.0).then_some(step)
+}
+
+fn after_step(
+    machine: Machine,
+    model: &Model<f64, AnyActivation>,
+    gradient: &[Dual<f64>],
+    step: f64,
+    inputs: MatRef<'_, f64>,
+) -> Result<Layers> {
+    let shape = model.shape()?;
+    let mut moved = model.clone();
+    for (w, g) in moved.parameters_mut().iter_mut().zip(gradient) {
+        *w -= step * g.value;
+    }
+    let mut memory = model.feature_accumulator(machine.threads, inputs.rows())?;
+    let features = moved.features(machine.level, inputs, &mut memory)?;
+    let way: Vec<f64> = moved.parameters().iter().zip(model.parameters()).map(|(w, w_0)| w - w_0).collect();
+    let one = |layer: usize| {
+        let w = weights(&way, shape.layer(layer)?)?;
+        let mut workspace = filled("workspace", limit_workspace(w.rows(), w.columns()), 0.0)?;
+        let k = of_layer(shape, &features, layer)?;
+        let found = early_time::limit(machine.level, w, k, Powers::One, &mut workspace)?;
+        Ok(found.cosine.map(|found| found.value))
+    };
+    (0..shape.hidden_layers()).map(one).collect()
+}

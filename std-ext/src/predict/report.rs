@@ -1,0 +1,197 @@
+//! The prediction as a report: JSON and a table.
+
+use agop_core::correlation::Undefined;
+use agop_core::early_time::Spread;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The object that `agop predict --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PredictReport {
+    /// `agop.predict/1`.
+    pub schema: &'static str,
+    /// `limit`, `quadratic` or `wide`.
+    pub model: &'static str,
+    /// Number of samples.
+    pub samples: usize,
+    /// Inputs, hidden widths, outputs.
+    pub widths: Vec<usize>,
+    /// Scalar to which inputs, labels and weights were rounded; all else is f64.
+    pub scalar: &'static str,
+    /// Activation of the hidden layers.
+    pub activation: &'static str,
+    /// What the gradient is driven by: `loss` (`n dloss/df` at the given weights) or `labels` (the limit of a vanishing
+    /// readout).
+    pub residual: &'static str,
+    /// The predicted C-NFC at 0+, one entry a hidden layer.
+    pub rho: Vec<Option<f64>>,
+    /// Its change a unit of time under gradient flow; `None` for models that know no weights.
+    pub rate: Option<Vec<Option<f64>>>,
+    /// Expected traces of the quadratic model.
+    pub traces: Option<TracesReport>,
+    /// The same prediction at leading order in high dimension, of the quadratic model.
+    pub high_dimension: Option<HighDimension>,
+    /// C-NFC after one small gradient step, where weights are given.
+    pub measured: Option<Measured>,
+    /// What drawn weights give, where the prediction is for random ones.
+    pub trials: Option<Trials>,
+    /// Why a number is missing, by its key (`rho.0`: of layer 0).
+    pub why: BTreeMap<String, String>,
+}
+
+/// Expected traces, unnormalised: `E tr(MPMP)`, `E tr(MPMBMP)`, `E tr(MBMPMBMP)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TracesReport {
+    /// Of F and F.
+    pub ff: Option<f64>,
+    /// Of F and G.
+    pub fg: Option<f64>,
+    /// Of G and G.
+    pub gg: Option<f64>,
+}
+
+/// The high-dimensional limit of the quadratic model, and the part of each trace that it neglects.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct HighDimension {
+    /// C-NFC from the leading orders.
+    pub rho: Option<f64>,
+    /// `1 - leading / exact` of each trace.
+    pub neglected: Neglected,
+}
+
+/// Parts of the three traces.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Neglected {
+    /// Of ff.
+    pub ff: f64,
+    /// Of fg.
+    pub fg: f64,
+    /// Of gg.
+    pub gg: f64,
+}
+
+/// C-NFC after one full-batch gradient step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// Size of the step: it moves the weights by about a millionth of their length.
+    pub step: f64,
+    /// The measured C-NFC.
+    pub rho: Vec<Option<f64>>,
+    /// What limit and one-step coefficient give for that size.
+    pub expected: Vec<Option<f64>>,
+}
+
+/// The observed limit over independent draws of the weights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Trials {
+    /// Draws.
+    pub count: u32,
+    /// Their seed.
+    pub seed: u64,
+    /// Draws in which the correlation was defined.
+    pub defined: Vec<u32>,
+    /// Mean of the observed limits.
+    pub mean: Vec<Option<f64>>,
+    /// Standard deviation of one draw.
+    pub deviation: Vec<Option<f64>>,
+}
+
+impl Trials {
+    /// The trials of every hidden layer.
+    pub fn new(count: u32, seed: u64, layers: &[Spread]) -> Self {
+        Self {
+            count,
+            seed,
+            defined: layers.iter().map(Spread::count).collect(),
+            mean: layers.iter().map(Spread::mean).collect(),
+            deviation: layers.iter().map(Spread::deviation).collect(),
+        }
+    }
+}
+
+/// The values that are defined; the reasons of the others are noted under `KEY.LAYER`.
+pub(super) fn defined(
+    key: &str,
+    values: &[Result<f64, Undefined>],
+    why: &mut BTreeMap<String, String>,
+) -> Vec<Option<f64>> {
+    let each = values.iter().enumerate().map(|(layer, value)| match value {
+        Ok(value) => Some(*value),
+        Err(reason) => {
+            why.insert(format!("{key}.{layer}"), reason.to_string());
+            None
+        }
+    });
+    each.collect()
+}
+
+impl PredictReport {
+    /// A table for people.
+    pub fn table(&self) -> String {
+        let widths: Vec<String> = self.widths.iter().map(ToString::to_string).collect();
+        let mut out = format!(
+            "{} samples, {} model, {} activation, widths {}, residual = {}, {}\n\n",
+            self.samples,
+            self.model,
+            self.activation,
+            widths.join("-"),
+            if self.residual == "labels" { "labels" } else { "n dloss/df" },
+            self.scalar
+        );
+        let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.6}"));
+        let entry = |all: &[Option<f64>], layer: usize| number(all.get(layer).copied().flatten());
+        let mut heading = format!("{:>5} {:>11}", "layer", "predicted");
+        if self.rate.is_some() {
+            let _ = write!(heading, " {:>13}", "rate");
+        }
+        if self.measured.is_some() {
+            let _ = write!(heading, " {:>11} {:>11}", "at the step", "measured");
+        }
+        if self.trials.is_some() {
+            let _ = write!(heading, " {:>11} {:>11} {:>6}", "mean", "deviation", "draws");
+        }
+        let _ = writeln!(out, "{heading}");
+        for layer in 0..self.rho.len() {
+            let _ = write!(out, "{layer:>5} {:>11}", entry(&self.rho, layer));
+            if let Some(rate) = &self.rate {
+                let rate = rate.get(layer).copied().flatten();
+                let _ = write!(out, " {:>13}", rate.map_or_else(|| "-".to_owned(), |x| format!("{x:.6e}")));
+            }
+            if let Some(measured) = &self.measured {
+                let (expected, found) = (entry(&measured.expected, layer), entry(&measured.rho, layer));
+                let _ = write!(out, " {expected:>11} {found:>11}");
+            }
+            if let Some(trials) = &self.trials {
+                let (mean, deviation) = (entry(&trials.mean, layer), entry(&trials.deviation, layer));
+                let count = trials.defined.get(layer).copied().unwrap_or(0);
+                let _ = write!(out, " {mean:>11} {deviation:>11} {count:>6}");
+            }
+            out.push('\n');
+        }
+        out.push('\n');
+        if let Some(TracesReport { ff, fg, gg }) = self.traces {
+            let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.6e}"));
+            let _ = writeln!(out, "expected traces: ff {}, fg {}, gg {}", number(ff), number(fg), number(gg));
+        }
+        if let Some(HighDimension { rho, neglected: Neglected { ff, fg, gg } }) = self.high_dimension {
+            let _ = writeln!(
+                out,
+                "high-dimensional limit: {}; it neglects {ff:.4} of ff, {fg:.4} of fg, {gg:.4} of gg",
+                number(rho)
+            );
+        }
+        if let Some(measured) = &self.measured {
+            let _ = writeln!(out, "measured after one gradient step of size {:.3e}", measured.step);
+        }
+        for (key, reason) in &self.why {
+            let _ = writeln!(out, "{key}: {reason}");
+        }
+        out.push_str(match self.model {
+            "limit" => "predicted: C-NFC as t -> 0+ at these weights; rate: its change a unit of gradient-flow time.\n",
+            "quadratic" => "predicted: ratio of the expected traces over Gaussian weights, at this size; mean: of drawn ones.\n",
+            _ => "predicted: C-NFC as t -> 0+ at infinite width; mean: of networks drawn at these widths.\n",
+        });
+        out
+    }
+}

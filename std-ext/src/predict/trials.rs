@@ -1,0 +1,102 @@
+//! The limits of networks that are drawn.
+
+use super::report::Trials;
+use crate::error::Result;
+use crate::memory::filled;
+use crate::network::Model;
+use crate::parallel::Accumulator;
+use crate::run::train::Machine;
+use agop_core::activation::AnyActivation;
+use agop_core::correlation::{Powers, Undefined};
+use agop_core::early_time::{Spread, limit, limit_workspace};
+use agop_core::feature::of_layer;
+use agop_core::loss::Loss;
+use agop_core::matrix::MatRef;
+use agop_core::network::weights;
+use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::scalar::Scalar;
+
+/// The loss `-(1/n) sum f . y`, whose gradient sees the labels alone: that of a vanishing readout.
+///
+/// **Arithmetic** `g = -y`; one chain `sum <- fma(-y, f, sum)` over the outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResidualOfLabels;
+
+impl<T: Scalar> Loss<T> for ResidualOfLabels {
+    fn divisor(&self) -> u64 {
+        1
+    }
+    fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T {
+        outputs.iter_mut().zip(target).fold(sum, |sum, (f, y)| {
+            let residual = -y.clone();
+            let sum = T::fma(&residual, f, sum);
+            *f = residual;
+            sum
+        })
+    }
+}
+
+/// The limit of C-NFC of every hidden layer at the weights of a model.
+///
+/// **Shapes** inputs (n x d), targets (n x c); accumulators of the model's shape.
+///
+/// # Errors
+/// Outputs or gradients that are not finite, and when the memory cannot be had.
+pub fn observed(
+    machine: Machine,
+    model: &Model<f64, AnyActivation>,
+    loss: impl Loss<f64> + Sync,
+    inputs: MatRef<'_, f64>,
+    targets: MatRef<'_, f64>,
+    (gradients, features): (&mut Accumulator<f64>, &mut Accumulator<f64>),
+) -> Result<Vec<std::result::Result<f64, Undefined>>> {
+    let shape = model.shape()?;
+    let mut gradient = filled("gradient", shape.parameters(), 0.0)?;
+    model.gradient(machine.level, loss, inputs, targets, gradients, &mut gradient)?;
+    let features = model.features(machine.level, inputs, features)?;
+    let one = |layer: usize| {
+        let v = weights(&gradient, shape.layer(layer)?)?;
+        let mut workspace = filled("workspace", limit_workspace(v.rows(), v.columns()), 0.0)?;
+        let k = of_layer(shape, &features, layer)?;
+        Ok(limit(machine.level, v, k, Powers::One, &mut workspace)?.cosine.map(|found| found.value))
+    };
+    (0..shape.hidden_layers()).map(one).collect()
+}
+
+/// Mean and spread of [`observed`] over networks with weights N(0, 1/fan_in).
+///
+/// **Arithmetic** draw i is [`Initializer::Normal`] of a seed that is the first number of stream (seed,
+/// [`Purpose::Trial`], i).
+///
+/// # Errors
+/// As [`observed`].
+pub fn trials(
+    machine: Machine,
+    model: &mut Model<f64, AnyActivation>,
+    loss: impl Loss<f64> + Sync,
+    inputs: MatRef<'_, f64>,
+    targets: MatRef<'_, f64>,
+    seed: u64,
+    count: u32,
+) -> Result<Trials> {
+    let mut gradients = model.gradient_accumulator(machine.threads, inputs.rows())?;
+    let mut features = model.feature_accumulator(machine.threads, inputs.rows())?;
+    let mut spreads = vec![Spread::default(); model.shape()?.hidden_layers()];
+    for trial in 0..count {
+        draw(model, Stream::new(seed, Purpose::Trial, trial).next_u64())?;
+        let found = observed(machine, model, loss, inputs, targets, (&mut gradients, &mut features))?;
+        for (spread, rho) in spreads.iter_mut().zip(found) {
+            if let Ok(rho) = rho {
+                spread.add(rho);
+            }
+        }
+    }
+    Ok(Trials::new(count, seed, &spreads))
+}
+
+/// Replaces the parameters of a model by N(0, 1/fan_in).
+pub(super) fn draw(model: &mut Model<f64, AnyActivation>, seed: u64) -> Result<()> {
+    let (widths, bias) = (model.widths().to_vec(), model.bias());
+    let shape = agop_core::network::Shape::new(&widths, bias)?;
+    Ok(Initializer::Normal.fill(shape, seed, model.parameters_mut())?)
+}

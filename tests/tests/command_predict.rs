@@ -1,0 +1,264 @@
+//! `agop predict`: each model answers for each hidden layer, beside what is measured; bad usage exits 2 with one line.
+
+use agop_core::early_time::wide::DualKernel;
+use agop_tests::command::{agop, fixture, json};
+use serde_json::Value;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Arguments for the digits: 1437 samples of 64 inputs and 10 targets.
+fn digits(more: &[&str]) -> Vec<String> {
+    let (data, labels) = (fixture("digits-relu/train_x.npy"), fixture("digits-relu/train_y.npy"));
+    ["predict", "--data", &data, "--labels", &labels]
+        .iter()
+        .chain(more)
+        .map(|text| (*text).to_owned())
+        .collect()
+}
+
+fn borrowed(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap_or(f64::NAN)).collect()
+}
+
+fn in_range(values: &[f64], layers: usize) {
+    assert_eq!(values.len(), layers);
+    assert!(values.iter().all(|rho| *rho > 0.0 && *rho <= 1.0), "{values:?}");
+}
+
+/// Writes float64 numbers as `.npy`.
+fn write(folder: &Path, name: &str, rows: usize, values: &[f64]) -> String {
+    let path = folder.join(name);
+    agop::dataset::npy::write(&path, rows, values.len() / rows, values).unwrap();
+    path.display().to_string()
+}
+
+/// One number a digit, for models with one output: the index of the largest target, shifted.
+fn digit_labels(folder: &Path) -> String {
+    let (n, c, y) = agop::dataset::read_matrix::<f64>(fixture("digits-relu/train_y.npy")).unwrap();
+    let label = |row: &[f64]| row.iter().position(|x| *x > 0.0).unwrap() as f64 - 4.5;
+    let labels: Vec<f64> = y.chunks_exact(c).map(label).collect();
+    write(folder, "digit.npy", n, &labels)
+}
+
+fn largest_difference(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |most, x| if x > most { x } else { most })
+}
+
+/// Why: at the weights of a file nothing is random; the limit is that of an independent float64 oracle, and one small
+/// step is where limit and coefficient say, up to the kinks that it crosses.
+#[test]
+fn limits_of_the_digits_equal_the_oracle_and_the_measured_step() {
+    let init = fixture("digits-relu/init.safetensors");
+    let report = json(&borrowed(&digits(&["--init", &init])));
+    assert_eq!((&report["schema"], &report["model"]), (&"agop.predict/1".into(), &"limit".into()));
+    assert_eq!((&report["residual"], &report["samples"]), (&"loss".into(), &1437.into()));
+    assert!(report["traces"].is_null() && report["trials"].is_null() && report["high_dimension"].is_null());
+    let text = std::fs::read_to_string(fixture("digits-relu/expected.json")).unwrap();
+    let oracle: Value = serde_json::from_str(&text).unwrap();
+    let (rho, expected) = (numbers(&report["rho"]), numbers(&oracle["early_time"]));
+    in_range(&rho, 3);
+    let difference = largest_difference(&rho, &expected);
+    println!("limits of the digits: largest difference from the oracle {difference:.1e}");
+    assert!(difference <= 1e-10, "{rho:?} {expected:?}");
+    let rate = numbers(&report["rate"]);
+    assert!(rate.len() == 3 && rate.iter().all(|rate| rate.is_finite() && *rate != 0.0), "{rate:?}");
+    let measured = &report["measured"];
+    assert!(measured["step"].as_f64().unwrap() > 0.0);
+    let difference = largest_difference(&numbers(&measured["rho"]), &numbers(&measured["expected"]));
+    println!("after one step: largest difference {difference:.1e}");
+    assert!(difference < 2e-5, "{measured}");
+    let rounded = json(&borrowed(&digits(&["--init", &init, "--scalar", "f32", "--threads", "1"])));
+    assert_eq!(rounded["rho"], report["rho"], "the fixture holds f32: rounding to it changes nothing");
+    let other = json(&borrowed(&digits(&["--init", &init, "--loss", "cross-entropy"])));
+    assert_ne!(other["rho"], report["rho"]);
+}
+
+/// Why: the networks that are drawn have the widths given and converge to the prediction as these grow; the seed decides
+/// every draw.
+#[test]
+fn the_wide_model_stands_beside_drawn_networks() {
+    let (data, labels) = (fixture("digits-relu/test_x.npy"), fixture("digits-relu/test_y.npy"));
+    let run = |more: &[&str]| json(&[&["predict", "--data", &data, "--labels", &labels][..], more].concat());
+    let report = run(&["--hidden", "16,16,16", "--trials", "6", "--seed", "5"]);
+    assert_eq!((&report["model"], &report["residual"]), (&"wide".into(), &"labels".into()));
+    assert!(report["rate"].is_null() && report["traces"].is_null() && report["measured"].is_null());
+    let rho = numbers(&report["rho"]);
+    in_range(&rho, 3);
+    let trials = &report["trials"];
+    assert_eq!((&trials["count"], &trials["seed"]), (&6.into(), &5.into()));
+    in_range(&numbers(&trials["mean"]), 3);
+    assert!(numbers(&trials["deviation"]).iter().all(|deviation| *deviation > 0.0));
+    assert_eq!(run(&["--hidden", "16,16,16", "--trials", "6", "--seed", "5"]), report);
+    let other = run(&["--hidden", "16,16,16", "--trials", "6", "--seed", "6"]);
+    assert_eq!(other["rho"], report["rho"]);
+    assert_ne!(other["trials"]["mean"], trials["mean"]);
+    // Only the number of layers decides the prediction, however they are given.
+    let init = fixture("digits-relu/init.safetensors");
+    let none = run(&["--init", &init, "--model", "wide", "--trials", "0"]);
+    assert_eq!(none["rho"], report["rho"]);
+    assert!(none["trials"].is_null());
+    assert_eq!(none["widths"], serde_json::json!([64, 128, 128, 128, 10]));
+    let wider = run(&["--hidden", "256,256,256", "--trials", "6"]);
+    let distance =
+        |report: &Value| largest_difference(&numbers(&report["rho"]), &numbers(&report["trials"]["mean"]));
+    println!("distance of the mean {:.3} at width 16, {:.3} at 256", distance(&report), distance(&wider));
+    assert!(distance(&wider) < 0.6 * distance(&report));
+}
+
+/// The training digits, in every layer.
+#[test]
+fn the_wide_model_answers_for_the_training_digits() {
+    let report = json(&borrowed(&digits(&["--hidden", "1,1,1", "--trials", "0"])));
+    in_range(&numbers(&report["rho"]), 3);
+}
+
+/// Every activation with a dual kernel is predicted; where the command knows no network of it, the reason is given.
+#[test]
+fn the_wide_model_knows_every_dual_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = agop_tests::SplitMix64::new(3);
+    let (x, y) =
+        (write(folder.path(), "x", 20, &rng.normals(80)), write(folder.path(), "y", 20, &rng.normals(20)));
+    for kernel in DualKernel::ALL {
+        let arguments =
+            ["predict", "--data", &x, "--labels", &y, "--hidden", "9,9", "--activation", kernel.name()];
+        let report = json(&arguments);
+        in_range(&numbers(&report["rho"]), 2);
+        assert_eq!(report["trials"].is_null(), report["why"]["trials"].is_string(), "{report}");
+    }
+}
+
+/// Why: the expectation over Gaussian weights is exact, and on 64 inputs the mean ratio of draws is near the ratio of means.
+#[test]
+fn the_quadratic_model_stands_beside_its_trials() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = digit_labels(folder.path());
+    let signs: Vec<f64> = (0..256).map(|i| if i % 3 == 0 { -1.0 } else { 1.0 }).collect();
+    let data = fixture("digits-relu/train_x.npy");
+    let mut rhos = Vec::new();
+    for (name, rows) in [("a-column", 256), ("a-row", 1)] {
+        let readout = write(folder.path(), name, rows, &signs);
+        let arguments =
+            ["predict", "--data", &data, "--labels", &labels, "--readout", &readout, "--trials", "40"];
+        let report = json(&arguments);
+        assert_eq!((&report["model"], &report["rate"]), (&"quadratic".into(), &Value::Null));
+        let (rho, trials) = (numbers(&report["rho"]), &report["trials"]);
+        in_range(&rho, 1);
+        let (mean, deviation) = (numbers(&trials["mean"])[0], numbers(&trials["deviation"])[0]);
+        println!("quadratic: {:.4}, drawn {mean:.4} +- {deviation:.4}", rho[0]);
+        assert!((mean - rho[0]).abs() < deviation && deviation < 0.1, "{report}");
+        let trace = |key: &str| report["traces"][key].as_f64().unwrap();
+        let ratio = trace("fg") / (trace("ff").sqrt() * trace("gg").sqrt());
+        assert!((ratio - rho[0]).abs() < 1e-14, "{ratio} {rho:?}");
+        assert!(report["high_dimension"]["neglected"]["gg"].as_f64().unwrap() > 0.0);
+        rhos.push(report["rho"].clone());
+    }
+    assert_eq!(rhos[0], rhos[1], "k entries as a column or a row");
+    // A Gaussian readout in expectation is another prediction.
+    let arguments =
+        ["predict", "--data", &data, "--labels", &labels, "--hidden", "256", "--model", "quadratic"];
+    assert_ne!(json(&arguments)["rho"], rhos[0]);
+    let huge = write(folder.path(), "huge", 1437, &vec![1e100; 1437]);
+    let arguments = ["predict", "--data", &data, "--labels", &huge, "--hidden", "9", "--model", "quadratic"];
+    let report = json(&arguments);
+    assert!(report["traces"]["gg"].is_null() && report["why"]["traces.gg"].is_string(), "{report}");
+    assert!(report["rho"][0].is_number());
+}
+
+/// A null has its reason and never changes the exit code.
+#[test]
+fn zero_labels_leave_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = agop_tests::SplitMix64::new(4);
+    let (x, y) = (write(folder.path(), "x", 9, &rng.normals(27)), write(folder.path(), "y", 9, &[0.0; 9]));
+    for model in ["quadratic", "wide"] {
+        let arguments = ["predict", "--data", &x, "--labels", &y, "--hidden", "5", "--model", model];
+        let report = json(&arguments);
+        assert!(report["rho"][0].is_null() && report["why"]["rho.0"].is_string(), "{report}");
+        assert!(report["why"]["trials.mean.0"].is_string(), "{report}");
+    }
+    // One sample has a correlation of 1 that cannot move.
+    let (x, y) = (write(folder.path(), "x1", 1, &[1.0, 2.0]), write(folder.path(), "y1", 1, &[1.0]));
+    let arguments = ["predict", "--data", &x, "--labels", &y, "--hidden", "5,4", "--model", "limit"];
+    let report = json(&arguments);
+    assert!((numbers(&report["rho"])[0] - 1.0).abs() < 1e-12, "{report}");
+    assert_eq!(report["trials"]["count"], 10);
+}
+
+#[test]
+fn tables_name_the_layers() {
+    let init = fixture("digits-relu/init.safetensors");
+    for more in [&["--init", &init][..], &["--hidden", "16,16,16", "--trials", "2"]] {
+        let answer = agop(&borrowed(&digits(more)));
+        assert_eq!((answer.code, answer.messages.as_str()), (0, ""));
+        for layer in 0..3 {
+            let row = answer.output.lines().find(|line| line.trim_start().starts_with(&format!("{layer} ")));
+            assert!(row.is_some_and(|row| row.contains("0.")), "{}", answer.output);
+        }
+    }
+}
+
+struct Files(TempDir);
+
+impl Files {
+    fn write(&self, name: &str, rows: usize, values: &[f64]) -> String {
+        write(self.0.path(), name, rows, values)
+    }
+}
+
+/// Exit 2, nothing on the output, one line that says what is wrong.
+#[test]
+fn bad_usage_is_one_line_and_exit_2() {
+    let files = Files(tempfile::tempdir().unwrap());
+    let labels = digit_labels(files.0.path());
+    let square = files.write("square.npy", 2, &[1.0; 4]);
+    let zero_row = files.write("zero.npy", 2, &[1.0, 2.0, 0.0, 0.0]);
+    let two = files.write("two.npy", 2, &[1.0, -1.0]);
+    let init = fixture("digits-relu/init.safetensors");
+    let data = fixture("digits-relu/train_x.npy");
+    let one = |more: &[&'static str]| {
+        let start = ["predict", "--data", &data, "--labels", &labels].map(str::to_owned);
+        [&start[..], &more.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()].concat()
+    };
+    let at = |text: &str| [text.to_owned()];
+    let cases: Vec<(Vec<String>, &str)> = vec![
+        (digits(&[]), "--hidden <K,..>|--readout <A.npy>|--init"),
+        (digits(&["--hidden", "4", "--init", &init]), "cannot be used with"),
+        (digits(&["--hidden", "x"]), "invalid value"),
+        (digits(&["--hidden", "4,0"]), "a width is zero"),
+        (digits(&["--hidden", "4", "--model", "narrow"]), "possible values"),
+        (digits(&["--hidden", "4", "--scalar", "f16"]), "f16"),
+        (digits(&["--hidden", "4", "--activation", "tanh"]), "no dual kernel"),
+        (digits(&["--hidden", "4", "--model", "limit", "--activation", "cosine"]), "unknown activation"),
+        (digits(&["--init", &init, "--loss", "hinge"]), "unknown loss"),
+        (digits(&["--init", &init, "--model", "wide", "--loss", "cross-entropy"]), "--loss belongs"),
+        (digits(&["--init", &init, "--trials", "3"]), "nothing is random"),
+        (digits(&["--readout", &two, "--model", "wide"]), "--readout belongs"),
+        (digits(&["--readout", &two]), "10 targets a sample, the quadratic model has one output"),
+        (digits(&["--init", "missing"]), "missing: cannot open"),
+        (one(&["--hidden", "4,4", "--model", "quadratic"]), "one hidden layer"),
+        (one(&["--hidden", "0", "--model", "quadratic"]), "--hidden 0"),
+        (one(&["--hidden", "4", "--model", "quadratic", "--activation", "relu"]), "quadratic activation"),
+        ([&one(&["--init"])[..], &at(&init)].concat(), "1 targets a sample, the network has 10 outputs"),
+        ([&one(&["--readout"])[..], &at(&square)].concat(), "expected k entries"),
+        (
+            ["predict", "--data", &zero_row, "--labels", &two, "--hidden", "4"].map(str::to_owned).to_vec(),
+            "zero.npy: samples: row of inputs that is zero",
+        ),
+    ];
+    for (arguments, reason) in cases {
+        let answer = agop(&borrowed(&arguments));
+        assert_eq!((answer.code, answer.output.as_str()), (2, ""), "{arguments:?}: {answer:?}");
+        assert_eq!(answer.messages.lines().count(), 1, "{}", answer.messages);
+        assert!(answer.messages.contains(reason), "{arguments:?}\n{}{reason}", answer.messages);
+    }
+}
