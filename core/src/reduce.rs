@@ -119,7 +119,7 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
 
     /// Samples summed so far.
     pub fn samples(&self) -> u64 {
-        (self.end - self.start).saturating_mul(SAMPLE_BLOCK as u64).saturating_add(self.open as u64)
+        ((self.end - self.start) << SAMPLE_BLOCK.ilog2()) + self.open as u64
     }
 
     /// Samples that the open block still takes.
@@ -140,7 +140,17 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
         let last = samples.and_then(|samples| self.end.checked_add(blocks(samples).saturating_sub(1)));
         // More blocks than can be counted have no tree.
         let last = last.filter(|last| *last < u64::MAX).ok_or(too_short(usize::MAX))?;
-        let needed = most_subtrees(self.start, self.end, last) as usize + 1;
+        // While an aligned run of 2^h blocks is filled, its subtrees are the ones of a number below 2^h: h at most.
+        let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
+        let mut most = tiling.held;
+        while let Some(h) = (last - tiling.end).checked_ilog2() {
+            let aligned = tiling.end.trailing_zeros();
+            let h = if aligned < h { aligned } else { h };
+            let subtrees = tiling.held + h as usize;
+            most = if subtrees > most { subtrees } else { most };
+            tiling.push(h as u8, self.start);
+        }
+        let needed = if tiling.held > most { tiling.held } else { most } + 1;
         let capacity = self.storage.len().checked_div(self.length).unwrap_or(HEIGHTS);
         if needed <= capacity { Ok(()) } else { Err(too_short(needed)) }
     }
@@ -160,10 +170,9 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
             return Err(Error::Workspace { what: "open block", needed: samples, found: self.room() });
         }
         if samples > 0 {
-            if self.end == u64::MAX {
-                return Err(Error::Workspace { what: "sample blocks", needed: usize::MAX, found: 0 });
-            }
-            let needed = (self.held + 1).saturating_mul(self.length);
+            // Nothing follows the last block that can be counted.
+            let buffers = if self.end == u64::MAX { usize::MAX } else { self.held + 1 };
+            let needed = buffers.saturating_mul(self.length);
             check_workspace("sample tree storage", needed, self.storage.len())?;
         }
         self.open += samples;
@@ -254,33 +263,6 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
     fn clear_open(&mut self) {
         self.open_block().fill(T::zero());
     }
-}
-
-/// The most maximal aligned subtrees that tile `[start, b)`, over `first <= b <= last`.
-///
-/// Let h be the highest bit in which b and start differ, and p = b with the bits below h cleared. Then the sizes of the
-/// subtrees are the binary digits of p - start and of b - p: their number is the sum of the ones. The first term depends
-/// on h only, and the most ones in a range of b - p come from setting its lowest zeros for as long as that stays inside.
-fn most_subtrees(start: u64, first: u64, last: u64) -> u32 {
-    let mut most = 0;
-    let mut b = first;
-    while b <= last {
-        let Some(h) = (start ^ b).checked_ilog2() else {
-            b += 1; // the empty range
-            continue;
-        };
-        let below = (1_u64 << h) - 1;
-        let pivot = b & !below;
-        let edge = if last < pivot | below { last } else { pivot | below };
-        let mut rest = b - pivot;
-        while rest | (rest + 1) <= edge - pivot {
-            rest |= rest + 1;
-        }
-        let subtrees = (pivot - start).count_ones() + rest.count_ones();
-        most = if subtrees > most { subtrees } else { most };
-        b = edge + 1; // last is below u64::MAX
-    }
-    most
 }
 
 /// Which aligned subtrees tile a range of blocks.

@@ -523,7 +523,7 @@ fn the_capacity_of_any_count_is_an_answer() {
     let mut storage = [0_f32];
     let mut tree = SampleTree::new(&mut storage, 1, u64::MAX).unwrap();
     tree.open_block()[0] = 3.0;
-    let refused = Error::Workspace { what: "sample blocks", needed: usize::MAX, found: 0 };
+    let refused = Error::Workspace { what: "sample tree storage", needed: usize::MAX, found: 1 };
     assert_eq!(tree.advance(Definition, SAMPLE_BLOCK), Err(refused));
     assert_eq!((tree.samples(), tree.open_block()), (0, &mut [3.0][..]));
 }
