@@ -145,6 +145,24 @@ impl Way {
         Some(Self { slope, times, distances, kink })
     }
 
+    /// With a first step so short that the second order is small beside 1: deep networks explode at their own pace.
+    fn tame(
+        problem: &Problem<f64, AnyActivation>,
+        loss: AnyLoss,
+        layer: usize,
+        path: Path,
+        part: f64,
+    ) -> Option<Self> {
+        for shorter in [1.0, 0.1, 0.01] {
+            let way = Self::new(problem, loss, layer, path, part * shorter)?;
+            let square = way.times[0] * way.times[0];
+            if way.remainders().iter().all(|remainder| remainder.abs() * square < 1e-3) {
+                return Some(way);
+            }
+        }
+        None
+    }
+
     /// `(C(t) - rho_0 - t rho_1) / t^2`: `rho_2 + t rho_3 + ..`.
     fn remainders(&self) -> Vec<f64> {
         let all = self.times.iter().zip(&self.distances);
@@ -206,7 +224,7 @@ proptest! {
     fn after_one_step_the_measure_leaves_the_limit_along_the_coefficient(seed in any::<u64>(), which in 0_usize..4) {
         let (problem, loss) = random(seed, ALL[which]);
         let part = if which == 0 { 1e-4 } else { 1e-3 };
-        let ways = (0..problem.hidden()).filter_map(|layer| Way::new(&problem, loss, layer, Path::Step, part));
+        let ways = (0..problem.hidden()).filter_map(|layer| Way::tame(&problem, loss, layer, Path::Step, part));
         let ways: Vec<_> = ways.filter(|way| !way.kink).collect();
         prop_assume!(!ways.is_empty());
         ways.iter().for_each(Way::check_slope);
@@ -217,7 +235,7 @@ proptest! {
     fn along_gradient_flow_the_measure_leaves_the_limit_at_the_rate(seed in any::<u64>(), which in 0_usize..3) {
         let (problem, loss) = random(seed, SMOOTH[which]);
         for layer in 0..problem.hidden() {
-            if let Some(way) = Way::new(&problem, loss, layer, Path::Flow, 1e-3) {
+            if let Some(way) = Way::tame(&problem, loss, layer, Path::Flow, 1e-3) {
                 way.check_slope();
             }
         }
