@@ -145,26 +145,46 @@ impl Way {
         Some(Self { slope, times, distances, kink })
     }
 
-    /// `(C(t) - rho_0 - t rho_1) / t^2`: bounded, as it tends to rho_2.
-    fn remainders(&self) -> Vec<f64> {
-        let all = self.times.iter().zip(&self.distances);
-        all.map(|(t, distance)| (distance - t * self.slope).abs() / (t * t)).collect()
+    /// With a first step so short that the second order is small beside 1: deep networks explode at their own pace.
+    fn tame(
+        problem: &Problem<f64, AnyActivation>,
+        loss: AnyLoss,
+        layer: usize,
+        path: Path,
+        part: f64,
+    ) -> Option<Self> {
+        for shorter in [1.0, 0.1, 0.01] {
+            let way = Self::new(problem, loss, layer, path, part * shorter)?;
+            let square = way.times[0] * way.times[0];
+            if way.remainders().iter().all(|remainder| remainder.abs() * square < 1e-3) {
+                return Some(way);
+            }
+        }
+        None
     }
 
-    /// The first-order coefficient is right: what is left after it falls as the square of t.
+    /// `(C(t) - rho_0 - t rho_1) / t^2`: `rho_2 + t rho_3 + ..`.
+    fn remainders(&self) -> Vec<f64> {
+        let all = self.times.iter().zip(&self.distances);
+        all.map(|(t, distance)| (distance - t * self.slope) / (t * t)).collect()
+    }
+
+    /// The first-order coefficient is right: the remainders converge, their differences fall with t. A wrong one would
+    /// double the differences each time.
     fn check_slope(&self) {
         let found = self.remainders();
-        let largest = if found[0] > found[1] { found[0] } else { found[1] };
-        for (t, remainder) in self.times.iter().zip(&found).skip(2) {
-            // What rounding of W - W_0 leaves in C, with room, over t^2.
-            let noise = 1e-10 / (t * t) * (self.times[0] / t);
-            assert!(*remainder <= 2.0 * largest + noise, "t = {t}: {found:?}");
-        }
+        let differences: Vec<f64> = found.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+        let largest = if differences[0] > differences[1] { differences[0] } else { differences[1] };
+        // What rounding of W - W_0 leaves in C, with room, over t^2.
+        let (first, last) = (self.times[0], self.times[3]);
+        let noise = 1e-10 / (last * last) * (first / last);
+        assert!(differences[2] <= largest + noise, "t = {first}: {found:?}");
     }
 
     /// Whether the linear term is so large beside the next one and beside rounding that the distance must halve.
     fn is_linear(&self) -> bool {
-        let most = self.remainders().into_iter().fold(0.0, |most, x| if x > most { x } else { most });
+        let most =
+            self.remainders().into_iter().fold(0.0, |most, x| if x.abs() > most { x.abs() } else { most });
         let (first, last) = (self.times[0], self.times[3]);
         most * first < 0.02 * self.slope.abs() && self.slope.abs() * last > 1e-9
     }
@@ -198,12 +218,13 @@ proptest! {
         prop_assume!(linear > 0);
     }
 
-    /// Why: as above; what is left after limit and coefficient falls as the square of the step.
+    /// Why: as above; what is left after limit and coefficient is a square of the step times a
+    /// number that converges.
     #[test]
     fn after_one_step_the_measure_leaves_the_limit_along_the_coefficient(seed in any::<u64>(), which in 0_usize..4) {
         let (problem, loss) = random(seed, ALL[which]);
         let part = if which == 0 { 1e-4 } else { 1e-3 };
-        let ways = (0..problem.hidden()).filter_map(|layer| Way::new(&problem, loss, layer, Path::Step, part));
+        let ways = (0..problem.hidden()).filter_map(|layer| Way::tame(&problem, loss, layer, Path::Step, part));
         let ways: Vec<_> = ways.filter(|way| !way.kink).collect();
         prop_assume!(!ways.is_empty());
         ways.iter().for_each(Way::check_slope);
@@ -214,7 +235,7 @@ proptest! {
     fn along_gradient_flow_the_measure_leaves_the_limit_at_the_rate(seed in any::<u64>(), which in 0_usize..3) {
         let (problem, loss) = random(seed, SMOOTH[which]);
         for layer in 0..problem.hidden() {
-            if let Some(way) = Way::new(&problem, loss, layer, Path::Flow, 1e-3) {
+            if let Some(way) = Way::tame(&problem, loss, layer, Path::Flow, 1e-3) {
                 way.check_slope();
             }
         }

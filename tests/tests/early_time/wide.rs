@@ -273,9 +273,11 @@ proptest! {
             assert_eq!(run(&scaled(&x, f64::from_bits((1023 + 400) << 52)), &y), rho);
             others.push(run(&scaled(&x, 0.013), &y));
         }
+        // ReLU's angle is that of a rounded cosine: on the diagonal off by up to 2.6e-8.
+        let tolerance = if kernel == DualKernel::Relu { 1e-7 } else { 1e-9 };
         for other in others {
             for (found, rho) in other.iter().zip(&rho) {
-                assert!((found - rho).abs() < 1e-8, "{kernel:?}: {found} {rho}");
+                assert!((found - rho).abs() < tolerance, "{kernel:?}: {found} {rho}");
             }
         }
         assert!(rho.iter().all(|rho| *rho > 0.0 && *rho <= 1.0));

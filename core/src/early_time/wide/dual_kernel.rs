@@ -21,7 +21,8 @@ use core::f64::consts::PI;
 /// **Accuracy** relative to the largest term, a few units of `u = 2^-53`, as far as `libm`'s functions are within one ulp; no
 /// contract covers these bits. The exception is ReLU's angle, `acos` of a rounded cosine, as the oracle of the fixtures
 /// computes it: near 0 and pi it is off by up to `sqrt(6 u) = 2.6e-8` (on the diagonal it should be 0), the slope by
-/// `4.2e-9`, the value by a few u. Tests hold the predictions of [`super::wide`] to 1e-8 of an exact angle.
+/// `4.2e-9`, the value by a few u. The predictions of [`super::wide`] inherit
+/// some 1e-8 of it; tests allow 1e-7.
 ///
 /// **Source** ReLU: Y. Cho and L. Saul, *Kernel methods for deep learning*, NeurIPS 2009. Erf: C. Williams, *Computing with
 /// infinite networks*, NeurIPS 1996. The others follow from `E e^{iuz}` and from integration by parts.
