@@ -131,15 +131,15 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
     ///
     /// **Errors** [`Error::Workspace`] with the number of values that would be needed.
     pub fn check_capacity(&self, samples: usize) -> Result<(), Error> {
-        let too_short = |needed: usize| Error::Workspace {
-            what: "sample tree storage",
-            needed: needed.saturating_mul(self.length),
-            found: self.storage.len(),
-        };
         let samples = (samples as u64).checked_add(self.open as u64);
         let last = samples.and_then(|samples| self.end.checked_add(blocks(samples).saturating_sub(1)));
         // More blocks than can be counted have no tree.
-        let last = last.filter(|last| *last < u64::MAX).ok_or(too_short(usize::MAX))?;
+        let needed = last.filter(|last| *last < u64::MAX).map_or(usize::MAX, |last| self.most_buffers(last));
+        check_workspace("sample tree storage", needed.saturating_mul(self.length), self.storage.len())
+    }
+
+    /// The most buffers in use while the blocks up to `last` are open, one after another.
+    fn most_buffers(&self, last: u64) -> usize {
         // While an aligned run of 2^h blocks is filled, its subtrees are the ones of a number below 2^h: h at most.
         let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
         let mut most = tiling.held;
@@ -150,9 +150,7 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
             most = if subtrees > most { subtrees } else { most };
             tiling.push(h as u8, self.start);
         }
-        let needed = if tiling.held > most { tiling.held } else { most } + 1;
-        let capacity = self.storage.len().checked_div(self.length).unwrap_or(HEIGHTS);
-        if needed <= capacity { Ok(()) } else { Err(too_short(needed)) }
+        (if tiling.held > most { tiling.held } else { most }) + 1
     }
 
     /// The open block's running sum, for kernels to go on accumulating into.
