@@ -21,8 +21,10 @@ const ROUNDS: usize = 40;
 /// Time that one timed batch of calls should take, in seconds.
 const BATCH: f64 = 1e-3;
 
-/// A general product `c = a b` of a peer, with (row, column) strides of a and b.
+/// Row and column stride of a factor.
 type Strides = (isize, isize);
+
+/// General products `c = a b` of the peers.
 trait Peer: Real {
     fn matrixmultiply(shape: [usize; 3], a: (&[Self], Strides), b: (&[Self], Strides), c: &mut [Self]);
     fn gemm(shape: [usize; 3], a: (&[Self], Strides), b: (&[Self], Strides), c: &mut [Self]);
