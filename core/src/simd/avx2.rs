@@ -34,11 +34,44 @@ fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
 }
 
 macro_rules! lanes {
-    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
+     $int:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident) => {
         impl Lanes<$scalar> for Avx2 {
             type Vector = $vector;
             const WIDTH: usize = $width;
             const ROWS: usize = 6;
+            type Mask = __m256i;
+            const SQUARE: usize = $square;
+            #[inline(always)]
+            fn mask(self, first: usize, end: usize) -> __m256i {
+                let mut lanes = [0 as $int; $width];
+                for (lane, chosen) in lanes.iter_mut().enumerate() {
+                    *chosen = if first <= lane && lane < end { -1 } else { 0 };
+                }
+                // SAFETY: 32 bytes are read from an array of 32 bytes; the token proves the instruction.
+                unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) }
+            }
+            #[inline(always)]
+            unsafe fn load_some(self, mask: __m256i, from: *const $scalar) -> $vector {
+                // SAFETY: the token proves the instructions; the caller promises the chosen memory, no other is touched.
+                unsafe { $load_some(from, mask) }
+            }
+            #[inline(always)]
+            unsafe fn store_some(self, mask: __m256i, x: $vector, to: *mut $scalar) {
+                // SAFETY: as for load_some.
+                unsafe { $store_some(to, mask, x) }
+            }
+            #[inline(always)]
+            unsafe fn transpose(
+                self,
+                from: *const $scalar,
+                from_row: usize,
+                to: *mut $scalar,
+                to_row: usize,
+            ) {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $transpose(from, from_row, to, to_row) }
+            }
             #[inline(always)]
             fn splat(self, x: $scalar) -> $vector {
                 // SAFETY: the token proves the instructions.
@@ -63,5 +96,88 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, __m256, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
-lanes!(f64, __m256d, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd);
+lanes!(
+    f32,
+    __m256,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_fmadd_ps,
+    i32,
+    _mm256_maskload_ps,
+    _mm256_maskstore_ps,
+    8,
+    transpose_f32
+);
+lanes!(
+    f64,
+    __m256d,
+    4,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_fmadd_pd,
+    i64,
+    _mm256_maskload_pd,
+    _mm256_maskstore_pd,
+    4,
+    transpose_f64
+);
+
+/// Moves an 8 x 8 block; see [`Lanes::transpose`].
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) unsafe fn transpose_f32(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    for half in [0, 4] {
+        // Row r beside row r + 4, so that no later step crosses the halves of a register.
+        let row = |r: usize| {
+            // SAFETY: four values each of rows r and r + 4 < 8, from column `half` < 8 on.
+            unsafe {
+                let low = _mm_loadu_ps(from.add(r * from_row + half));
+                let high = _mm_loadu_ps(from.add((r + 4) * from_row + half));
+                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high)
+            }
+        };
+        let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
+        let (t0, t1) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
+        let (t2, t3) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
+        let columns = [
+            _mm256_shuffle_ps::<0x44>(t0, t2),
+            _mm256_shuffle_ps::<0xEE>(t0, t2),
+            _mm256_shuffle_ps::<0x44>(t1, t3),
+            _mm256_shuffle_ps::<0xEE>(t1, t3),
+        ];
+        for (q, column) in columns.into_iter().enumerate() {
+            // SAFETY: row half + q < 8 takes eight values.
+            unsafe { _mm256_storeu_ps(to.add((half + q) * to_row), column) };
+        }
+    }
+}
+
+/// Moves a 4 x 4 block; see [`Lanes::transpose`].
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) unsafe fn transpose_f64(from: *const f64, from_row: usize, to: *mut f64, to_row: usize) {
+    for half in [0, 2] {
+        let row = |r: usize| {
+            // SAFETY: two values each of rows r and r + 2 < 4, from column `half` < 4 on.
+            unsafe {
+                let low = _mm_loadu_pd(from.add(r * from_row + half));
+                let high = _mm_loadu_pd(from.add((r + 2) * from_row + half));
+                _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(low), high)
+            }
+        };
+        let (r0, r1) = (row(0), row(1));
+        for (q, column) in [_mm256_unpacklo_pd(r0, r1), _mm256_unpackhi_pd(r0, r1)].into_iter().enumerate() {
+            // SAFETY: row half + q < 4 takes four values.
+            unsafe { _mm256_storeu_pd(to.add((half + q) * to_row), column) };
+        }
+    }
+}

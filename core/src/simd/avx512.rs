@@ -38,11 +38,41 @@ fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
 }
 
 macro_rules! lanes {
-    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
+     $mask:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident) => {
         impl Lanes<$scalar> for Avx512 {
             type Vector = $vector;
             const WIDTH: usize = $width;
             const ROWS: usize = 12;
+            type Mask = $mask;
+            const SQUARE: usize = $square;
+            #[inline(always)]
+            fn mask(self, first: usize, end: usize) -> $mask {
+                let ones =
+                    |count: usize| if count < $width { ((1u32 << count) - 1) as $mask } else { <$mask>::MAX };
+                ones(end) & !ones(first)
+            }
+            #[inline(always)]
+            unsafe fn load_some(self, mask: $mask, from: *const $scalar) -> $vector {
+                // SAFETY: the token proves the instructions; the caller promises the chosen memory, no other is touched.
+                unsafe { $load_some(mask, from) }
+            }
+            #[inline(always)]
+            unsafe fn store_some(self, mask: $mask, x: $vector, to: *mut $scalar) {
+                // SAFETY: as for load_some.
+                unsafe { $store_some(to, mask, x) }
+            }
+            #[inline(always)]
+            unsafe fn transpose(
+                self,
+                from: *const $scalar,
+                from_row: usize,
+                to: *mut $scalar,
+                to_row: usize,
+            ) {
+                // SAFETY: the token proves AVX2 as well; the caller promises the memory.
+                unsafe { super::avx2::$transpose(from, from_row, to, to_row) }
+            }
             #[inline(always)]
             fn splat(self, x: $scalar) -> $vector {
                 // SAFETY: the token proves the instructions.
@@ -67,5 +97,31 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, __m512, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
-lanes!(f64, __m512d, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd);
+lanes!(
+    f32,
+    __m512,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_fmadd_ps,
+    u16,
+    _mm512_maskz_loadu_ps,
+    _mm512_mask_storeu_ps,
+    8,
+    transpose_f32
+);
+lanes!(
+    f64,
+    __m512d,
+    8,
+    _mm512_set1_pd,
+    _mm512_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_fmadd_pd,
+    u8,
+    _mm512_maskz_loadu_pd,
+    _mm512_mask_storeu_pd,
+    4,
+    transpose_f64
+);

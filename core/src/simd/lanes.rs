@@ -22,6 +22,23 @@ pub(crate) trait Lanes<T: Real>: Copy {
     /// # Safety
     /// `WIDTH` values from `to` on must be writable.
     unsafe fn store(self, x: Self::Vector, to: *mut T);
+    /// A choice of lanes.
+    type Mask: Copy;
+    /// The lanes `first .. end`; an `end` beyond the last lane stops there.
+    fn mask(self, first: usize, end: usize) -> Self::Mask;
+    /// Zero in the other lanes.
+    /// # Safety
+    /// The chosen values from `from` on must be readable.
+    unsafe fn load_some(self, mask: Self::Mask, from: *const T) -> Self::Vector;
+    /// # Safety
+    /// The chosen values from `to` on must be writable; the others are left as they are.
+    unsafe fn store_some(self, mask: Self::Mask, x: Self::Vector, to: *mut T);
+    /// Side of the block that [`Lanes::transpose`] moves.
+    const SQUARE: usize;
+    /// `to[q to_row + l] <- from[l from_row + q]` for q and l below `SQUARE`.
+    /// # Safety
+    /// Those values must be readable and writable, and must not overlap.
+    unsafe fn transpose(self, from: *const T, from_row: usize, to: *mut T, to_row: usize);
     /// `a b + c` in every lane, one rounding.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 }

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! for each run of DEPTH inner indices p          (the chain goes on through c)
-//!   for each panel of two vectors of columns j   (b packed when its columns are not contiguous)
+//!   for each panel of two vectors of columns j   (b in place or packed)
 //!     for each strip of ROWS rows i
 //!       tile <- c[i.., j..];  for p: tile[r] <- fma(a[i+r, p], b[p, j..], tile[r]);  c[i.., j..] <- tile
 //! ```
 //! It departs from the definition in the order in which *outputs* are visited, never in the chain of one output.
-//! 1. A panel that sticks out of c, or an upper-triangle tile that crosses the diagonal, is computed in a spare tile from
-//!    which only the wanted elements are copied; the lanes outside hold zeros and meet nobody.
-//! 2. b is read in place when a panel's columns are contiguous and complete, else packed into a buffer on the stack.
+//! 1. A panel that sticks out of c, or an upper-triangle tile that crosses the diagonal, loads and stores under masks;
+//!    a panel of at most one vector of columns runs on tiles of one vector.
+//! 2. b is packed into a buffer on the stack when its columns are not contiguous (square blocks transposed in registers),
+//!    and when enough strips go over a panel whose rows lie far apart: rows a power of two apart would share a few sets
+//!    of the first-level cache.
 
 use super::lanes::Lanes;
 use crate::kernel::Region;
@@ -20,8 +22,8 @@ use core::mem::MaybeUninit;
 /// Inner indices whose panel of b stays in the first-level cache.
 const DEPTH: usize = 256;
 
-/// Most rows of a tile on any set.
-const MOST_ROWS: usize = 12;
+/// Strips that have to go over a panel of b before copying it pays.
+const PACK_STRIPS: usize = 4;
 
 /// A strided matrix without its extents.
 #[derive(Clone, Copy)]
@@ -69,13 +71,14 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         let mut j = 0;
         while j < columns {
             let width = if columns - j < panel { columns - j } else { panel };
-            let (from, stride) = if b.column == 1 && width == panel {
+            let reused = rows >= PACK_STRIPS * S::ROWS && b.row > panel;
+            let (from, stride) = if b.column == 1 && !reused {
                 // SAFETY: p < inner = b.rows and j < columns = b.columns.
                 (unsafe { b.at(p, j) }, b.row)
             } else {
                 // SAFETY: rows p .. p + depth and columns j .. j + width lie inside b; the buffer holds DEPTH * panel
-                // values, and pack writes depth * panel of them.
-                unsafe { pack(packed, panel, b, p, depth, j, width) };
+                // values, and pack writes depth rows of at most panel values.
+                unsafe { pack(set, packed, panel, b, p, depth, j, width) };
                 (packed.cast_const(), panel)
             };
             let mut i = 0;
@@ -85,24 +88,20 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
                     break;
                 }
                 let crosses = region == Region::Upper && i + strip > j + 1;
-                // SAFETY: a holds rows i .. i + strip and columns p .. p + depth; from holds depth rows of at least
-                // panel values at the given stride; c holds rows i .. i + strip and columns j .. j + width, and is
-                // exclusively ours.
+                // Of a tile on the diagonal, rows past its last column and a first vector below it are left out.
+                let strip = if crosses && j + width - i < strip { j + width - i } else { strip };
+                let skip = if crosses && width > S::WIDTH && i >= j + S::WIDTH { S::WIDTH } else { 0 };
+                // SAFETY: a holds rows i .. i + strip and columns p .. p + depth; from holds depth rows of width values
+                // at the given stride; c holds rows i .. i + strip and columns j .. j + width, and is exclusively ours.
                 unsafe {
                     let left = Strided { start: a.at(i, p), ..a };
                     let first = to.add(i * columns + j);
                     if width == panel && !crosses {
                         strip_of(set, strip, first, columns, left, from, stride, depth);
                     } else {
-                        let mut spare = [T::default(); MOST_ROWS * 32];
-                        copy(first, columns, spare.as_mut_ptr(), panel, strip, width);
-                        strip_of(set, strip, spare.as_mut_ptr(), panel, left, from, stride, depth);
-                        for r in 0..strip {
-                            let skip = if crosses && i + r > j { i + r - j } else { 0 };
-                            let skip = if skip < width { skip } else { width };
-                            let row = spare.as_ptr().add(r * panel + skip);
-                            copy(row, panel, first.add(r * columns + skip), columns, 1, width - skip);
-                        }
+                        let below = if crosses { Some((i, j + skip)) } else { None };
+                        let (first, from, width) = (first.add(skip), from.add(skip), width - skip);
+                        masked_strip_of(set, strip, first, columns, left, from, stride, depth, width, below);
                     }
                 }
                 i += strip;
@@ -118,31 +117,14 @@ fn strided<T>(m: MatRef<'_, T>) -> Strided<T> {
     Strided { start: data.as_ptr(), row, column }
 }
 
-/// Copies a `rows x width` block.
+/// Packs `b[p .. p + depth, j .. j + width]` into rows of `panel` values; what lies beyond `width` is left as it is.
 ///
 /// # Safety
-/// Both blocks must lie inside their allocations and must not overlap.
+/// The block must lie inside b, and `to` must take `depth * panel` values; `width` is at most `panel`.
 #[inline(always)]
-unsafe fn copy<T: Copy>(
-    from: *const T,
-    from_row: usize,
-    to: *mut T,
-    to_row: usize,
-    rows: usize,
-    width: usize,
-) {
-    for r in 0..rows {
-        // SAFETY: the caller's promise.
-        unsafe { core::ptr::copy_nonoverlapping(from.add(r * from_row), to.add(r * to_row), width) };
-    }
-}
-
-/// Packs `b[p .. p + depth, j .. j + width]` into rows of `panel` values, the rest zero.
-///
-/// # Safety
-/// The block must lie inside b, and `to` must take `depth * panel` values.
-#[inline(always)]
-unsafe fn pack<T: Real>(
+#[expect(clippy::too_many_arguments, reason = "a block with its place")]
+unsafe fn pack<T: Real, S: Lanes<T>>(
+    set: S,
     to: *mut T,
     panel: usize,
     b: Strided<T>,
@@ -151,13 +133,30 @@ unsafe fn pack<T: Real>(
     j: usize,
     width: usize,
 ) {
-    for lane in 0..panel {
+    if b.column == 1 {
         for q in 0..depth {
+            // SAFETY: row p + q of b holds columns j .. j + width; row q of the buffer takes them.
+            unsafe { core::ptr::copy_nonoverlapping(b.at(p + q, j), to.add(q * panel), width) };
+        }
+        return;
+    }
+    let square = S::SQUARE;
+    let (lanes, run) = if b.row == 1 { (width - width % square, depth - depth % square) } else { (0, 0) };
+    let mut lane = 0;
+    while lane < lanes {
+        let mut q = 0;
+        while q < run {
+            // SAFETY: b.row is 1, so from column j + lane of b on, SQUARE columns hold SQUARE consecutive values each;
+            // the buffer takes SQUARE rows from q on, SQUARE values each.
+            unsafe { set.transpose(b.at(p + q, j + lane), b.column, to.add(q * panel + lane), panel) };
+            q += square;
+        }
+        lane += square;
+    }
+    for lane in 0..width {
+        for q in if lane < lanes { run } else { 0 }..depth {
             // SAFETY: lane < width is inside b, and q * panel + lane < depth * panel.
-            unsafe {
-                let value = if lane < width { *b.at(p + q, j + lane) } else { T::default() };
-                to.add(q * panel + lane).write(value);
-            }
+            unsafe { to.add(q * panel + lane).write(*b.at(p + q, j + lane)) };
         }
     }
 }
@@ -165,7 +164,7 @@ unsafe fn pack<T: Real>(
 /// Runs the tile with the given number of rows.
 ///
 /// # Safety
-/// As [`tile`], with `strip` rows; `strip` is 1 ..= MOST_ROWS.
+/// As [`tile`], with `strip` rows; `strip` is 1 ..= `S::ROWS`.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 unsafe fn strip_of<T: Real, S: Lanes<T>>(
@@ -181,8 +180,49 @@ unsafe fn strip_of<T: Real, S: Lanes<T>>(
     macro_rules! rows {
         ($($r:literal)*) => {
             match strip {
+                // A column of a that is contiguous (outer products, weight gradients) is known to be when compiling.
+                // SAFETY: the caller's promise.
+                $($r if $r == S::ROWS && a.row == 1 => unsafe {
+                    tile::<T, S, $r>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth)
+                },)*
                 // SAFETY: the caller's promise.
                 $($r if $r <= S::ROWS => unsafe { tile::<T, S, $r>(set, c, c_row, a, b, b_row, depth) },)*
+                _ => {}
+            }
+        };
+    }
+    rows!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// Runs the masked tile with the given number of rows, and of vectors that `width` columns need.
+///
+/// # Safety
+/// As [`masked_tile`], with `strip` rows; `strip` is 1 ..= `S::ROWS`, `width` 1 ..= `2 S::WIDTH`.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
+unsafe fn masked_strip_of<T: Real, S: Lanes<T>>(
+    set: S,
+    strip: usize,
+    c: *mut T,
+    c_row: usize,
+    a: Strided<T>,
+    b: *const T,
+    b_row: usize,
+    depth: usize,
+    width: usize,
+    below: Option<(usize, usize)>,
+) {
+    macro_rules! rows {
+        ($($r:literal)*) => {
+            match strip {
+                // SAFETY: the caller's promise.
+                $($r if $r <= S::ROWS && width <= S::WIDTH => unsafe {
+                    masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, below)
+                },)*
+                // SAFETY: the caller's promise.
+                $($r if $r <= S::ROWS => unsafe {
+                    masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, below)
+                },)*
                 _ => {}
             }
         };
@@ -224,6 +264,59 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize>(
         for (r, [left, right]) in sums.iter().enumerate() {
             set.store(*left, c.add(r * c_row));
             set.store(*right, c.add(r * c_row + S::WIDTH));
+        }
+    }
+}
+
+/// As [`tile`] on V vectors of which the first `width` columns exist. With `below = (i, j)`, the place of the tile in c,
+/// only elements on and above the diagonal are stored.
+///
+/// # Safety
+/// c must hold R rows of `width` values at stride `c_row`, a must hold R rows and `depth` columns, b must hold `depth`
+/// rows of `width` values at stride `b_row`; c overlaps neither; `width` is at most V vectors and more than V - 1.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
+unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
+    set: S,
+    c: *mut T,
+    c_row: usize,
+    a: Strided<T>,
+    b: *const T,
+    b_row: usize,
+    depth: usize,
+    width: usize,
+    below: Option<(usize, usize)>,
+) {
+    let mut sums = [[set.splat(T::default()); V]; R];
+    let last = set.mask(0, width - (V - 1) * S::WIDTH);
+    // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
+    unsafe {
+        for (r, row) in sums.iter_mut().enumerate() {
+            for (v, sum) in row.iter_mut().enumerate() {
+                let from = c.add(r * c_row + v * S::WIDTH);
+                *sum = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
+            }
+        }
+        for p in 0..depth {
+            let mut columns = [set.splat(T::default()); V];
+            for (v, column) in columns.iter_mut().enumerate() {
+                let from = b.add(p * b_row + v * S::WIDTH);
+                *column = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
+            }
+            for (r, row) in sums.iter_mut().enumerate() {
+                let x = set.splat(*a.at(r, p));
+                for (sum, column) in row.iter_mut().zip(columns) {
+                    *sum = set.fma(x, column, *sum);
+                }
+            }
+        }
+        for (r, row) in sums.iter().enumerate() {
+            let skip = below.map_or(0, |(i, j)| (i + r).saturating_sub(j));
+            for (v, sum) in row.iter().enumerate() {
+                let first = v * S::WIDTH;
+                let mask = set.mask(skip.saturating_sub(first), width.saturating_sub(first));
+                set.store_some(mask, *sum, c.add(r * c_row + first));
+            }
         }
     }
 }
