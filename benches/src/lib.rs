@@ -5,7 +5,7 @@
 
 mod peak;
 
-pub use peak::fma_peak;
+pub use peak::{fma_peak, fma_rounds};
 
 use agop_core::digest::Digest;
 use agop_core::simd::Level;

@@ -11,6 +11,13 @@ const ROUNDS: usize = 20_000;
 /// Floating-point operations a second of register-only fused multiply-adds (two each) on one thread: on vectors where
 /// the level has some, else of the scalar operation that the definition uses.
 pub fn fma_peak<T: Real>(level: Level) -> f64 {
+    let mut operations = 0;
+    let time = crate::best_time(|| operations = fma_rounds::<T>(level));
+    operations as f64 / time
+}
+
+/// One timed call of [`fma_peak`]: runs the chains, and gives the number of floating-point operations in them.
+pub fn fma_rounds<T: Real>(level: Level) -> usize {
     let run: fn() -> usize = match (level.name(), T::NAME) {
         #[cfg(target_arch = "x86_64")]
         ("avx2", "f32") => || {
@@ -34,9 +41,7 @@ pub fn fma_peak<T: Real>(level: Level) -> f64 {
         },
         _ => scalar::<T>,
     };
-    let mut operations = 0;
-    let time = crate::best_time(|| operations = run());
-    operations as f64 / time
+    run()
 }
 
 /// The definition's own fma, a call into software where the compile target has no instruction for it.
