@@ -118,7 +118,8 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (samples, k) in [(65536, 256), (65536, 64), (16384, 512), (256, 256), (256, 512), (256, 64), (32, 8)] {
+    for (samples, k) in [(65536, 256), (65536, 64), (16384, 512), (256, 256), (256, 512), (256, 64), (32, 8)]
+    {
         cases.push(Case {
             operation: "outer",
             shape: [k, samples, k],

@@ -291,7 +291,7 @@ fn products_f64() {
 
 /// Inner sizes around and beyond one run of the blocked loop, at sizes that leave remainders everywhere.
 fn large_products<T: Number>(seed: u64) {
-    let mut pool = Pool::<T>::new(seed, 120_000);
+    let mut pool = Pool::<T>::new(seed, 170_000);
     for (shape, layouts) in [
         ((5, 255, 37), 0..4),
         ((13, 256, 33), 0..4),
@@ -301,6 +301,10 @@ fn large_products<T: Number>(seed: u64) {
         ((257, 300, 129), 0..1),
         ((129, 257, 300), 2..3),
         ((130, 259, 130), 1..2),
+        // Several blocks of rows, in place and packed, over one and several runs of inner indices.
+        ((301, 400, 35), 0..4),
+        ((390, 70, 400), 0..4),
+        ((391, 261, 393), 1..2),
     ] {
         for layout in layouts {
             check_product(&mut pool, shape, layout);
@@ -320,9 +324,15 @@ fn large_products_f64() {
 
 /// `outer` and `accumulate_outer` against the sum of products written out; symmetric after [`kernel::mirror`].
 fn sweep_outer<T: Number>(seed: u64) {
-    let mut pool = Pool::<T>::new(seed, 60_000);
+    let mut pool = Pool::<T>::new(seed, 170_000);
     let shapes = (0..=MOST).flat_map(|k| [0, 1, 2, 7, 33].map(|n| (n, k)));
-    for (n, k) in shapes.chain((0..=MOST).map(|n| (n, 19))).chain([(300, 67), (513, 41), (256, 65)]) {
+    for (n, k) in shapes.chain((0..=MOST).map(|n| (n, 19))).chain([
+        (300, 67),
+        (513, 41),
+        (256, 65),
+        (70, 395),
+        (259, 401),
+    ]) {
         let kind = pool.kind();
         let x = Matrix::new(&mut pool, kind, n, k, n % 3 == 1);
         let x = x.view();
@@ -410,7 +420,7 @@ fn column_sums<T: Number>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<f64> {
 }
 
 fn sweep_dot<T: Number>(seed: u64) {
-    let mut pool = Pool::<T>::new(seed, 120_000);
+    let mut pool = Pool::<T>::new(seed, 170_000);
     let small = (0..=MOST).flat_map(|m| (0..=MOST).map(move |n| (m, n)));
     let mut turn = 0;
     for (m, n) in small.chain([(1000, 3), (3, 1000), (257, 129), (300, 257)]) {

@@ -28,7 +28,7 @@ impl Avx2 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-#[inline(never)] // its large frame stays its own: see `tile::accumulate`
+#[inline(never)] // its large frame stays its own: see `blocks::Accumulate`
 fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
     kernel.run(set)
 }
@@ -40,8 +40,13 @@ macro_rules! lanes {
             type Vector = $vector;
             const WIDTH: usize = $width;
             const ROWS: usize = 6;
+            const SINGLE_ROWS: usize = 8;
             type Mask = __m256i;
             const SQUARE: usize = $square;
+            #[inline(always)]
+            fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+                self.run(kernel)
+            }
             #[inline(always)]
             fn mask(self, first: usize, end: usize) -> __m256i {
                 let mut lanes = [0 as $int; $width];
@@ -86,6 +91,11 @@ macro_rules! lanes {
             unsafe fn store(self, x: $vector, to: *mut $scalar) {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
                 unsafe { $store(to, x) }
+            }
+            #[inline(always)]
+            fn prefetch(self, at: *const $scalar) {
+                // SAFETY: a prefetch of any address has no effect but on the caches.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
             }
             #[inline(always)]
             fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {

@@ -32,7 +32,7 @@ impl Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx2,fma")]
-#[inline(never)] // its large frame stays its own: see `tile::accumulate`
+#[inline(never)] // its large frame stays its own: see `blocks::Accumulate`
 fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
     kernel.run(set)
 }
@@ -44,8 +44,13 @@ macro_rules! lanes {
             type Vector = $vector;
             const WIDTH: usize = $width;
             const ROWS: usize = 12;
+            const SINGLE_ROWS: usize = 16;
             type Mask = $mask;
             const SQUARE: usize = $square;
+            #[inline(always)]
+            fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+                self.run(kernel)
+            }
             #[inline(always)]
             fn mask(self, first: usize, end: usize) -> $mask {
                 let ones =
@@ -87,6 +92,11 @@ macro_rules! lanes {
             unsafe fn store(self, x: $vector, to: *mut $scalar) {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
                 unsafe { $store(to, x) }
+            }
+            #[inline(always)]
+            fn prefetch(self, at: *const $scalar) {
+                // SAFETY: a prefetch of any address has no effect but on the caches.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
             }
             #[inline(always)]
             fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {

@@ -1,5 +1,6 @@
 //! The lane trait, and the vector kernels that need no tiles.
 
+use super::Kernel;
 use crate::matrix::MatRef;
 use crate::reduce::Counter;
 use crate::scalar::Real;
@@ -14,6 +15,10 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const WIDTH: usize;
     /// Rows of a register tile of two vectors each.
     const ROWS: usize;
+    /// Rows of a register tile of one vector each.
+    const SINGLE_ROWS: usize;
+    /// Runs a kernel in a function of its own.
+    fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output;
     /// The same value in every lane.
     fn splat(self, x: T) -> Self::Vector;
     /// # Safety
@@ -39,6 +44,8 @@ pub(crate) trait Lanes<T: Real>: Copy {
     /// # Safety
     /// Those values must be readable and writable, and must not overlap.
     unsafe fn transpose(self, from: *const T, from_row: usize, to: *mut T, to_row: usize);
+    /// Fetches the cache line of `at`, any address, into the second-level cache.
+    fn prefetch(self, at: *const T);
     /// `a b + c` in every lane, one rounding.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 }

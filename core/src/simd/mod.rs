@@ -2,14 +2,20 @@
 #![allow(unsafe_code, reason = "intrinsics and raw tiles; every block carries its proof")]
 
 #[cfg(target_arch = "x86_64")]
+mod ahead;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod blocks;
 #[cfg(target_arch = "x86_64")]
 mod cpu;
 pub(crate) mod fma;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod pack;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 #[cfg(hardware_fma = "vfpv4")]
@@ -161,9 +167,9 @@ macro_rules! element {
                 match level {
                     Level::Scalar => Definition.accumulate(c, a, b, region),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => token.run(Accumulate { c, a, b, region }),
+                    Level::Avx2(token) => blocks::accumulate(token, c, a, b, region),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => token.run(Accumulate { c, a, b, region }),
+                    Level::Avx512(token) => blocks::accumulate(token, c, a, b, region),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region),
                 }
@@ -232,23 +238,6 @@ pub(crate) trait Kernel<S> {
     type Output;
     /// Implementations are `#[inline(always)]`, so that they are compiled inside the token's `target_feature` function.
     fn run(self, set: S) -> Self::Output;
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) struct Accumulate<'a, T> {
-    c: MatMut<'a, T>,
-    a: MatRef<'a, T>,
-    b: MatRef<'a, T>,
-    region: Region,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl<T: Real, S: lanes::Lanes<T>> Kernel<S> for Accumulate<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self, set: S) {
-        tile::accumulate(set, self.c, self.a, self.b, self.region);
-    }
 }
 
 #[cfg(target_arch = "x86_64")]

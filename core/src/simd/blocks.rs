@@ -1,0 +1,289 @@
+//! Matrix products in register tiles, for every vector instruction set.
+//!
+//! ```text
+//! for each run of DEPTH inner indices p            (the chain goes on through c)
+//!   for each block of rows i                       (a in place or packed)
+//!     for each panel of two vectors of columns j   (b in place or packed)
+//!       for each strip of at most ROWS rows i
+//!         tile <- c[i.., j..];  for p: tile[r] <- fma(a[i+r, p], b[p, j..], tile[r]);  c[i.., j..] <- tile
+//! ```
+//! It departs from the definition in the order in which *outputs* are visited, never in the chain of one output.
+//! 1. A panel that sticks out of c, or an upper-triangle tile that crosses the diagonal, loads and stores under masks;
+//!    a panel of at most one vector of columns runs on tiles of one vector.
+//! 2. b is packed into a buffer on the stack when its columns are not contiguous (square blocks transposed in registers),
+//!    and, by the first tile that goes over it, when enough strips follow and its rows lie far apart: rows a power of two
+//!    apart would share a few sets of the first-level cache.
+//! 3. So is a, when its columns are contiguous and far apart (outer products, weight gradients) and many panels go over
+//!    it.
+
+use super::Kernel;
+use super::ahead::Ahead;
+use super::lanes::Lanes;
+use super::pack::{Strided, pack};
+use super::tile::Tile;
+use crate::kernel::Region;
+use crate::matrix::{MatMut, MatRef};
+use crate::scalar::Real;
+use core::mem::MaybeUninit;
+
+/// Inner indices of a product that needs little room.
+const SHORT: usize = 64;
+
+/// Most inner indices in a run, whose panel of b the caches keep.
+const LONG: usize = 384;
+
+/// The same when a's inner indices lie far apart, a page each.
+const LONG_APART: usize = 256;
+
+/// Strips that have to go over a panel of b before copying it pays.
+const PACK_STRIPS: usize = 4;
+
+/// Most strips in a block when a is read in place: so many that packing b again for each block costs little, so few
+/// that the block stays in the second-level cache.
+const BLOCK_STRIPS: usize = 24;
+
+/// Vectors in a row of a packed block of a.
+const BLOCK_VECTORS: usize = 7;
+
+/// Most vectors in a row of b when the second-level cache has room for one run of rows more.
+const NEAR_VECTORS: usize = 24;
+
+/// See [`crate::kernel::Backend::accumulate`]. Takes at most 144 KiB of stack, 8 KiB for up to 64 inner indices.
+#[inline(always)]
+pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
+    set: S,
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    region: Region,
+) {
+    let Strided { row, column, .. } = Strided::new(a);
+    let apart = row == 1 && column > NEAR_VECTORS * S::WIDTH;
+    if a.columns() <= SHORT {
+        set.call(Accumulate::<T, SHORT, 0> { c, a, b, region });
+    } else if apart && b.columns() > NEAR_VECTORS * S::WIDTH {
+        set.call(Accumulate::<T, LONG_APART, BLOCK_VECTORS> { c, a, b, region });
+    } else {
+        set.call(Accumulate::<T, LONG, 0> { c, a, b, region });
+    }
+}
+
+/// A product with room for panels of at most `DEPTH` inner indices, and for blocks of a of `LEFT` vectors (none when a is
+/// read in place).
+struct Accumulate<'a, T, const DEPTH: usize, const LEFT: usize> {
+    c: MatMut<'a, T>,
+    a: MatRef<'a, T>,
+    b: MatRef<'a, T>,
+    region: Region,
+}
+
+impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
+    for Accumulate<'_, T, DEPTH, LEFT>
+{
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        // First of all, and shown to the optimiser as used: the frame must stand before any early return. A compiler that
+        // moves the prologue behind one probes a frame of this size in a loop that overwrites r11, whatever that held.
+        let mut right = [[const { MaybeUninit::<S::Vector>::uninit() }; 2]; DEPTH];
+        let mut left = [[const { MaybeUninit::<S::Vector>::uninit() }; LEFT]; DEPTH];
+        let right = core::hint::black_box(right.as_mut_ptr()).cast::<T>();
+        let left = core::hint::black_box(left.as_mut_ptr()).cast::<T>();
+        let Self { mut c, a, b, region } = self;
+        let (rows, columns) = c.shape();
+        let inner = a.columns();
+        let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns;
+        if !agree || rows == 0 || columns == 0 {
+            return;
+        }
+        let (a, b) = (Strided::new(a), Strided::new(b));
+        let c = c.as_mut_slice().as_mut_ptr();
+        let panel = 2 * S::WIDTH;
+        let near = b.column == 1 && columns <= NEAR_VECTORS * S::WIDTH;
+        let (strips, panels) = (rows.div_ceil(S::ROWS), columns.div_ceil(panel));
+        let tiles = if region == Region::Full { strips * panels } else { (strips + 1) * panels / 2 + 1 };
+        let most_strips = if LEFT > 0 { LEFT * S::WIDTH / S::ROWS } else { BLOCK_STRIPS };
+        let block = even(strips, most_strips) * S::ROWS;
+        let run = even(inner, if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH });
+        let mut p = 0;
+        while p < inner {
+            let depth = least(inner - p, run);
+            let mut ahead = Ahead::nothing(a.start);
+            if near && p + depth < inner {
+                let next = b.start.wrapping_add((p + depth) * b.row);
+                ahead = Ahead::run(next, least(inner - p - depth, run) * columns, tiles * depth);
+            }
+            let mut top = 0;
+            while top < rows {
+                let height = least(rows - top, block);
+                // SAFETY: rows top .. top + height and columns p .. p + depth lie inside a; for each of its strips the
+                // buffer, LEFT vectors for each inner index, takes ROWS * depth values.
+                let a = unsafe {
+                    let a = a.from(top, p);
+                    if LEFT > 0 { Rows::packed::<S>(set, left, a, height, depth) } else { Rows::InPlace(a) }
+                };
+                // The panels left of the diagonal of an upper triangle hold nothing of this block.
+                let mut j = if region == Region::Upper { top - top % panel } else { 0 };
+                while j < columns {
+                    let width = least(columns - j, panel);
+                    if b.column == 1 && !near {
+                        // The panel to the right, else the first one further down.
+                        let (q, next) = if j + width < columns { (p, j + width) } else { (p + depth, 0) };
+                        let next = b.start.wrapping_add(q * b.row + next);
+                        ahead = Ahead::panel(next, b.row, S::WIDTH);
+                    }
+                    // SAFETY: rows p .. p + depth and columns j .. j + width lie inside b; the buffer takes `depth` rows
+                    // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
+                    // and is exclusively ours.
+                    unsafe {
+                        let place = Place { top, height, j, width, depth, region };
+                        strips_of(set, c, columns, a, b.from(p, j), right, place, &mut ahead);
+                    }
+                    j += width;
+                }
+                top += height;
+            }
+            p += depth;
+        }
+    }
+}
+
+/// A block of rows of a.
+#[derive(Clone, Copy)]
+enum Rows<T> {
+    InPlace(Strided<T>),
+    /// Strips of ROWS rows, each inner index of a strip side by side.
+    Packed(*const T),
+}
+
+impl<T: Real> Rows<T> {
+    /// # Safety
+    /// a must hold `height` rows and `depth` columns, `to` takes `depth` values for each row of each begun strip.
+    #[inline(always)]
+    unsafe fn packed<S: Lanes<T>>(set: S, to: *mut T, a: Strided<T>, height: usize, depth: usize) -> Self {
+        let mut i = 0;
+        while i < height {
+            // SAFETY: the caller's promise.
+            unsafe {
+                pack(set, to.add(i * depth), S::ROWS, a.from(i, 0).t(), depth, least(height - i, S::ROWS));
+            }
+            i += S::ROWS;
+        }
+        Self::Packed(to.cast_const())
+    }
+
+    /// The rows from i on, and how many of `wanted` rows a tile of at most `most` can take.
+    ///
+    /// # Safety
+    /// Row i must be one of the block, packed with the same `depth`.
+    #[inline(always)]
+    unsafe fn strip<S: Lanes<T>>(
+        self,
+        i: usize,
+        depth: usize,
+        wanted: usize,
+        most: usize,
+    ) -> (Strided<T>, usize) {
+        match self {
+            // Strips of equal height, none so low that each step waits for the one before.
+            // SAFETY: the caller's promise.
+            Self::InPlace(a) => (unsafe { a.from(i, 0) }, even(wanted, most)),
+            Self::Packed(start) => {
+                let (inside, row) = (i % S::ROWS, i - i % S::ROWS);
+                // SAFETY: the caller's promise.
+                let start = unsafe { start.add(row * depth + inside) };
+                (Strided { start, row: 1, column: S::ROWS }, least(S::ROWS - inside, wanted))
+            }
+        }
+    }
+}
+
+/// Rows `top .. top + height` and columns `j .. j + width` of c.
+#[derive(Clone, Copy)]
+struct Place {
+    top: usize,
+    height: usize,
+    j: usize,
+    width: usize,
+    depth: usize,
+    region: Region,
+}
+
+/// All strips of a block of rows over one panel.
+///
+/// # Safety
+/// a must hold `height` rows of `depth` values, b `depth` rows of `width` values; c, whose rows are `c_row` apart, must
+/// hold the place and overlap no factor; `right` takes `depth` rows of two vectors.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
+unsafe fn strips_of<T: Real, S: Lanes<T>>(
+    set: S,
+    c: *mut T,
+    c_row: usize,
+    a: Rows<T>,
+    b: Strided<T>,
+    right: *mut T,
+    place: Place,
+    ahead: &mut Ahead<T>,
+) {
+    let Place { top, height, j, width, depth, region } = place;
+    let packed = Strided { start: right.cast_const(), row: 2 * S::WIDTH, column: 1 };
+    let mut b = b;
+    if b.column != 1 {
+        // SAFETY: the caller's promise.
+        unsafe { pack(set, right, packed.row, b, depth, width) };
+        b = packed;
+    }
+    // The first whole tile that goes over a panel in place packs it for those that follow.
+    let mut fill = width == packed.row && height >= PACK_STRIPS * S::ROWS && b.row > packed.row;
+    // Rows from `single` on have only their second vector on or above the diagonal.
+    let (end, single) = match region {
+        Region::Full => (height, height),
+        Region::Upper => {
+            let end = least(height, (j + width).saturating_sub(top));
+            (end, least(end, (j + S::WIDTH).saturating_sub(top)))
+        }
+    };
+    for (first, end, skip, most) in [(0, single, 0, S::ROWS), (single, end, S::WIDTH, S::SINGLE_ROWS)] {
+        let mut i = first;
+        while i < end {
+            // SAFETY: i is below `height`.
+            let (a, rows) = unsafe { a.strip::<S>(i, depth, end - i, most) };
+            let crosses = region == Region::Upper && top + i + rows > j + skip + 1;
+            let fills = fill && !crosses;
+            // SAFETY: a holds `rows` rows from i on and b, as it is or packed, `depth` rows of `width` values; c holds the
+            // place. `skip` is less than `width` where rows from `single` on exist.
+            unsafe {
+                set.call(Tile {
+                    c: c.add((top + i) * c_row + j + skip),
+                    c_row,
+                    a,
+                    b: b.start.add(skip),
+                    b_row: b.row,
+                    rows,
+                    depth,
+                    width: width - skip,
+                    fill: if fills { right } else { core::ptr::null_mut() },
+                    ahead: ahead.share(b.start, depth),
+                    below: if crosses { Some((top + i, j + skip)) } else { None },
+                });
+            }
+            if fills {
+                b = packed;
+                fill = false;
+            }
+            i += rows;
+        }
+    }
+}
+
+/// `total` in the fewest parts of at most `most`, all about equal: the first of them.
+#[inline(always)]
+fn even(total: usize, most: usize) -> usize {
+    if total <= most { total } else { total.div_ceil(total.div_ceil(most)) }
+}
+
+#[inline(always)]
+fn least(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}

@@ -1,0 +1,97 @@
+//! Blocks of a factor moved to where the tiles find them side by side.
+
+use super::lanes::Lanes;
+use crate::matrix::MatRef;
+use crate::scalar::Real;
+
+/// A strided matrix without its extents.
+#[derive(Clone, Copy)]
+pub(crate) struct Strided<T> {
+    pub(crate) start: *const T,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+impl<T: Copy> Strided<T> {
+    pub(crate) fn new(m: MatRef<'_, T>) -> Self {
+        let (data, row, column) = m.parts();
+        Self { start: data.as_ptr(), row, column }
+    }
+
+    /// # Safety
+    /// Element `(i, j)` must lie inside the allocation that `start` points into.
+    #[inline(always)]
+    pub(crate) unsafe fn at(self, i: usize, j: usize) -> *const T {
+        // SAFETY: the caller's promise.
+        unsafe { self.start.add(i * self.row + j * self.column) }
+    }
+
+    /// The matrix from element `(i, j)` on.
+    ///
+    /// # Safety
+    /// As [`Strided::at`].
+    #[inline(always)]
+    pub(crate) unsafe fn from(self, i: usize, j: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self { start: unsafe { self.at(i, j) }, ..self }
+    }
+
+    /// The transpose.
+    pub(crate) fn t(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+}
+
+/// Copies the first `depth` rows and `width` columns of b to rows of `stride` values; what lies beyond `width` is left
+/// as it is.
+///
+/// # Safety
+/// The block must lie inside b, and `to` must take `depth` rows of `width` values at that stride.
+#[inline(always)]
+pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
+    set: S,
+    to: *mut T,
+    stride: usize,
+    b: Strided<T>,
+    depth: usize,
+    width: usize,
+) {
+    if b.column == 1 {
+        let whole = width - width % S::WIDTH;
+        let rest = set.mask(0, width - whole);
+        for q in 0..depth {
+            // SAFETY: row q of b holds `width` values, and row q of the buffer takes them.
+            unsafe {
+                let (from, to) = (b.at(q, 0), to.add(q * stride));
+                let mut lane = 0;
+                while lane < whole {
+                    set.store(set.load(from.add(lane)), to.add(lane));
+                    lane += S::WIDTH;
+                }
+                if whole < width {
+                    set.store_some(rest, set.load_some(rest, from.add(whole)), to.add(whole));
+                }
+            }
+        }
+        return;
+    }
+    let square = S::SQUARE;
+    let (lanes, run) = if b.row == 1 { (width - width % square, depth - depth % square) } else { (0, 0) };
+    let mut lane = 0;
+    while lane < lanes {
+        let mut q = 0;
+        while q < run {
+            // SAFETY: b.row is 1, so from column `lane` of b on, SQUARE columns hold SQUARE consecutive values each; the
+            // buffer takes SQUARE rows from q on, SQUARE values each.
+            unsafe { set.transpose(b.at(q, lane), b.column, to.add(q * stride + lane), stride) };
+            q += square;
+        }
+        lane += square;
+    }
+    for lane in 0..width {
+        for q in if lane < lanes { run } else { 0 }..depth {
+            // SAFETY: row q < depth and column lane < width lie inside b and inside the buffer.
+            unsafe { to.add(q * stride + lane).write(*b.at(q, lane)) };
+        }
+    }
+}
