@@ -1,7 +1,7 @@
 //! x86-64 AVX2 with FMA3.
 
 use super::Kernel;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Squares};
 use core::arch::x86_64::*;
 
 /// Proof that AVX2 with FMA3 may run.
@@ -17,6 +17,11 @@ impl Avx2 {
     /// The token, where this machine and its operating system have the instructions.
     pub fn detect() -> Option<Self> {
         if super::cpu::avx2() { Some(Self(())) } else { None }
+    }
+
+    /// The token, proved by that of the wider set, which includes this one.
+    pub(super) fn beside(_: super::Avx512) -> Self {
+        Self(())
     }
 
     /// Runs a kernel compiled for this set.
@@ -35,14 +40,19 @@ fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
 
 macro_rules! lanes {
     ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
-     $int:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident) => {
+     $int:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident, $transposed:ident) => {
         impl Lanes<$scalar> for Avx2 {
             type Vector = $vector;
             const WIDTH: usize = $width;
             const ROWS: usize = 6;
             const SINGLE_ROWS: usize = 8;
+            type Narrow = Self;
             type Mask = __m256i;
             const SQUARE: usize = $square;
+            #[inline(always)]
+            fn narrow(self) -> Self {
+                self
+            }
             #[inline(always)]
             fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
                 self.run(kernel)
@@ -103,6 +113,15 @@ macro_rules! lanes {
                 unsafe { $fma(a, b, c) }
             }
         }
+
+        impl Squares<$scalar> for Avx2 {
+            type Columns = [$vector; $width];
+            #[inline(always)]
+            unsafe fn transposed(self, from: *const $scalar, from_row: usize) -> [$vector; $width] {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $transposed(from, from_row) }
+            }
+        }
     };
 }
 
@@ -118,7 +137,8 @@ lanes!(
     _mm256_maskload_ps,
     _mm256_maskstore_ps,
     8,
-    transpose_f32
+    transpose_f32,
+    transposed_f32
 );
 lanes!(
     f64,
@@ -132,7 +152,8 @@ lanes!(
     _mm256_maskload_pd,
     _mm256_maskstore_pd,
     4,
-    transpose_f64
+    transpose_f64,
+    transposed_f64
 );
 
 /// Moves an 8 x 8 block; see [`Lanes::transpose`].
@@ -142,7 +163,22 @@ lanes!(
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) unsafe fn transpose_f32(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-    for half in [0, 4] {
+    // SAFETY: the caller's promise; row q < 8 takes eight values.
+    unsafe {
+        for (q, column) in transposed_f32(from, from_row).into_iter().enumerate() {
+            _mm256_storeu_ps(to.add(q * to_row), column);
+        }
+    }
+}
+
+/// The columns of an 8 x 8 block; see [`Squares::transposed`].
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [__m256; 8] {
+    let half = |half: usize| {
         // Row r beside row r + 4, so that no later step crosses the halves of a register.
         let row = |r: usize| {
             // SAFETY: four values each of rows r and r + 4 < 8, from column `half` < 8 on.
@@ -155,17 +191,15 @@ pub(super) unsafe fn transpose_f32(from: *const f32, from_row: usize, to: *mut f
         let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
         let (t0, t1) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
         let (t2, t3) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
-        let columns = [
+        [
             _mm256_shuffle_ps::<0x44>(t0, t2),
             _mm256_shuffle_ps::<0xEE>(t0, t2),
             _mm256_shuffle_ps::<0x44>(t1, t3),
             _mm256_shuffle_ps::<0xEE>(t1, t3),
-        ];
-        for (q, column) in columns.into_iter().enumerate() {
-            // SAFETY: row half + q < 8 takes eight values.
-            unsafe { _mm256_storeu_ps(to.add((half + q) * to_row), column) };
-        }
-    }
+        ]
+    };
+    let ([c0, c1, c2, c3], [c4, c5, c6, c7]) = (half(0), half(4));
+    [c0, c1, c2, c3, c4, c5, c6, c7]
 }
 
 /// Moves a 4 x 4 block; see [`Lanes::transpose`].
@@ -175,7 +209,22 @@ pub(super) unsafe fn transpose_f32(from: *const f32, from_row: usize, to: *mut f
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) unsafe fn transpose_f64(from: *const f64, from_row: usize, to: *mut f64, to_row: usize) {
-    for half in [0, 2] {
+    // SAFETY: the caller's promise; row q < 4 takes four values.
+    unsafe {
+        for (q, column) in transposed_f64(from, from_row).into_iter().enumerate() {
+            _mm256_storeu_pd(to.add(q * to_row), column);
+        }
+    }
+}
+
+/// The columns of a 4 x 4 block; see [`Squares::transposed`].
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn transposed_f64(from: *const f64, from_row: usize) -> [__m256d; 4] {
+    let half = |half: usize| {
         let row = |r: usize| {
             // SAFETY: two values each of rows r and r + 2 < 4, from column `half` < 4 on.
             unsafe {
@@ -185,9 +234,8 @@ pub(super) unsafe fn transpose_f64(from: *const f64, from_row: usize, to: *mut f
             }
         };
         let (r0, r1) = (row(0), row(1));
-        for (q, column) in [_mm256_unpacklo_pd(r0, r1), _mm256_unpackhi_pd(r0, r1)].into_iter().enumerate() {
-            // SAFETY: row half + q < 4 takes four values.
-            unsafe { _mm256_storeu_pd(to.add((half + q) * to_row), column) };
-        }
-    }
+        [_mm256_unpacklo_pd(r0, r1), _mm256_unpackhi_pd(r0, r1)]
+    };
+    let ([c0, c1], [c2, c3]) = (half(0), half(2));
+    [c0, c1, c2, c3]
 }

@@ -1,6 +1,7 @@
 //! x86-64 AVX-512F with AVX2 and FMA3.
 
 use super::Kernel;
+use super::avx2::Avx2;
 use super::lanes::Lanes;
 use core::arch::x86_64::*;
 
@@ -45,8 +46,13 @@ macro_rules! lanes {
             const WIDTH: usize = $width;
             const ROWS: usize = 12;
             const SINGLE_ROWS: usize = 16;
+            type Narrow = Avx2;
             type Mask = $mask;
             const SQUARE: usize = $square;
+            #[inline(always)]
+            fn narrow(self) -> Avx2 {
+                Avx2::beside(self)
+            }
             #[inline(always)]
             fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
                 self.run(kernel)

@@ -20,6 +20,7 @@ use super::Kernel;
 use super::ahead::Ahead;
 use super::lanes::Lanes;
 use super::pack::{Strided, pack};
+use super::slim::{FewInner, FewRows, Slim};
 use super::tile::Tile;
 use crate::kernel::Region;
 use crate::matrix::{MatMut, MatRef};
@@ -52,20 +53,59 @@ const NEAR_VECTORS: usize = 24;
 #[inline(always)]
 pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     set: S,
-    c: MatMut<'_, T>,
+    mut c: MatMut<'_, T>,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
     region: Region,
 ) {
-    let Strided { row, column, .. } = Strided::new(a);
-    let apart = row == 1 && column > NEAR_VECTORS * S::WIDTH;
-    if a.columns() <= SHORT {
+    let (inner, columns) = (a.columns(), b.columns());
+    let agree = c.shape() == (a.rows(), columns) && inner == b.rows();
+    let (left, right) = (Strided::new(a), Strided::new(b));
+    // SAFETY: the shapes agree, and c is exclusively ours.
+    if agree
+        && unsafe {
+            slim(set, c.as_mut_slice().as_mut_ptr(), left, right, (a.rows(), inner, columns), region)
+        }
+    {
+        return;
+    }
+    let apart = left.row == 1 && left.column > NEAR_VECTORS * S::WIDTH;
+    if inner <= SHORT {
         set.call(Accumulate::<T, SHORT, 0> { c, a, b, region });
-    } else if apart && b.columns() > NEAR_VECTORS * S::WIDTH {
+    } else if apart && columns > NEAR_VECTORS * S::WIDTH {
         set.call(Accumulate::<T, LONG_APART, BLOCK_VECTORS> { c, a, b, region });
     } else {
         set.call(Accumulate::<T, LONG, 0> { c, a, b, region });
     }
+}
+
+/// Does a product of few inner indices or few rows, if it is one.
+///
+/// # Safety
+/// c must hold the rows and columns of the shape `(rows, inner, columns)` and overlap no factor, and the factors theirs.
+#[inline(always)]
+unsafe fn slim<T: Real, S: Lanes<T>>(
+    set: S,
+    c: *mut T,
+    a: Strided<T>,
+    b: Strided<T>,
+    (rows, inner, columns): (usize, usize, usize),
+    region: Region,
+) -> bool {
+    macro_rules! slim {
+        ($kernel:ident, $set:expr, $n:literal) => {
+            $set.call($kernel::<T, $n>(Slim { c, a, b, rows, inner, columns, region }))
+        };
+    }
+    match (rows, inner) {
+        (_, 1) if b.column == 1 => slim!(FewInner, set, 1),
+        (_, 2) if b.column == 1 => slim!(FewInner, set, 2),
+        (_, 3) if b.column == 1 => slim!(FewInner, set, 3),
+        (1, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 1),
+        (2, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 2),
+        _ => return false,
+    }
+    true
 }
 
 /// A product with room for panels of at most `DEPTH` inner indices, and for blocks of a of `LEFT` vectors (none when a is
@@ -284,6 +324,6 @@ fn even(total: usize, most: usize) -> usize {
 }
 
 #[inline(always)]
-fn least(a: usize, b: usize) -> usize {
+pub(crate) fn least(a: usize, b: usize) -> usize {
     if a < b { a } else { b }
 }

@@ -17,6 +17,10 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const ROWS: usize;
     /// Rows of a register tile of one vector each.
     const SINGLE_ROWS: usize;
+    /// The best set with [`Squares`] that is there as well.
+    type Narrow: Squares<T>;
+    /// Its token.
+    fn narrow(self) -> Self::Narrow;
     /// Runs a kernel in a function of its own.
     fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output;
     /// The same value in every lane.
@@ -48,6 +52,18 @@ pub(crate) trait Lanes<T: Real>: Copy {
     fn prefetch(self, at: *const T);
     /// `a b + c` in every lane, one rounding.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+}
+
+/// Sets that transpose in registers a square as wide as a vector.
+pub(crate) trait Squares<T: Real>: Lanes<T> {
+    /// Side of the square, and lanes of a vector: at most eight.
+    const SIDE: usize = Self::WIDTH;
+    /// `SIDE` vectors.
+    type Columns: IntoIterator<Item = Self::Vector>;
+    /// The columns of the square whose row l is `from + l from_row`.
+    /// # Safety
+    /// `SIDE` rows of as many values must be readable.
+    unsafe fn transposed(self, from: *const T, from_row: usize) -> Self::Columns;
 }
 
 /// Longest vector of any set, for stack buffers.

@@ -17,6 +17,8 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 #[cfg(target_arch = "x86_64")]
+mod slim;
+#[cfg(target_arch = "x86_64")]
 mod tile;
 #[cfg(hardware_fma = "vfpv4")]
 mod vfpv4;

@@ -1,0 +1,146 @@
+//! Products with few inner indices or with few rows, for which tiles and packing cost more than the arithmetic.
+
+use super::Kernel;
+use super::blocks::least;
+use super::lanes::{Lanes, Squares};
+use super::pack::Strided;
+use crate::kernel::Region;
+use crate::scalar::Real;
+
+/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
+/// and that a and b hold `rows x inner` and `inner x columns` values.
+pub(crate) struct Slim<T, const N: usize> {
+    pub(crate) c: *mut T,
+    pub(crate) a: Strided<T>,
+    pub(crate) b: Strided<T>,
+    pub(crate) rows: usize,
+    pub(crate) inner: usize,
+    pub(crate) columns: usize,
+    pub(crate) region: Region,
+}
+
+/// With N inner indices, b's columns contiguous: each row of c passes through the registers once.
+pub(crate) struct FewInner<T, const N: usize>(pub(crate) Slim<T, N>);
+
+impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        let Slim { c, a, b, rows, columns, region, .. } = self.0;
+        let mut factors = [set.splat(T::default()); N];
+        for i in 0..rows {
+            let mut j = if region == Region::Upper { i } else { 0 };
+            // SAFETY: row i < rows of c and a; columns up to `columns` of c and b; N inner indices.
+            unsafe {
+                for (p, factor) in factors.iter_mut().enumerate() {
+                    *factor = set.splat(*a.at(i, p));
+                }
+                let row = c.add(i * columns);
+                while j + S::WIDTH <= columns {
+                    let mut sum = set.load(row.add(j));
+                    for (p, factor) in factors.iter().enumerate() {
+                        sum = set.fma(*factor, set.load(b.at(p, j)), sum);
+                    }
+                    set.store(sum, row.add(j));
+                    j += S::WIDTH;
+                }
+                if j < columns {
+                    let mask = set.mask(0, columns - j);
+                    let mut sum = set.load_some(mask, row.add(j));
+                    for (p, factor) in factors.iter().enumerate() {
+                        sum = set.fma(*factor, set.load_some(mask, b.at(p, j)), sum);
+                    }
+                    set.store_some(mask, sum, row.add(j));
+                }
+            }
+        }
+    }
+}
+
+/// With N rows, b's rows contiguous (the product of a few activations by transposed weights): squares of b are transposed
+/// in registers and used at once.
+pub(crate) struct FewRows<T, const N: usize>(pub(crate) Slim<T, N>);
+
+impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        let mut j = 0;
+        while j < self.0.columns {
+            let left = self.0.columns - j;
+            // Sixteen columns in squares side by side: their chains do not wait for each other.
+            // SAFETY: the promise of the type; J squares, or one that is filled up, begin at column j < columns.
+            j += unsafe {
+                if S::SIDE == 4 && left >= 16 {
+                    self.columns::<S, 4>(set, j)
+                } else if left >= 2 * S::SIDE {
+                    self.columns::<S, 2>(set, j)
+                } else {
+                    self.columns::<S, 1>(set, j)
+                }
+            };
+        }
+    }
+}
+
+impl<T: Real, const N: usize> FewRows<T, N> {
+    /// J squares of columns from j on, the last cut off where the matrix ends; returns how many columns that were.
+    ///
+    /// # Safety
+    /// The promise of [`Slim`]; at least `(J - 1) SIDE + 1` columns are left.
+    #[inline(always)]
+    unsafe fn columns<S: Squares<T>, const J: usize>(&self, set: S, j: usize) -> usize {
+        let Slim { c, a, b, inner, columns, .. } = self.0;
+        let width = least(columns - j, J * S::SIDE);
+        let last = set.mask(0, width - (J - 1) * S::SIDE);
+        let mut sums = [[set.splat(T::default()); J]; N];
+        // SAFETY: all places are inside the matrices: whole squares while there are some, single inner indices after them
+        // and in a square that is cut off; vectors have at most eight lanes.
+        unsafe {
+            for (i, row) in sums.iter_mut().enumerate() {
+                for (k, sum) in row.iter_mut().enumerate() {
+                    let from = c.add(i * columns + j + k * S::SIDE);
+                    *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
+                }
+            }
+            let whole = if width == J * S::SIDE { inner - inner % S::SIDE } else { 0 };
+            let mut p = 0;
+            while p < whole {
+                for k in 0..J {
+                    let square = set.transposed(b.at(p, j + k * S::SIDE), b.column);
+                    for (q, vector) in square.into_iter().enumerate() {
+                        for (i, row) in sums.iter_mut().enumerate() {
+                            if let Some(sum) = row.get_mut(k) {
+                                *sum = set.fma(set.splat(*a.at(i, p + q)), vector, *sum);
+                            }
+                        }
+                    }
+                }
+                p += S::SIDE;
+            }
+            while p < inner {
+                for k in 0..J {
+                    let mut lanes = [T::default(); 8];
+                    let first = j + k * S::SIDE;
+                    for (l, lane) in lanes.iter_mut().enumerate().take(least(columns - first, S::SIDE)) {
+                        *lane = *b.at(p, first + l);
+                    }
+                    let vector = set.load(lanes.as_ptr());
+                    for (i, row) in sums.iter_mut().enumerate() {
+                        if let Some(sum) = row.get_mut(k) {
+                            *sum = set.fma(set.splat(*a.at(i, p)), vector, *sum);
+                        }
+                    }
+                }
+                p += 1;
+            }
+            for (i, row) in sums.iter().enumerate() {
+                for (k, sum) in row.iter().enumerate() {
+                    let to = c.add(i * columns + j + k * S::SIDE);
+                    if k + 1 < J { set.store(*sum, to) } else { set.store_some(last, *sum, to) }
+                }
+            }
+        }
+        width
+    }
+}
