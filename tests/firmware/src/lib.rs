@@ -18,9 +18,9 @@ use agop_core::network::{Network, gradient_sum};
 use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::reduce::SampleTree;
+use agop_core::scalar::sqrt;
 use agop_core::simd::Level;
 use agop_core::task::chain_monomial;
-use libm::sqrt;
 
 #[cfg(not(feature = "small"))]
 agop_core::network! {
