@@ -232,10 +232,14 @@ pub trait Print {
 
     /// Prints a whole number.
     fn whole(&mut self, number: u64) {
-        if number >= 10 {
-            self.whole(number / 10);
+        let mut place = 1;
+        while number / place >= 10 {
+            place *= 10;
         }
-        self.byte(b'0' + (number % 10) as u8);
+        while place > 0 {
+            self.byte(b'0' + (number / place % 10) as u8);
+            place /= 10;
+        }
     }
 
     /// Prints a number of magnitude below 2^32 to six places, cut off, and its bits.

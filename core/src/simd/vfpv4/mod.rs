@@ -14,6 +14,7 @@
 
 use crate::kernel::{Backend, Definition, Region};
 use crate::matrix::{MatMut, MatRef};
+
 /// Assembly that changes s0 to s26, and nothing of the stack.
 macro_rules! clobbered {
     ($($code:expr,)+ ; $($operand:tt)*) => {
