@@ -11,7 +11,7 @@ use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
 use crate::network::{LayerSpan, Shape, weights};
-use crate::scalar::Real;
+use crate::scalar::{Real, sqrt};
 
 /// How a layer's gradient becomes its step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -189,7 +189,7 @@ pub fn gradient_norm<T: Real, B: Backend<T>>(
     let bias =
         gradient.get(span.offset + span.weights()..span.offset + span.parameters()).unwrap_or_default();
     let bias = MatRef::column_vector(bias);
-    Ok(libm::sqrt(backend.dot(w, w) + backend.dot(bias, bias)))
+    Ok(sqrt(backend.dot(w, w) + backend.dot(bias, bias)))
 }
 
 /// Speeds that favour one layer: `C_target = contrast`, all others `1 / contrast`.

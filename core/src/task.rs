@@ -8,14 +8,14 @@ use crate::elementary::{exp, ln};
 use crate::error::Error;
 use crate::matrix::MatMut;
 use crate::random::Stream;
-use crate::scalar::{Real, Scalar};
+use crate::scalar::{Real, Scalar, sqrt};
 
 /// Standard deviation of coordinate `i` (from 0) under the power-law spectrum `lambda = 1 / (1 + (i+1)^alpha)`.
 ///
 /// **Accuracy** a few `f64` ulps; deterministic (own `exp` and `ln`, correctly rounded square root). `alpha` zero gives
 /// `sqrt(1/2)` everywhere.
 pub fn power_law_deviation(i: u32, alpha: f64) -> f64 {
-    libm::sqrt(1.0 / (1.0 + exp(alpha * ln(f64::from(i) + 1.0))))
+    sqrt(1.0 / (1.0 + exp(alpha * ln(f64::from(i) + 1.0))))
 }
 
 /// Fills the rows with independent Gaussians: `N(0, I)`, or with the power-law spectrum of the given exponent.

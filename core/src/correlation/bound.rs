@@ -23,6 +23,7 @@ use super::traces::{Route, Traces, leftovers};
 use crate::error::Error;
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
+use crate::scalar::sqrt;
 
 /// Relative errors of matrices that were computed from others, in the Frobenius norm: 0 for matrices that are given,
 /// 2^-53 for a difference rounded once.
@@ -54,7 +55,7 @@ impl core::ops::Mul for Upper {
 
 impl Upper {
     fn sqrt(self) -> Self {
-        Self(libm::sqrt(self.0).next_up())
+        Self(sqrt(self.0).next_up())
     }
 }
 

@@ -16,6 +16,7 @@
 //! relative accuracy, but they need about four times the work and turn columns as well as rows. The callers need
 //! errors that are small beside the largest eigenvalue.
 
+use crate::scalar::sqrt;
 use core::cell::Cell;
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -290,7 +291,7 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     }
     *last = times_power_of_two(*last, -exponent);
     square += *last * *last;
-    let norm = libm::sqrt(square);
+    let norm = sqrt(square);
     // The sign that adds magnitudes: no cancellation.
     let alpha = if *last > 0.0 { -norm } else { norm };
     let h = square - *last * alpha;
@@ -383,7 +384,7 @@ fn sweep(rows: &mut [f64], n: NonZeroUsize, diagonal: &mut [f64], off_diagonal: 
     // Wilkinson's shift: the eigenvalue of the first 2 x 2 block that is nearer to its first entry. The coupling is
     // not negligible, so the ratio is below 2^53 and its square finite.
     let ratio = (second.get() - first.get()) / (coupling.get() + coupling.get());
-    let root = libm::sqrt(ratio * ratio + 1.0);
+    let root = sqrt(ratio * ratio + 1.0);
     let denominator = if ratio < 0.0 { ratio - root } else { ratio + root };
     let mut g = last.get() - first.get() + coupling.get() / denominator;
 
@@ -424,11 +425,11 @@ fn rotation(f: f64, g: f64) -> (f64, f64, f64) {
     }
     if f.abs() > g.abs() {
         let ratio = g / f;
-        let root = libm::sqrt(ratio * ratio + 1.0);
+        let root = sqrt(ratio * ratio + 1.0);
         (ratio / root, 1.0 / root, f * root)
     } else {
         let ratio = f / g;
-        let root = libm::sqrt(ratio * ratio + 1.0);
+        let root = sqrt(ratio * ratio + 1.0);
         (1.0 / root, ratio / root, g * root)
     }
 }

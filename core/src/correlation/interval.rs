@@ -1,5 +1,6 @@
 //! Intervals of `f64` with outward rounding, for the certificate.
 
+use crate::scalar::sqrt;
 use core::ops::{Add, Div, Mul, Sub};
 
 /// All reals between `low` and `high`. Every operation encloses the exact result: the correctly rounded end point is
@@ -26,8 +27,8 @@ impl Interval {
 
     /// Square root of the part that is not negative.
     pub(super) fn sqrt(self) -> Self {
-        let low = if self.low > 0.0 { libm::sqrt(self.low).next_down() } else { 0.0 };
-        Self { low, high: libm::sqrt(if self.high > 0.0 { self.high } else { 0.0 }).next_up() }
+        let low = if self.low > 0.0 { sqrt(self.low).next_down() } else { 0.0 };
+        Self { low, high: sqrt(if self.high > 0.0 { self.high } else { 0.0 }).next_up() }
     }
 
     /// Largest distance of a point of the interval from `x`, rounded up; infinite when an end is not a number.

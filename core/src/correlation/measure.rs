@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
 use crate::matrix::MatRef;
-use crate::scalar::Real;
+use crate::scalar::{Real, sqrt};
 
 /// The measures of one hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +87,7 @@ fn norm<B: Backend<f64>>(
     let (scaled, _) = take(scratch, k * d);
     let Some(exponent) = scale(m, scaled) else { return Ok(None) };
     let scaled = MatRef::new(scaled, k, d)?;
-    Ok(Some((libm::sqrt(kernel::dot(backend, scaled, scaled)?), exponent)))
+    Ok(Some((sqrt(kernel::dot(backend, scaled, scaled)?), exponent)))
 }
 
 fn subtract<T: Real>(from: &mut [f64], m: MatRef<'_, T>) {

@@ -22,6 +22,7 @@ pub use traces::{Route, Traces, traces};
 use crate::error::{Error, check_workspace};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
+use crate::scalar::sqrt;
 use bound::enclose;
 use core::fmt;
 use interval::Interval;
@@ -172,7 +173,7 @@ fn undefined(why: Undefined) -> Correlations {
 
 /// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
 fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
-    let value = fg / (libm::sqrt(ff) * libm::sqrt(gg));
+    let value = fg / (sqrt(ff) * sqrt(gg));
     if value > 1.0 {
         1.0
     } else if value < -1.0 {

@@ -6,6 +6,7 @@ use super::{Certified, Correlation, Route, Traces, Unbounded, Undefined, cosine,
 use crate::error::Error;
 use crate::kernel::{self, Backend, Region};
 use crate::matrix::{MatMut, MatRef};
+use crate::scalar::sqrt;
 
 /// Values of workspace for weights (k x d).
 pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
@@ -114,7 +115,7 @@ fn spectral<B: Backend<f64>>(
         }
         let factor = if *value > threshold {
             trace += value;
-            let fourth = libm::sqrt(libm::sqrt(*value));
+            let fourth = sqrt(sqrt(*value));
             if power > 0.0 { fourth } else { 1.0 / fourth }
         } else {
             0.0

@@ -24,7 +24,7 @@ use crate::loss::Loss;
 use crate::matrix::MatRef;
 use crate::network::{self, Network, Shape};
 use crate::reduce::{SampleTree, buffers};
-use crate::scalar::{Dual, Real, Scalar};
+use crate::scalar::{Dual, Real, Scalar, sqrt};
 use core::num::NonZeroU64;
 
 /// Which way the parameters go.
@@ -280,7 +280,7 @@ pub fn rate<T: Real, B: Backend<Dual<f64>>>(
         return Ok(Err(Undefined::ZeroGradient));
     }
     let limit = cosine(t.ff.value, t.fg.value, t.gg.value);
-    let norms = libm::sqrt(t.ff.value) * libm::sqrt(t.gg.value);
+    let norms = sqrt(t.ff.value) * sqrt(t.gg.value);
     let shrink = 0.5 * (t.ff.derivative / t.ff.value + t.gg.derivative / t.gg.value);
     Ok(Ok(Rate { limit, slope: t.fg.derivative / norms - limit * shrink }))
 }

@@ -1,5 +1,7 @@
 //! Powers of two that keep products of many factors inside the range of `f64`; scaling by them rounds nothing.
 
+use crate::scalar::sqrt;
+
 /// The e with `2^(e-1) <= largest magnitude < 2^e`, or `None` when every value is zero (or not finite).
 pub(super) fn exponent(values: impl Iterator<Item = f64>) -> Option<i32> {
     let mut largest = 0.0;
@@ -44,6 +46,6 @@ pub(super) fn take<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 
 /// `fg / sqrt(ff gg)` of positive `ff` and `gg`, held within [-1, 1].
 pub(super) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
-    let value = fg / (libm::sqrt(ff) * libm::sqrt(gg));
+    let value = fg / (sqrt(ff) * sqrt(gg));
     if value.abs() > 1.0 { if value > 0.0 { 1.0 } else { -1.0 } } else { value }
 }

@@ -1,5 +1,7 @@
 //! Mean and deviation of what is observed.
 
+use crate::scalar::sqrt;
+
 /// Running mean and standard deviation of observed values.
 ///
 /// **Arithmetic** `mean <- mean + (x - mean) / count`, `squares <- squares + (x - old mean)(x - new mean)`: nothing is
@@ -33,6 +35,6 @@ impl Spread {
 
     /// Standard deviation of one value, with `count - 1` below the sum of squares; `None` of fewer than two values.
     pub fn deviation(&self) -> Option<f64> {
-        (self.count > 1).then(|| libm::sqrt(self.squares / f64::from(self.count - 1)))
+        (self.count > 1).then(|| sqrt(self.squares / f64::from(self.count - 1)))
     }
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::excessive_precision, reason = "the digits as published")]
 
 use super::ln;
+use crate::scalar::sqrt;
 
 /// The `x` with `P(X <= x) = p` for a standard normal `X`.
 ///
@@ -32,7 +33,7 @@ pub fn normal_quantile(p: f64) -> f64 {
     if tail == 0.0 {
         return f64::INFINITY.copysign(q);
     }
-    let r = libm::sqrt(-ln(tail));
+    let r = sqrt(-ln(tail));
     let x = if r <= 5.0 {
         polynomial(r - 1.6, MIDDLE_NUMERATOR) / polynomial(r - 1.6, MIDDLE_DENOMINATOR)
     } else {

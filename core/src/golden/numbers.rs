@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::kernel;
 use crate::matrix::{MatMut, MatRef};
 use crate::random::{Purpose, Stream};
-use crate::scalar::Real;
+use crate::scalar::{Real, sqrt};
 use crate::simd::Level;
 
 /// Columns of the wide products: more than two of the longest vectors, and no multiple of any.
@@ -56,7 +56,7 @@ pub(super) fn elementary<T: Real>() -> Hasher {
         add(x, tiny);
     }
     for _ in 0..50 {
-        hasher.array(&[2], &[normal_quantile(stream.uniform()), libm::sqrt(stream.uniform())]);
+        hasher.array(&[2], &[normal_quantile(stream.uniform()), sqrt(stream.uniform())]);
     }
     hasher
 }

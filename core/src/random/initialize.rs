@@ -3,7 +3,7 @@
 use super::{Purpose, Stream};
 use crate::error::{Error, check_length};
 use crate::network::Shape;
-use crate::scalar::Real;
+use crate::scalar::{Real, sqrt};
 
 /// A distribution of initial weights. Biases start at zero, except under [`Initializer::Linear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Initializer {
                 Self::HeUniform => (false, 2.0 / inputs),
                 Self::Linear => (false, 1.0 / (3.0 * inputs)),
             };
-            let scale = libm::sqrt(if normal { variance } else { 3.0 * variance });
+            let scale = sqrt(if normal { variance } else { 3.0 * variance });
             let mut stream = Stream::new(seed, Purpose::Parameters, layer as u32);
             let values = parameters.get_mut(span.range()).unwrap_or_default();
             for (index, slot) in values.iter_mut().enumerate() {

@@ -7,9 +7,11 @@
 mod dual;
 mod float;
 mod fma;
+mod sqrt;
 
 pub use dual::Dual;
 pub use fma::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
+pub use sqrt::{software_sqrt, sqrt};
 
 use core::fmt::Debug;
 use core::num::NonZeroU64;

@@ -234,6 +234,28 @@ impl<T: Real> Backend<T> for Level {
     }
 }
 
+/// [`Level::compiled`] as a type: a backend without a value, so that a program links no kernels but those of its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compiled;
+
+impl<T: Real> Backend<T> for Compiled {
+    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
+        T::accumulate(const { Level::compiled() }, c, a, b, region);
+    }
+
+    fn axpy(self, a: T, x: &[T], y: &mut [T]) {
+        T::axpy(const { Level::compiled() }, a, x, y);
+    }
+
+    fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> <T as Scalar>::Wide {
+        T::dot(const { Level::compiled() }, a, b)
+    }
+
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        Backend::<T>::vectorize(const { Level::compiled() }, f)
+    }
+}
+
 /// A kernel that is generic over the instruction set; [`Avx2::run`] and its siblings compile it for theirs.
 #[cfg(target_arch = "x86_64")]
 pub(crate) trait Kernel<S> {

@@ -4,7 +4,7 @@ use crate::elementary::{exp, ln};
 use crate::error::{Error, check_length};
 use crate::matrix::MatMut;
 use crate::random::Stream;
-use crate::scalar::Real;
+use crate::scalar::{Real, sqrt};
 
 /// Inputs and labels whose early-time C-NFC goes from near 1 to near 0 with the balance.
 ///
@@ -86,7 +86,7 @@ impl AlignmentReversing {
         check(fits, "label ratio", "between 1e-12 and 1", ratio)?;
         let contrast = exp(self.balance * ln(self.contrast));
         let label = exp(self.balance * ln(ratio)) / contrast;
-        let deviation = libm::sqrt(contrast * (d - q) as f64 / q as f64);
+        let deviation = sqrt(contrast * (d - q) as f64 / q as f64);
         for ((a, row), slot) in inputs.rows_mut().enumerate().zip(labels) {
             let reversed = a % d < q;
             *slot = T::from_f64(if reversed { label } else { 1.0 });

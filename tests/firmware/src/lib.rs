@@ -18,9 +18,9 @@ use agop_core::network::{Network, gradient_sum};
 use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::reduce::SampleTree;
-use agop_core::simd::Level;
+use agop_core::scalar::sqrt;
+use agop_core::simd::{Compiled, Level};
 use agop_core::task::chain_monomial;
-use libm::sqrt;
 
 #[cfg(not(feature = "small"))]
 agop_core::network! {
@@ -39,8 +39,6 @@ const RANK: usize = 3;
 const SAMPLES: u32 = 300;
 const STEPS: u32 = 40;
 const SEED: u64 = 11;
-/// A constant, so that only the kernels of this level are linked.
-const LEVEL: Level = Level::compiled();
 /// A constant, so that the rules which are not used are not linked.
 const OPTIMIZER: Optimizer<'static> = Optimizer::new(Rule::GradientDescent, 0.1);
 
@@ -120,7 +118,7 @@ impl Memory {
 
     /// Trains from fresh initial weights and measures the first layer.
     pub fn train_and_measure(&mut self) -> Result<Outcome, Error> {
-        environment::check(LEVEL)?;
+        environment::check(Level::compiled())?;
         Initializer::Normal.fill(Net::shape(), SEED, &mut self.network.parameters)?;
         self.initial = self.network.parameters;
         #[cfg(feature = "digest")]
@@ -165,10 +163,10 @@ impl Memory {
         let (w, k) = (MatRef::new(w, HIDDEN, INPUTS)?, MatRef::new(k, HIDDEN, HIDDEN)?);
         let (f, rest) = rest.split_at_mut_checked(INPUTS * INPUTS).unwrap_or_default();
         let (g, rest) = rest.split_at_mut_checked(INPUTS * INPUTS).unwrap_or_default();
-        feature::nfm(LEVEL, w, MatMut::new(f, INPUTS, INPUTS)?)?;
-        feature::agop(LEVEL, w, k, MatMut::new(g, INPUTS, INPUTS)?, rest)?;
+        feature::nfm(Compiled, w, MatMut::new(f, INPUTS, INPUTS)?)?;
+        feature::agop(Compiled, w, k, MatMut::new(g, INPUTS, INPUTS)?, rest)?;
         let (f, g) = (MatRef::new(f, INPUTS, INPUTS)?, MatRef::new(g, INPUTS, INPUTS)?);
-        Ok(dot(LEVEL, f, g)? / (sqrt(dot(LEVEL, f, f)?) * sqrt(dot(LEVEL, g, g)?)))
+        Ok(dot(Compiled, f, g)? / (sqrt(dot(Compiled, f, f)?) * sqrt(dot(Compiled, g, g)?)))
     }
 
     /// One step over all samples.
@@ -180,10 +178,10 @@ impl Memory {
             let target = draw(&mut stream, &mut self.sample)?;
             let x = MatRef::new(&self.sample, 1, INPUTS)?;
             let y = MatRef::new(&target, 1, 1)?;
-            network.accumulate_gradient(LEVEL, MeanSquared, x, y, &mut sum, &mut self.workspace)?;
+            network.accumulate_gradient(Compiled, MeanSquared, x, y, &mut sum, &mut self.workspace)?;
         }
-        let (loss, gradient) = network.finish_gradient(LEVEL, MeanSquared, &mut sum)?;
-        OPTIMIZER.step(LEVEL, Net::shape(), &mut self.network.parameters, gradient, &mut [])?;
+        let (loss, gradient) = network.finish_gradient(Compiled, MeanSquared, &mut sum)?;
+        OPTIMIZER.step(Compiled, Net::shape(), &mut self.network.parameters, gradient, &mut [])?;
         Ok(loss)
     }
 
@@ -195,9 +193,9 @@ impl Memory {
         for _ in 0..SAMPLES {
             draw(&mut stream, &mut self.sample)?;
             let x = MatRef::new(&self.sample, 1, INPUTS)?;
-            network.accumulate_features(LEVEL, x, &mut sum, &mut self.workspace)?;
+            network.accumulate_features(Compiled, x, &mut sum, &mut self.workspace)?;
         }
-        feature::finish(LEVEL, Net::shape(), &mut sum)?;
+        feature::finish(Compiled, Net::shape(), &mut sum)?;
         Ok(())
     }
 }
@@ -234,10 +232,14 @@ pub trait Print {
 
     /// Prints a whole number.
     fn whole(&mut self, number: u64) {
-        if number >= 10 {
-            self.whole(number / 10);
+        let mut place = 1;
+        while number / place >= 10 {
+            place *= 10;
         }
-        self.byte(b'0' + (number % 10) as u8);
+        while place > 0 {
+            self.byte(b'0' + (number / place % 10) as u8);
+            place /= 10;
+        }
     }
 
     /// Prints a number of magnitude below 2^32 to six places, cut off, and its bits.

@@ -1,6 +1,7 @@
 //! Closed forms of Gaussian expectations of activations.
 
 use crate::activation::AnyActivation;
+use crate::scalar::sqrt;
 use core::f64::consts::PI;
 
 /// An activation whose dual kernels `E phi(u) phi(v)` and `E phi'(u) phi'(v)` over Gaussian pairs have a closed form.
@@ -84,7 +85,7 @@ impl DualKernel {
             Self::Linear => (c, 1.0),
             Self::Quadratic => (a * b + 2.0 * (c * c), 4.0 * c),
             Self::Relu => {
-                let norm = libm::sqrt(a) * libm::sqrt(b);
+                let norm = sqrt(a) * sqrt(b);
                 if norm > 0.0 {
                     let cosine = c / norm;
                     let cosine = if cosine.abs() > 1.0 { cosine.signum() } else { cosine };
@@ -106,12 +107,12 @@ impl DualKernel {
                 (odd, 0.5 * (plus + minus))
             }
             Self::Erf => {
-                let root = libm::sqrt(determinant(1.0 + 2.0 * a, 1.0 + 2.0 * b, 2.0 * c));
+                let root = sqrt(determinant(1.0 + 2.0 * a, 1.0 + 2.0 * b, 2.0 * c));
                 (2.0 / PI * libm::atan2(2.0 * c, root), 4.0 / PI / root)
             }
             Self::Gelu => {
                 let d = determinant(1.0 + a, 1.0 + b, c);
-                let root = libm::sqrt(d);
+                let root = sqrt(d);
                 let both = 0.25 + libm::atan2(c, root) / (2.0 * PI);
                 let density = 1.0 / (2.0 * PI * root);
                 let inverse = 1.0 / (1.0 + a) + 1.0 / (1.0 + b);

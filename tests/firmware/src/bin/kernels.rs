@@ -1,4 +1,5 @@
-//! Instructions per multiply-accumulate of each product, on the definition and on the unit's kernels.
+//! The unit's kernels against the definition, bit by bit; then the instructions per multiply-accumulate of each product on
+//! both.
 //!
 //! The emulator is run with one instruction a nanosecond; the counter of a Cortex-M4F on MPS2 runs at 25 MHz, so one tick
 //! is 40 instructions. Each product is repeated until that does not matter.
@@ -11,7 +12,7 @@ fn main() {
 
 #[cfg(target_os = "none")]
 mod bare {
-    use agop_core::kernel::{accumulate, accumulate_outer, product};
+    use agop_core::kernel::{Backend, Definition, Region, accumulate, accumulate_outer, product};
     use agop_core::matrix::{MatMut, MatRef};
     use agop_core::simd::Level;
     use core::hint::black_box;
@@ -29,6 +30,78 @@ mod bare {
         batch: [f32; 8 * LARGEST],
         other: [f32; 8 * LARGEST],
         square: [f32; LARGEST * LARGEST],
+    }
+
+    /// Largest width of the comparison, values around the product that nothing may change, and largest inner size.
+    const MOST: usize = 67;
+    const GUARD: usize = 8;
+    const INNER: [usize; 4] = [0, 1, 2, 5];
+
+    struct Comparison {
+        left: [f32; (MOST + 3) * 5],
+        right: [f32; MOST * 5],
+        found: [f32; (MOST + 3) * MOST + 2 * GUARD],
+        expected: [f32; (MOST + 3) * MOST + 2 * GUARD],
+    }
+
+    /// Floats of every kind but infinities and NaN: signed zeros, subnormals, and magnitudes that products of two keep.
+    fn fill(values: &mut [f32], state: &mut u32) {
+        for value in values {
+            // Marsaglia's xorshift.
+            *state ^= *state << 13;
+            *state ^= *state >> 17;
+            *state ^= *state << 5;
+            let (sign, kind, fraction) = (*state & 1 << 31, *state >> 23 & 31, *state & 0x007f_ffff);
+            *value = f32::from_bits(match kind {
+                0 => sign,
+                1 => sign | fraction,
+                2 => sign | 64 << 23 | fraction,
+                _ => sign | (112 + kind) << 23 | fraction,
+            });
+        }
+    }
+
+    /// Products of every width, with as many rows, half as many, three more and one, of plain and transposed factors, whole
+    /// and above the diagonal; on one of them `axpy` once more. Returns how many were equal, or none when one was not.
+    fn compare(memory: &mut Comparison, level: Level) -> Option<u64> {
+        let (mut state, mut count) = (1, 0);
+        for columns in 0..=MOST {
+            for (rows, inner) in
+                [columns, columns / 2, columns + 3, 1].into_iter().flat_map(|rows| INNER.map(|p| (rows, p)))
+            {
+                for way in 0..8 {
+                    let Comparison { left, right, found, expected } = &mut *memory;
+                    let (left, right) = (&mut left[..rows * inner], &mut right[..inner * columns]);
+                    let all = rows * columns + 2 * GUARD;
+                    fill(left, &mut state);
+                    fill(right, &mut state);
+                    fill(&mut found[..all], &mut state);
+                    expected[..all].copy_from_slice(&found[..all]);
+                    let view = |m, rows, columns, turned: bool| match turned {
+                        true => MatRef::new(m, columns, rows).map(MatRef::t),
+                        false => MatRef::new(m, rows, columns),
+                    };
+                    let a = view(left, rows, inner, way & 1 == 1).ok()?;
+                    let b = view(right, inner, columns, way & 2 == 2).ok()?;
+                    let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
+                    let inside = GUARD..GUARD + rows * columns;
+                    let c = MatMut::new(&mut found[inside.clone()], rows, columns).ok()?;
+                    let d = MatMut::new(&mut expected[inside], rows, columns).ok()?;
+                    level.accumulate(c, a, b, region);
+                    Definition.accumulate(d, a, b, region);
+                    if way == 0 && inner > 0 && rows > 0 {
+                        level.axpy(left[0], &right[..columns], &mut found[GUARD..][..columns]);
+                        Definition.axpy(left[0], &right[..columns], &mut expected[GUARD..][..columns]);
+                    }
+                    let mut pairs = found[..all].iter().zip(&expected[..all]);
+                    if !pairs.all(|(x, y)| x.to_bits() == y.to_bits()) {
+                        return None;
+                    }
+                    count += 1;
+                }
+            }
+        }
+        Some(count)
     }
 
     /// Instructions of one call, in hundredths per multiply-accumulate.
@@ -71,12 +144,23 @@ mod bare {
             other: [0.125; 8 * LARGEST],
             square: [0.0; LARGEST * LARGEST],
         };
+        static mut COMPARISON: Comparison =
+            Comparison { left: [0.0; _], right: [0.0; _], found: [0.0; _], expected: [0.0; _] };
         let Some(core) = cortex_m::Peripherals::take() else { exit(false) };
         let mut timer = core.SYST;
         timer.set_clock_source(SystClkSource::Core);
         timer.set_reload(0x00ff_ffff);
         timer.clear_current();
         timer.enable_counter();
+        for level in Level::available().skip(1) {
+            let Some(count) = compare(COMPARISON, level) else {
+                Console.text("a product differs from the definition\n");
+                exit(false)
+            };
+            Console.text("products equal to the definition: ");
+            Console.whole(count);
+            Console.text("\n");
+        }
         let mut passed = true;
         for n in [32, 37, 64] {
             for m in [1, 8] {

@@ -1,0 +1,141 @@
+//! The floating-point unit of Cortex-M4F and later (`vfma.f32`): scalar instructions, whole inner loops in assembly.
+//!
+//! ```text
+//! rows of b contiguous       16 outputs of one row of c stay in registers while p ascends:
+//!                            load a[i,p], load b[p, j .. j + 16], 16 vfma             23 instructions for 16 terms
+//!   and columns of a         2 x 8 outputs of two rows:
+//!                            load a[i .. i + 2, p], load b[p, j .. j + 8], 16 vfma    22 for 16
+//!   and one p only           2 x 8 outputs are loaded, fused and stored               23 for 16
+//! columns of b contiguous    4 outputs, 4 steps of p at a time:
+//!                            load a[i, p .. p + 4], 4 columns of b, 16 vfma           23 for 16
+//! ```
+//! Every output is still one chain with p ascending: the bits are those of the definition. `f64` has no instruction here
+//! and takes the definition.
+
+use crate::kernel::{Backend, Definition, Region};
+use crate::matrix::{MatMut, MatRef};
+
+/// Assembly that changes s0 to s26, and nothing of the stack.
+macro_rules! clobbered {
+    ($($code:expr,)+ ; $($operand:tt)*) => {
+        asm!(
+            $($code,)+
+            $($operand)*
+            out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _,
+            out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _, out("s14") _,
+            out("s15") _, out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _,
+            out("s22") _, out("s23") _, out("s24") _, out("s25") _, out("s26") _,
+            options(nostack)
+        )
+    };
+}
+
+mod column;
+mod pair;
+mod row;
+
+/// Proof that `vfma.f32` may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vfpv4(());
+
+impl Vfpv4 {
+    /// The token; the module is compiled only for targets that have the instruction.
+    pub const fn compiled() -> Option<Self> {
+        Some(Self(()))
+    }
+}
+
+/// What a scalar does on this unit.
+pub(crate) trait Loops: Sized {
+    fn accumulate(set: Vfpv4, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region);
+    fn axpy(set: Vfpv4, a: Self, x: &[Self], y: &mut [Self]);
+}
+
+impl Loops for f64 {
+    fn accumulate(_: Vfpv4, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region) {
+        Definition.accumulate(c, a, b, region);
+    }
+    fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
+        Definition.axpy(a, x, y);
+    }
+}
+
+impl Loops for f32 {
+    fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
+        let count = if x.len() < y.len() { x.len() } else { y.len() };
+        // SAFETY: both slices hold `count` values, y is exclusively ours, and `a` is one value.
+        unsafe { row::one_step(y.as_mut_ptr(), &raw const a, x.as_ptr(), count) };
+    }
+
+    fn accumulate(
+        _: Vfpv4,
+        mut c: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        region: Region,
+    ) {
+        let ((rows, columns), inner) = (c.shape(), a.columns());
+        if a.rows() != rows || b.rows() != inner || b.columns() != columns || inner == 0 || columns == 0 {
+            return;
+        }
+        let ((left, a_row, a_column), (right, b_row, b_column)) = (a.parts(), b.parts());
+        let to = c.as_mut_slice().as_mut_ptr();
+        let upper = region == Region::Upper;
+        let pairs = match a_row == 1 && b_column == 1 {
+            true if upper && columns < rows => columns / 2,
+            true => rows / 2,
+            false => 0,
+        };
+        let mut i = 0;
+        if inner == 1 && pairs > 0 {
+            // SAFETY: c holds at least `2 pairs` rows of `columns` values and is exclusively ours; the one column of a
+            // holds as many values, side by side, the one row of b `columns`, which with `upper` is at least `2 pairs`.
+            unsafe { pair::one_step(to, left.as_ptr(), right.as_ptr(), pairs, columns, upper) };
+            i = 2 * pairs;
+            if i == rows {
+                return;
+            }
+        }
+        while i < 2 * pairs {
+            let first = if upper { i } else { 0 };
+            let count = columns - first;
+            // SAFETY: rows i and i + 1 of c are exclusively ours, and `count` of their values begin at column `first`; with
+            // `upper` there are at least two, as i + 1 < columns. The values of a for both rows lie side by side for each of
+            // the `inner` steps; `right` walks as many rows of b, `count` columns of each.
+            unsafe {
+                let to = to.add(i * columns + first);
+                let (under, left, right) = (to.add(columns), left.as_ptr().add(i), right.as_ptr().add(first));
+                let below = under.read();
+                pair::rows_of_b(to, under, left, a_column, right, b_row, inner, count);
+                if upper {
+                    under.write(below);
+                }
+            }
+            i += 2;
+        }
+        for i in i..rows {
+            let first = if upper { i } else { 0 };
+            if first >= columns {
+                break;
+            }
+            // SAFETY: (i, 0) and (i, first) are elements of a and c, as i < rows, inner > 0 and first < columns; column
+            // `first` of b starts inside it likewise.
+            let (to, left, right) = unsafe {
+                (
+                    to.add(i * columns + first),
+                    left.as_ptr().add(i * a_row),
+                    right.as_ptr().add(first * b_column),
+                )
+            };
+            let count = columns - first;
+            // SAFETY: `count` outputs from `to` on belong to row i of c, which is exclusively ours; `left` walks the
+            // `inner` elements of row i of a; `right` walks `inner` rows of b, `count` columns of each, at their strides.
+            unsafe {
+                match b_column {
+                    1 => row::rows_of_b(to, left, a_column, right, b_row, inner, count),
+                    _ => column::columns_of_b(to, left, a_column, right, b_row, b_column, inner, count),
+                }
+            }
+        }
+    }
+}
