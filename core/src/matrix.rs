@@ -131,8 +131,9 @@ impl<'a, T> MatRef<'a, T> {
 impl<T: Scalar> MatRef<'_, T> {
     /// Refuses infinities and NaN, naming the first one's place.
     pub fn check_finite(&self, what: &'static str) -> Result<(), Error> {
+        // Without a way out of the loop it runs in vectors.
         if let Some(all) = self.as_slice()
-            && all.iter().all(T::is_finite)
+            && all.iter().fold(true, |finite, x| finite & x.is_finite())
         {
             return Ok(());
         }

@@ -101,11 +101,14 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let doubled = samples.get().checked_mul(loss.divisor()).and_then(core::num::NonZeroU64::new);
         let all = sum.finish(backend);
         let (gradient, value) = split_end(all, 1);
-        backend.vectorize(|| {
-            for g in gradient.iter_mut() {
-                *g = g.clone().divide_by(samples);
-            }
-        });
+        // What is divided by one stays as it is.
+        if samples.get() > 1 {
+            backend.vectorize(|| {
+                for g in gradient.iter_mut() {
+                    *g = g.clone().divide_by(samples);
+                }
+            });
+        }
         let value = value.first().cloned().unwrap_or_else(T::zero);
         Ok((value.divide_by(doubled.unwrap_or(samples)), gradient))
     }

@@ -20,8 +20,9 @@ impl Scalar for f32 {
         fma_f32(*a, *b, c)
     }
     /// In `f64`, then rounded: for `n < 2^24` this is the correctly rounded quotient, as 53 >= 2 * 24 + 2.
+    #[inline(always)]
     fn divide_by(self, n: NonZeroU64) -> Self {
-        (f64::from(self) / n.get() as f64) as f32
+        quotient(f64::from(self), n) as f32
     }
     #[inline(always)]
     fn widen(&self) -> f64 {
@@ -53,8 +54,9 @@ impl Scalar for f64 {
     fn fma(a: &Self, b: &Self, c: Self) -> Self {
         fma_f64(*a, *b, c)
     }
+    #[inline(always)]
     fn divide_by(self, n: NonZeroU64) -> Self {
-        self / n.get() as f64
+        quotient(self, n)
     }
     #[inline(always)]
     fn widen(&self) -> f64 {
@@ -64,6 +66,13 @@ impl Scalar for f64 {
     fn is_finite(&self) -> bool {
         f64::is_finite(*self)
     }
+}
+
+/// `x / n`. The reciprocal of a power of two is exact, and so the product is the same number before it is rounded.
+#[inline(always)]
+fn quotient(x: f64, n: NonZeroU64) -> f64 {
+    let divisor = n.get() as f64;
+    if n.is_power_of_two() { x * (1.0 / divisor) } else { x / divisor }
 }
 
 impl Ordered for f32 {

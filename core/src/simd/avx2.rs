@@ -39,7 +39,7 @@ fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
 }
 
 macro_rules! lanes {
-    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
+    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $load_wide:ident, $store:ident, $fma:ident,
      $int:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident, $transposed:ident) => {
         impl Lanes<$scalar> for Avx2 {
             type Vector = $vector;
@@ -47,6 +47,7 @@ macro_rules! lanes {
             const ROWS: usize = 6;
             const SINGLE_ROWS: usize = 8;
             type Narrow = Self;
+            type Wide = __m256d;
             type Mask = __m256i;
             const SQUARE: usize = $square;
             #[inline(always)]
@@ -75,6 +76,11 @@ macro_rules! lanes {
             unsafe fn store_some(self, mask: __m256i, x: $vector, to: *mut $scalar) {
                 // SAFETY: as for load_some.
                 unsafe { $store_some(to, mask, x) }
+            }
+            #[inline(always)]
+            unsafe fn load_wide(self, from: *const $scalar) -> __m256d {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $load_wide(from) }
             }
             #[inline(always)]
             unsafe fn transpose(
@@ -131,6 +137,7 @@ lanes!(
     8,
     _mm256_set1_ps,
     _mm256_loadu_ps,
+    widened,
     _mm256_storeu_ps,
     _mm256_fmadd_ps,
     i32,
@@ -146,6 +153,7 @@ lanes!(
     4,
     _mm256_set1_pd,
     _mm256_loadu_pd,
+    _mm256_loadu_pd,
     _mm256_storeu_pd,
     _mm256_fmadd_pd,
     i64,
@@ -155,6 +163,17 @@ lanes!(
     transpose_f64,
     transposed_f64
 );
+
+/// Four values of `f32` as `f64`.
+///
+/// # Safety
+/// They must be readable.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn widened(from: *const f32) -> __m256d {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_cvtps_pd(_mm_loadu_ps(from)) }
+}
 
 /// Moves an 8 x 8 block; see [`Lanes::transpose`].
 ///

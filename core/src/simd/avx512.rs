@@ -39,7 +39,7 @@ fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
 }
 
 macro_rules! lanes {
-    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
+    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $load_wide:ident, $store:ident, $fma:ident,
      $mask:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident) => {
         impl Lanes<$scalar> for Avx512 {
             type Vector = $vector;
@@ -47,6 +47,7 @@ macro_rules! lanes {
             const ROWS: usize = 12;
             const SINGLE_ROWS: usize = 16;
             type Narrow = Avx2;
+            type Wide = __m512d;
             type Mask = $mask;
             const SQUARE: usize = $square;
             #[inline(always)]
@@ -72,6 +73,11 @@ macro_rules! lanes {
             unsafe fn store_some(self, mask: $mask, x: $vector, to: *mut $scalar) {
                 // SAFETY: as for load_some.
                 unsafe { $store_some(to, mask, x) }
+            }
+            #[inline(always)]
+            unsafe fn load_wide(self, from: *const $scalar) -> __m512d {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $load_wide(from) }
             }
             #[inline(always)]
             unsafe fn transpose(
@@ -119,6 +125,7 @@ lanes!(
     16,
     _mm512_set1_ps,
     _mm512_loadu_ps,
+    widened,
     _mm512_storeu_ps,
     _mm512_fmadd_ps,
     u16,
@@ -133,6 +140,7 @@ lanes!(
     8,
     _mm512_set1_pd,
     _mm512_loadu_pd,
+    _mm512_loadu_pd,
     _mm512_storeu_pd,
     _mm512_fmadd_pd,
     u8,
@@ -141,3 +149,14 @@ lanes!(
     4,
     transpose_f64
 );
+
+/// Eight values of `f32` as `f64`.
+///
+/// # Safety
+/// They must be readable.
+#[target_feature(enable = "avx512f,avx2")]
+#[inline]
+unsafe fn widened(from: *const f32) -> __m512d {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from)) }
+}

@@ -1,6 +1,8 @@
 //! The lane trait, and the vector kernels that need no tiles.
 
 use super::Kernel;
+use super::blocks::least;
+use super::pack::Strided;
 use crate::matrix::MatRef;
 use crate::reduce::Counter;
 use crate::scalar::Real;
@@ -31,6 +33,12 @@ pub(crate) trait Lanes<T: Real>: Copy {
     /// # Safety
     /// `WIDTH` values from `to` on must be writable.
     unsafe fn store(self, x: Self::Vector, to: *mut T);
+    /// A vector of `f64`.
+    type Wide: Copy;
+    /// As many values as that has lanes, widened.
+    /// # Safety
+    /// They must be readable from `from` on.
+    unsafe fn load_wide(self, from: *const T) -> Self::Wide;
     /// A choice of lanes.
     type Mask: Copy;
     /// The lanes `first .. end`; an `end` beyond the last lane stops there.
@@ -95,47 +103,95 @@ const UNROLL: usize = 4;
 
 /// See [`crate::kernel::Backend::dot`]: a lane is a column.
 #[inline(always)]
-pub(crate) fn dot<T: Real, S: Lanes<f64>>(set: S, a: MatRef<'_, T>, b: MatRef<'_, T>) -> f64 {
+pub(crate) fn dot<T: Real, S>(set: S, a: MatRef<'_, T>, b: MatRef<'_, T>) -> f64
+where
+    S: Lanes<T> + Lanes<f64, Vector = <S as Lanes<T>>::Wide>,
+{
     if a.shape() != b.shape() {
         return 0.0;
     }
-    let mut columns = Counter::new();
-    let group = UNROLL * <S as Lanes<f64>>::WIDTH;
+    let (rows, columns) = a.shape();
+    let mut results = Counter::new();
+    let width = <S as Lanes<f64>>::WIDTH;
+    let (a, b) = (Strided::new(a), Strided::new(b));
+    let contiguous = a.column == 1 && b.column == 1;
     let mut first = 0;
-    while first < a.columns() {
-        let width = if a.columns() - first < group { a.columns() - first } else { group };
-        let mut sums = [set.splat(0.0); UNROLL];
-        let (mut x, mut y) = ([0.0; UNROLL * 8], [0.0; UNROLL * 8]);
-        for i in 0..a.rows() {
-            gather(a, i, first, width, &mut x);
-            gather(b, i, first, width, &mut y);
-            for (lane, sum) in sums.iter_mut().enumerate() {
-                let at = lane * <S as Lanes<f64>>::WIDTH;
-                // SAFETY: x and y hold UNROLL * 8 values, at + WIDTH is at most UNROLL * WIDTH, and f64 vectors have at
-                // most 8 lanes.
-                *sum = unsafe { set.fma(set.load(x.as_ptr().add(at)), set.load(y.as_ptr().add(at)), *sum) };
+    while first < columns {
+        let left = columns - first;
+        let mut found = [0.0; UNROLL * 8];
+        // SAFETY: both matrices hold as many columns from `first` on as are asked for.
+        let count = unsafe {
+            let (a, b) = (a.from(0, first), b.from(0, first));
+            match left / width {
+                1 if contiguous => chains::<T, S, 1>(set, a, b, rows, &mut found),
+                2 if contiguous => chains::<T, S, 2>(set, a, b, rows, &mut found),
+                3 if contiguous => chains::<T, S, 3>(set, a, b, rows, &mut found),
+                4.. if contiguous => chains::<T, S, UNROLL>(set, a, b, rows, &mut found),
+                _ => gathered(set, a, b, rows, least(left, width), &mut found),
             }
-        }
-        for (lane, sum) in sums.iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { set.store(*sum, x.as_mut_ptr().add(lane * <S as Lanes<f64>>::WIDTH)) };
-        }
-        x.iter().take(width).for_each(|sum| columns.push(*sum));
-        first += width;
+        };
+        found.iter().take(count).for_each(|sum| results.push(*sum));
+        first += count;
     }
-    columns.finish()
+    results.finish()
 }
 
-/// Columns `first .. first + width` of row `i`, widened.
+/// The chains of V vectors of contiguous columns; returns their number.
+///
+/// # Safety
+/// a and b must hold `rows` rows of V vectors.
 #[inline(always)]
-fn gather<T: Real>(m: MatRef<'_, T>, i: usize, first: usize, width: usize, to: &mut [f64]) {
-    if let Some(row) = m.row_slice(i) {
-        for (slot, value) in to.iter_mut().zip(row.get(first..first + width).unwrap_or_default()) {
-            *slot = value.to_f64();
+unsafe fn chains<T: Real, S, const V: usize>(
+    set: S,
+    a: Strided<T>,
+    b: Strided<T>,
+    rows: usize,
+    found: &mut [f64; UNROLL * 8],
+) -> usize
+where
+    S: Lanes<T> + Lanes<f64, Vector = <S as Lanes<T>>::Wide>,
+{
+    let width = <S as Lanes<f64>>::WIDTH;
+    let mut sums = [set.splat(0.0); V];
+    // SAFETY: the caller's promise; V is at most UNROLL, and vectors of f64 have at most eight lanes.
+    unsafe {
+        for i in 0..rows {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let (x, y) = (set.load_wide(a.at(i, v * width)), set.load_wide(b.at(i, v * width)));
+                *sum = <S as Lanes<f64>>::fma(set, x, y, *sum);
+            }
         }
-    } else {
-        for (slot, value) in to.iter_mut().zip(m.row(i).skip(first).take(width)) {
-            *slot = value.to_f64();
+        for (v, sum) in sums.iter().enumerate() {
+            set.store(*sum, found.as_mut_ptr().add(v * width));
         }
     }
+    V * width
+}
+
+/// The chains of at most one vector of columns, anywhere; returns their number.
+///
+/// # Safety
+/// a and b must hold `rows` rows of `count` values, at most a vector of `f64`.
+#[inline(always)]
+unsafe fn gathered<T: Real, S: Lanes<f64>>(
+    set: S,
+    a: Strided<T>,
+    b: Strided<T>,
+    rows: usize,
+    count: usize,
+    found: &mut [f64; UNROLL * 8],
+) -> usize {
+    let (mut x, mut y) = ([0.0; 8], [0.0; 8]);
+    let mut sum = set.splat(0.0);
+    // SAFETY: the caller's promise; vectors of f64 have at most eight lanes.
+    unsafe {
+        for i in 0..rows {
+            for (j, (x, y)) in x.iter_mut().zip(&mut y).enumerate().take(count) {
+                (*x, *y) = ((*a.at(i, j)).to_f64(), (*b.at(i, j)).to_f64());
+            }
+            sum = set.fma(set.load(x.as_ptr()), set.load(y.as_ptr()), sum);
+        }
+        set.store(sum, found.as_mut_ptr());
+    }
+    count
 }

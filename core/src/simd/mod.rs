@@ -287,7 +287,10 @@ pub(crate) struct Dot<'a, T> {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl<T: Real, S: lanes::Lanes<T> + lanes::Lanes<f64>> Kernel<S> for Dot<'_, T> {
+impl<T: Real, S> Kernel<S> for Dot<'_, T>
+where
+    S: lanes::Lanes<T> + lanes::Lanes<f64, Vector = <S as lanes::Lanes<T>>::Wide>,
+{
     type Output = f64;
     #[inline(always)]
     fn run(self, set: S) -> f64 {
