@@ -31,9 +31,6 @@ pub enum Rule<'a> {
 /// Default of Speed Limited Optimization's epsilon.
 pub const EPSILON: f64 = 1e-8;
 
-/// Layers whose factors are kept between the two passes of a step; those of deeper ones are found twice.
-const KEPT: usize = 16;
-
 /// An update rule with its rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer<'a> {
@@ -112,21 +109,13 @@ impl<'a> Optimizer<'a> {
         check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
         MatRef::new(gradient, 1, gradient.len())?.check_finite("gradient")?;
         if self.plain() {
-            // The first pass looks whether all will be well, the second moves; in between it need not all be found again.
-            let mut kept = [T::zero(); KEPT];
-            for (layer, span) in shape.spans().enumerate() {
-                let factor = self.plain_factor(backend, layer, span, gradient)?;
-                if let Some(slot) = kept.get_mut(layer) {
-                    *slot = factor;
+            for commit in [false, true] {
+                for (layer, span) in shape.spans().enumerate() {
+                    let (unit, speed) = self.factors(backend, layer, span, gradient)?;
+                    let factor = T::from_f64(-(self.rate * speed * unit));
+                    let (w, g) = (slice(parameters, span), slice(gradient, span));
+                    if commit { backend.axpy(factor, g, w) } else { check_axpy(backend, span, factor, g, w)? }
                 }
-                check_axpy(backend, span, factor, slice(gradient, span), slice(parameters, span))?;
-            }
-            for (layer, span) in shape.spans().enumerate() {
-                let factor = match kept.get(layer) {
-                    Some(factor) => *factor,
-                    None => self.plain_factor(backend, layer, span, gradient)?,
-                };
-                backend.axpy(factor, slice(gradient, span), slice(parameters, span));
             }
             return Ok(());
         }
@@ -175,18 +164,6 @@ impl<'a> Optimizer<'a> {
             return Err(Error::NotFinite { what: "norm of a layer's gradient", row: 0, column: span.offset });
         }
         Ok((if norm > 0.0 { 1.0 / (epsilon + norm) } else { 0.0 }, self.speed(layer)))
-    }
-
-    /// The factor of a layer's gradient in its only fma.
-    fn plain_factor<T: Real, B: Backend<T>>(
-        &self,
-        backend: B,
-        layer: usize,
-        span: LayerSpan,
-        gradient: &[T],
-    ) -> Result<T, Error> {
-        let (unit, speed) = self.factors(backend, layer, span, gradient)?;
-        Ok(T::from_f64(-(self.rate * speed * unit)))
     }
 }
 
