@@ -1,14 +1,26 @@
 //! Activations: value, first and second derivative, each with the trait of the scalar it needs.
 
+mod gelu;
 mod linear;
+mod logistic;
 mod quadratic;
 mod relu;
+mod sigmoid;
+mod silu;
+mod softplus;
 mod tanh;
 
+pub use gelu::Gelu;
 pub use linear::Linear;
 pub use quadratic::Quadratic;
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
+pub use silu::Silu;
+pub use softplus::Softplus;
 pub use tanh::Tanh;
+
+use logistic::Logistic;
+pub(crate) use logistic::damped;
 
 use crate::kernel::Backend;
 use crate::scalar::{Scalar, Transcendental};
@@ -59,11 +71,28 @@ pub enum AnyActivation {
     Quadratic,
     /// [`Tanh`].
     Tanh,
+    /// [`Sigmoid`].
+    Sigmoid,
+    /// [`Softplus`].
+    Softplus,
+    /// [`Silu`].
+    Silu,
+    /// [`Gelu`].
+    Gelu,
 }
 
 impl AnyActivation {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Linear, Self::Relu, Self::Quadratic, Self::Tanh];
+    pub const ALL: &'static [Self] = &[
+        Self::Linear,
+        Self::Relu,
+        Self::Quadratic,
+        Self::Tanh,
+        Self::Sigmoid,
+        Self::Softplus,
+        Self::Silu,
+        Self::Gelu,
+    ];
 
     /// Name as files and the command spell it.
     pub const fn name(self) -> &'static str {
@@ -72,6 +101,10 @@ impl AnyActivation {
             Self::Relu => "relu",
             Self::Quadratic => "quadratic",
             Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::Softplus => "softplus",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
         }
     }
 
@@ -98,6 +131,22 @@ macro_rules! dispatch {
             }
             AnyActivation::Tanh => {
                 let $activation = Tanh;
+                $body
+            }
+            AnyActivation::Sigmoid => {
+                let $activation = Sigmoid;
+                $body
+            }
+            AnyActivation::Softplus => {
+                let $activation = Softplus;
+                $body
+            }
+            AnyActivation::Silu => {
+                let $activation = Silu;
+                $body
+            }
+            AnyActivation::Gelu => {
+                let $activation = Gelu;
                 $body
             }
         }

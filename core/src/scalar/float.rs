@@ -91,6 +91,30 @@ impl Transcendental for f32 {
     fn tanh(&self) -> Self {
         elementary::tanh_f32(*self)
     }
+    #[inline]
+    fn sigmoid(&self) -> Self {
+        elementary::sigmoid_f32(*self)
+    }
+    #[inline]
+    fn softplus(&self) -> Self {
+        elementary::softplus_f32(*self)
+    }
+    #[inline]
+    fn silu(&self) -> Self {
+        elementary::silu_f32(*self)
+    }
+    #[inline]
+    fn gelu(&self) -> Self {
+        elementary::gelu_f32(*self)
+    }
+    #[inline]
+    fn normal_distribution(&self) -> Self {
+        elementary::normal_distribution_f32(*self)
+    }
+    #[inline]
+    fn normal_density(&self) -> Self {
+        elementary::normal_density_f32(*self)
+    }
 }
 
 impl Transcendental for f64 {
@@ -103,6 +127,30 @@ impl Transcendental for f64 {
     #[inline]
     fn tanh(&self) -> Self {
         elementary::tanh(*self)
+    }
+    #[inline]
+    fn sigmoid(&self) -> Self {
+        elementary::sigmoid(*self)
+    }
+    #[inline]
+    fn softplus(&self) -> Self {
+        elementary::softplus(*self)
+    }
+    #[inline]
+    fn silu(&self) -> Self {
+        elementary::silu(*self)
+    }
+    #[inline]
+    fn gelu(&self) -> Self {
+        elementary::gelu(*self)
+    }
+    #[inline]
+    fn normal_distribution(&self) -> Self {
+        elementary::normal_distribution(*self)
+    }
+    #[inline]
+    fn normal_density(&self) -> Self {
+        elementary::normal_density(*self)
     }
 }
 
