@@ -1,7 +1,9 @@
 //! The normal density `e^(-x^2/2) / sqrt(2 pi)` in `f32`, correctly rounded: evaluated in `f64`, where the square is exact,
 //! rounded once.
 //!
-//! NO_EXCEPTIONS
+//! The `f64` value is within 2^-51 of the truth (relatively), and for no input does the middle of two floats lie between
+//! them: proved by running all 2^32 inputs against an independent computation with a proven error (`tests/elementary`).
+//! A change of this evaluation needs that run again, and perhaps a table of exceptional inputs as in `ln_f32`.
 //!
 //! No branches: clamping and NaN are selects, so a loop over a slice vectorises.
 
