@@ -178,9 +178,9 @@ fn gradients_of_smooth_activations_meet_central_differences() {
         let (_, gradient) = case.gradient(level);
         let step = 1e-5;
         let mut differences = Vec::new();
-        for i in 0..values.len() {
+        for (i, &value) in values.iter().enumerate() {
             let mut loss = |by: f64| {
-                case.model.parameters_mut()[i] = values[i] + by;
+                case.model.parameters_mut()[i] = value + by;
                 case.gradient(level).0
             };
             differences.push((loss(step) - loss(-step)) / (2.0 * step));
