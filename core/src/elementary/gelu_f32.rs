@@ -21,7 +21,7 @@ use super::normal_distribution::distribution;
 /// ```
 /// assert_eq!(agop_core::elementary::gelu_f32(1.0), 0.841_344_77);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn gelu_f32(x: f32) -> f32 {
     const BESIDE_ZERO: f64 = 1.0 / 1_099_511_627_776.0;
     let wide = f64::from(x);

@@ -18,7 +18,7 @@ use super::reduction::exp_quotient;
 /// ```
 /// assert_eq!(agop_core::elementary::normal_density_f32(0.0), 0.398_942_3);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn normal_density_f32(x: f32) -> f32 {
     let t = f64::from(x.abs());
     let t = if t > 15.0 { 15.0 } else { t }; // the result is +0 in f32, and still an ordinary number in f64

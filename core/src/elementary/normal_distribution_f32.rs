@@ -18,7 +18,7 @@ use super::normal_distribution::distribution;
 /// ```
 /// assert_eq!(agop_core::elementary::normal_distribution_f32(1.0), 0.841_344_77);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn normal_distribution_f32(x: f32) -> f32 {
     let wide = f64::from(x);
     // Beyond these the result is 1 or +0 in f32, and still an ordinary number in f64.

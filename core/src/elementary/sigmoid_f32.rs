@@ -23,7 +23,7 @@ use super::sigmoid::logistic;
 /// assert_eq!(agop_core::elementary::sigmoid_f32(1.0), 0.731_058_6);
 /// assert_eq!(agop_core::elementary::sigmoid_f32(-100.0), 3.8e-44);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn sigmoid_f32(x: f32) -> f32 {
     const BESIDE_ZERO: f64 = 1.0 / 16_384.0;
     const NUDGE: f64 = 1.0 / 67_108_864.0;

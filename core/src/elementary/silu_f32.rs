@@ -20,7 +20,7 @@ use super::sigmoid::logistic;
 /// ```
 /// assert_eq!(agop_core::elementary::silu_f32(1.0), 0.731_058_6);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn silu_f32(x: f32) -> f32 {
     const BESIDE_ZERO: f64 = 1.0 / 1_099_511_627_776.0;
     let wide = f64::from(x);

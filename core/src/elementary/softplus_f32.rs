@@ -16,7 +16,7 @@ use super::softplus::log_one_plus_exp;
 /// ```
 /// assert_eq!(agop_core::elementary::softplus_f32(0.0), core::f32::consts::LN_2);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn softplus_f32(x: f32) -> f32 {
     let wide = f64::from(x);
     // Beyond these the result is x or +0 in f32; below, it is still an ordinary number in f64.

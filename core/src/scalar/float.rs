@@ -91,27 +91,27 @@ impl Transcendental for f32 {
     fn tanh(&self) -> Self {
         elementary::tanh_f32(*self)
     }
-    #[inline]
+    #[inline(always)]
     fn sigmoid(&self) -> Self {
         elementary::sigmoid_f32(*self)
     }
-    #[inline]
+    #[inline(always)]
     fn softplus(&self) -> Self {
         elementary::softplus_f32(*self)
     }
-    #[inline]
+    #[inline(always)]
     fn silu(&self) -> Self {
         elementary::silu_f32(*self)
     }
-    #[inline]
+    #[inline(always)]
     fn gelu(&self) -> Self {
         elementary::gelu_f32(*self)
     }
-    #[inline]
+    #[inline(always)]
     fn normal_distribution(&self) -> Self {
         elementary::normal_distribution_f32(*self)
     }
-    #[inline]
+    #[inline(always)]
     fn normal_density(&self) -> Self {
         elementary::normal_density_f32(*self)
     }
