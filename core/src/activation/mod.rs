@@ -42,20 +42,26 @@ pub trait Activation<T: Scalar>: Copy {
 
     /// `z <- phi(z)`, elementwise.
     fn apply(&self, backend: impl Backend<T>, z: &mut [T]) {
-        backend.vectorize(|| {
-            for z in z {
-                *z = self.value(z);
-            }
-        });
+        backend.vectorize(
+            #[inline(always)] // else a large body stays outside of the function that has the instruction set
+            || {
+                for z in z {
+                    *z = self.value(z);
+                }
+            },
+        );
     }
 
     /// `z <- phi(z)` and `slope <- phi'(z)`, elementwise.
     fn apply_with_slope(&self, backend: impl Backend<T>, z: &mut [T], slope: &mut [T]) {
-        backend.vectorize(|| {
-            for (z, slope) in z.iter_mut().zip(slope) {
-                (*z, *slope) = self.value_and_derivative(z);
-            }
-        });
+        backend.vectorize(
+            #[inline(always)]
+            || {
+                for (z, slope) in z.iter_mut().zip(slope) {
+                    (*z, *slope) = self.value_and_derivative(z);
+                }
+            },
+        );
     }
 }
 
