@@ -21,7 +21,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`scalar`], [`elementary`] | the traits of numbers, dual numbers, software `fma`; exp, ln, tanh, normal quantile |
+//! | [`scalar`], [`elementary`] | the traits of numbers, dual numbers, software `fma`; exp, ln, tanh, logistic and normal functions |
 //! | [`error`], [`environment`] | typed errors; the floating-point self-test |
 //! | [`matrix`], [`kernel`], [`simd`] | borrowed views; products and outer products; their vector twins behind [`simd::Level`] |
 //! | [`reduce`] | the order of sums over samples, in mergeable parts |

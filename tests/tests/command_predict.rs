@@ -134,6 +134,8 @@ fn the_wide_model_knows_every_dual_kernel() {
         let report = json(&arguments);
         in_range(&numbers(&report["rho"]), 2);
         assert_eq!(report["trials"].is_null(), report["why"]["trials"].is_string(), "{report}");
+        let drawn = agop_core::activation::AnyActivation::from_name(kernel.name()).is_some();
+        assert_eq!(report["trials"].is_null(), !drawn, "{report}");
     }
 }
 

@@ -15,8 +15,10 @@ use agop_core::early_time::{limit, limit_workspace};
 use agop_core::feature::of_layer;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
+use agop_core::network::parameters;
 use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::simd::Level;
+use agop_tests::SplitMix64;
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -158,5 +160,32 @@ fn both_rules_meet_the_oracle_after_five_steps() {
                 check("centered_inner", m.centered.inner, 1e-10);
             }
         }
+    }
+}
+
+/// Why: the fixtures know some activations only; here the gradient of each smooth one meets central differences of the
+/// loss, whose error is of the order of the square of the step.
+#[test]
+fn gradients_of_smooth_activations_meet_central_differences() {
+    let mut rng = SplitMix64::new(29);
+    let (widths, samples) = (vec![4, 7, 5, 2], 9);
+    let (x, y) = (rng.normals(4 * samples), rng.normals(2 * samples));
+    let values = rng.normals(parameters(&widths, true));
+    for &activation in AnyActivation::ALL.iter().filter(|activation| **activation != AnyActivation::Relu) {
+        let model = Model::new(widths.clone(), true, activation, values.clone()).unwrap();
+        let mut case = Case { model, x: x.clone(), y: y.clone(), samples };
+        let level = Level::detect();
+        let (_, gradient) = case.gradient(level);
+        let step = 1e-5;
+        let mut differences = Vec::new();
+        for (i, &value) in values.iter().enumerate() {
+            let mut loss = |by: f64| {
+                case.model.parameters_mut()[i] = value + by;
+                case.gradient(level).0
+            };
+            differences.push((loss(step) - loss(-step)) / (2.0 * step));
+            loss(0.0);
+        }
+        assert_close(activation.name(), &differences, &gradient, 1e-8);
     }
 }

@@ -1,14 +1,26 @@
 //! Activations: value, first and second derivative, each with the trait of the scalar it needs.
 
+mod gelu;
 mod linear;
+mod logistic;
 mod quadratic;
 mod relu;
+mod sigmoid;
+mod silu;
+mod softplus;
 mod tanh;
 
+pub use gelu::Gelu;
 pub use linear::Linear;
 pub use quadratic::Quadratic;
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
+pub use silu::Silu;
+pub use softplus::Softplus;
 pub use tanh::Tanh;
+
+use logistic::Logistic;
+pub(crate) use logistic::damped;
 
 use crate::kernel::Backend;
 use crate::scalar::{Scalar, Transcendental};
@@ -30,20 +42,26 @@ pub trait Activation<T: Scalar>: Copy {
 
     /// `z <- phi(z)`, elementwise.
     fn apply(&self, backend: impl Backend<T>, z: &mut [T]) {
-        backend.vectorize(|| {
-            for z in z {
-                *z = self.value(z);
-            }
-        });
+        backend.vectorize(
+            #[inline(always)] // else a large body stays outside of the function that has the instruction set
+            || {
+                for z in z {
+                    *z = self.value(z);
+                }
+            },
+        );
     }
 
     /// `z <- phi(z)` and `slope <- phi'(z)`, elementwise.
     fn apply_with_slope(&self, backend: impl Backend<T>, z: &mut [T], slope: &mut [T]) {
-        backend.vectorize(|| {
-            for (z, slope) in z.iter_mut().zip(slope) {
-                (*z, *slope) = self.value_and_derivative(z);
-            }
-        });
+        backend.vectorize(
+            #[inline(always)]
+            || {
+                for (z, slope) in z.iter_mut().zip(slope) {
+                    (*z, *slope) = self.value_and_derivative(z);
+                }
+            },
+        );
     }
 }
 
@@ -59,11 +77,28 @@ pub enum AnyActivation {
     Quadratic,
     /// [`Tanh`].
     Tanh,
+    /// [`Sigmoid`].
+    Sigmoid,
+    /// [`Softplus`].
+    Softplus,
+    /// [`Silu`].
+    Silu,
+    /// [`Gelu`].
+    Gelu,
 }
 
 impl AnyActivation {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Linear, Self::Relu, Self::Quadratic, Self::Tanh];
+    pub const ALL: &'static [Self] = &[
+        Self::Linear,
+        Self::Relu,
+        Self::Quadratic,
+        Self::Tanh,
+        Self::Sigmoid,
+        Self::Softplus,
+        Self::Silu,
+        Self::Gelu,
+    ];
 
     /// Name as files and the command spell it.
     pub const fn name(self) -> &'static str {
@@ -72,6 +107,10 @@ impl AnyActivation {
             Self::Relu => "relu",
             Self::Quadratic => "quadratic",
             Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::Softplus => "softplus",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
         }
     }
 
@@ -98,6 +137,22 @@ macro_rules! dispatch {
             }
             AnyActivation::Tanh => {
                 let $activation = Tanh;
+                $body
+            }
+            AnyActivation::Sigmoid => {
+                let $activation = Sigmoid;
+                $body
+            }
+            AnyActivation::Softplus => {
+                let $activation = Softplus;
+                $body
+            }
+            AnyActivation::Silu => {
+                let $activation = Silu;
+                $body
+            }
+            AnyActivation::Gelu => {
+                let $activation = Gelu;
                 $body
             }
         }

@@ -5,7 +5,7 @@
 //! (what is left out is 2^-60 of the result). Error below 1 ulp: half an ulp from the last subtraction, the rest from
 //! terms that are a quarter of the result or less. Tested against integer arithmetic.
 
-use super::reduction::{LN_2_HIGH, LN_2_LOW};
+use super::reduction::{LN_2_HIGH, LN_2_LOW, artanh_tail};
 
 /// The natural logarithm.
 ///
@@ -35,22 +35,4 @@ pub fn ln(x: f64) -> f64 {
     let s = f / (2.0 + f);
     let half_square = 0.5 * f * f;
     k * LN_2_HIGH - ((half_square - (s * (half_square + artanh_tail(s * s)) + k * LN_2_LOW)) - f)
-}
-
-/// `2 z/3 + 2 z^2/5 + ... + 2 z^10/21`.
-#[inline(always)]
-fn artanh_tail(z: f64) -> f64 {
-    const C: [f64; 10] = [
-        2.0 / 21.0,
-        2.0 / 19.0,
-        2.0 / 17.0,
-        2.0 / 15.0,
-        2.0 / 13.0,
-        2.0 / 11.0,
-        2.0 / 9.0,
-        2.0 / 7.0,
-        2.0 / 5.0,
-        2.0 / 3.0,
-    ];
-    z * C.into_iter().fold(0.0, |sum, c| sum * z + c)
 }

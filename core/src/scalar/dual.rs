@@ -1,6 +1,7 @@
 //! Dual numbers `a + b e` with `e^2 = 0`: running an algorithm on them differentiates it exactly.
 
 use super::{Ordered, Scalar, Transcendental};
+use crate::activation::{Activation, Gelu, Sigmoid, Silu, Softplus, damped};
 use core::num::NonZeroU64;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -115,5 +116,36 @@ impl<T: Transcendental> Transcendental for Dual<T> {
         let value = self.value.tanh();
         let slope = (T::one() - value.clone()) * (T::one() + value.clone());
         Self { derivative: self.derivative.clone() * slope, value }
+    }
+    fn sigmoid(&self) -> Self {
+        self.activated(Sigmoid)
+    }
+    fn softplus(&self) -> Self {
+        self.activated(Softplus)
+    }
+    fn silu(&self) -> Self {
+        self.activated(Silu)
+    }
+    fn gelu(&self) -> Self {
+        self.activated(Gelu)
+    }
+    /// The slope is the density.
+    fn normal_distribution(&self) -> Self {
+        let slope = self.value.normal_density();
+        Self { value: self.value.normal_distribution(), derivative: self.derivative.clone() * slope }
+    }
+    /// `g' = -z g`.
+    fn normal_density(&self) -> Self {
+        let value = self.value.normal_density();
+        let slope = -damped(&self.value, &value);
+        Self { value, derivative: self.derivative.clone() * slope }
+    }
+}
+
+impl<T: Transcendental> Dual<T> {
+    /// `phi(a) + phi'(a) b e`.
+    fn activated(&self, phi: impl Activation<T>) -> Self {
+        let (value, slope) = phi.value_and_derivative(&self.value);
+        Self { value, derivative: self.derivative.clone() * slope }
     }
 }

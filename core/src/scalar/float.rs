@@ -100,6 +100,30 @@ impl Transcendental for f32 {
     fn tanh(&self) -> Self {
         elementary::tanh_f32(*self)
     }
+    #[inline(always)]
+    fn sigmoid(&self) -> Self {
+        elementary::sigmoid_f32(*self)
+    }
+    #[inline(always)]
+    fn softplus(&self) -> Self {
+        elementary::softplus_f32(*self)
+    }
+    #[inline(always)]
+    fn silu(&self) -> Self {
+        elementary::silu_f32(*self)
+    }
+    #[inline(always)]
+    fn gelu(&self) -> Self {
+        elementary::gelu_f32(*self)
+    }
+    #[inline(always)]
+    fn normal_distribution(&self) -> Self {
+        elementary::normal_distribution_f32(*self)
+    }
+    #[inline(always)]
+    fn normal_density(&self) -> Self {
+        elementary::normal_density_f32(*self)
+    }
 }
 
 impl Transcendental for f64 {
@@ -112,6 +136,30 @@ impl Transcendental for f64 {
     #[inline]
     fn tanh(&self) -> Self {
         elementary::tanh(*self)
+    }
+    #[inline]
+    fn sigmoid(&self) -> Self {
+        elementary::sigmoid(*self)
+    }
+    #[inline]
+    fn softplus(&self) -> Self {
+        elementary::softplus(*self)
+    }
+    #[inline]
+    fn silu(&self) -> Self {
+        elementary::silu(*self)
+    }
+    #[inline]
+    fn gelu(&self) -> Self {
+        elementary::gelu(*self)
+    }
+    #[inline]
+    fn normal_distribution(&self) -> Self {
+        elementary::normal_distribution(*self)
+    }
+    #[inline]
+    fn normal_density(&self) -> Self {
+        elementary::normal_density(*self)
     }
 }
 

@@ -63,6 +63,18 @@ pub trait Transcendental: Ordered + Div<Output = Self> {
     fn ln(&self) -> Self;
     /// The hyperbolic tangent.
     fn tanh(&self) -> Self;
+    /// The logistic function `1 / (1 + e^-self)`.
+    fn sigmoid(&self) -> Self;
+    /// `ln(1 + e^self)`.
+    fn softplus(&self) -> Self;
+    /// `self / (1 + e^-self)`.
+    fn silu(&self) -> Self;
+    /// `self Phi(self)`, Phi the normal distribution function.
+    fn gelu(&self) -> Self;
+    /// The normal distribution function.
+    fn normal_distribution(&self) -> Self;
+    /// The normal density.
+    fn normal_density(&self) -> Self;
 }
 
 /// IEEE 754 binary32 or binary64. Sealed: the bit contract speaks of these two.

@@ -239,7 +239,7 @@ fn distance(kernel: DualKernel, width: usize, seeds: u64) -> f64 {
 /// to the next fourfold one.
 #[test]
 fn observed_limits_converge_with_the_width() {
-    for kernel in [DualKernel::Relu, DualKernel::Quadratic] {
+    for kernel in [DualKernel::Relu, DualKernel::Quadratic, DualKernel::Gelu] {
         let [small, middle, large] = [64, 256, 1024].map(|width| distance(kernel, width, 24));
         println!("{kernel:?}: {small:.4} at 64, {middle:.4} at 256, {large:.4} at 1024");
         assert!(middle < 0.75 * small && large < 0.75 * middle, "{kernel:?} {small} {middle} {large}");
@@ -310,6 +310,7 @@ fn zero_rows_and_wrong_sizes_are_typed_errors() {
     assert!(matches!(short, Err(Error::Workspace { .. })));
     assert_eq!(predict(DualKernel::Relu, 1.0, x, y, 0), Ok(Vec::new()));
     assert_eq!(DualKernel::of(AnyActivation::Tanh), None);
+    assert_eq!(DualKernel::of(AnyActivation::Gelu), Some(DualKernel::Gelu));
     for kernel in DualKernel::ALL.iter().copied() {
         assert_eq!(DualKernel::from_name(kernel.name()), Some(kernel));
     }

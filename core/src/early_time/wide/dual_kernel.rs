@@ -66,7 +66,7 @@ impl DualKernel {
         Self::ALL.iter().copied().find(|kernel| kernel.name() == name)
     }
 
-    /// The kernel of an activation; `None` where there is no closed form (tanh).
+    /// The kernel of an activation; `None` where there is no closed form (tanh, sigmoid, softplus, SiLU).
     pub fn of(activation: AnyActivation) -> Option<Self> {
         Self::from_name(activation.name())
     }
