@@ -6,20 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 #![allow(unsafe_code, reason = "the peers take raw pointers")]
 
-use agop_benches::{Run, fma_rounds, name};
+use agop_benches::{Run, fma_rounds, name, race};
 use agop_core::digest::Hasher;
 use agop_core::kernel::{outer, product};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
-use std::time::Instant;
-
-/// Rounds in which every candidate is timed once; the shortest time counts.
-const ROUNDS: usize = 40;
-
-/// Time that one timed batch of calls should take, in seconds.
-const BATCH: f64 = 1e-3;
 
 /// Row and column stride of a factor.
 type Strides = (isize, isize);
@@ -66,47 +59,6 @@ macro_rules! peer {
 
 peer!(f32, sgemm);
 peer!(f64, dgemm);
-
-/// Shortest time of one call of each candidate, in seconds; they take turns.
-fn race(candidates: &mut [&mut dyn FnMut()]) -> Vec<f64> {
-    let time = |call: &mut dyn FnMut(), calls: usize| {
-        let start = Instant::now();
-        for _ in 0..calls {
-            call();
-        }
-        start.elapsed().as_secs_f64() / calls as f64
-    };
-    let calls: Vec<usize> = candidates
-        .iter_mut()
-        .map(|call| {
-            time(*call, 1);
-            (BATCH / time(*call, 1)).clamp_calls()
-        })
-        .collect();
-    let mut best = vec![f64::INFINITY; candidates.len()];
-    let begin = Instant::now();
-    for round in 0..ROUNDS {
-        if round >= 5 && begin.elapsed().as_secs_f64() > 1.5 {
-            break;
-        }
-        for ((call, calls), best) in candidates.iter_mut().zip(&calls).zip(&mut best) {
-            let found = time(*call, *calls);
-            *best = if found < *best { found } else { *best };
-        }
-    }
-    best
-}
-
-trait Calls {
-    fn clamp_calls(self) -> usize;
-}
-
-impl Calls for f64 {
-    /// A whole number of calls, at least one.
-    fn clamp_calls(self) -> usize {
-        1 + self as usize
-    }
-}
 
 /// One shape: which factor is stored transposed, and whether only one triangle is wanted.
 struct Case {
