@@ -224,11 +224,13 @@ fn check_axpy<T: Real>(
     x: &[T],
     y: &[T],
 ) -> Result<(), Error> {
-    let (limit, factor) = (T::LARGEST / 4.0, a.to_f64().abs());
+    // Below these no product and no sum comes near the largest number; a NaN is not below.
+    let limit = T::LARGEST / 4.0;
+    let (most_x, most_y) = (T::from_f64(limit / a.to_f64().abs()), T::from_f64(limit));
     let surely = backend.vectorize(|| {
         x.iter()
             .zip(y)
-            .fold(true, |all, (x, y)| all & (factor * x.to_f64().abs() < limit) & (y.to_f64().abs() < limit))
+            .fold(true, |all, (x, y)| all & (-most_x < *x) & (*x < most_x) & (-most_y < *y) & (*y < most_y))
     });
     if surely {
         return Ok(());

@@ -1,0 +1,72 @@
+//! Measuring whole networks on one thread: PTK features over all samples, then the correlations of every hidden layer.
+//!
+//! `cargo bench -p agop-benches --bench whole_jobs` prints, for each job on the best level, the time of the feature sums,
+//! their floating-point operations a second and the ratio of those to the fma peak measured in turn with them, and the
+//! time of the correlations, which run in `f64`. Counted are two operations for each multiply-accumulate of: the forward
+//! pass, n times the weights of the hidden layers; the Jacobians of the layers before the last, n c times the weights
+//! between them; one triangle of `J^T J` for each hidden layer, n c rows of k (k + 1) / 2.
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+use agop::measure::measure;
+use agop::network::Model;
+use agop_benches::{Run, fma_rounds, name, race};
+use agop_core::activation::Relu;
+use agop_core::correlation::Powers;
+use agop_core::digest::Hasher;
+use agop_core::matrix::MatRef;
+use agop_core::network::Shape;
+use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::simd::Level;
+
+/// (samples, inputs, width, hidden layers, outputs).
+const JOBS: [(usize, usize, usize, usize, usize); 3] =
+    [(1437, 64, 128, 3, 10), (4096, 64, 256, 2, 1), (2048, 3072, 256, 5, 10)];
+
+/// Multiply-accumulates of the feature sums.
+fn multiply_accumulates(n: usize, d: usize, width: usize, depth: usize, c: usize) -> usize {
+    let between = (depth - 1) * width * width;
+    n * (d * width + between) + n * c * between + n * c * depth * width * (width + 1) / 2
+}
+
+fn main() {
+    let mut run = Run::new();
+    for (n, d, width, depth, c) in JOBS {
+        let size = format!("{n}x{d}x{width}x{depth}x{c}");
+        let widths: Vec<usize> =
+            std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
+        let shape = Shape::new(&widths, false).unwrap();
+        let mut x = vec![0.0_f32; n * d];
+        Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
+        let x = MatRef::new(&x, n, d).unwrap();
+        let model = |seed| {
+            let mut parameters = vec![0.0_f32; shape.parameters()];
+            Initializer::Normal.fill(shape, seed, &mut parameters).unwrap();
+            Model::new(widths.clone(), false, Relu, parameters).unwrap()
+        };
+        let (now, before) = (model(1), model(2));
+        let mut memory = now.feature_accumulator(1, n).unwrap();
+        for level in Level::available().filter(|level| *level != Level::scalar()) {
+            let (mut features, mut initial, mut operations) = (Vec::new(), Vec::new(), 0);
+            before.features(level, x, &mut memory).unwrap().clone_into(&mut initial);
+            let mut hasher = Hasher::new();
+            hasher.array(&[initial.len()], &initial);
+            let times = race(&mut [&mut || operations = fma_rounds::<f32>(level), &mut || {
+                features = now.features(level, x, &mut memory).unwrap()
+            }]);
+            let correlations = race(&mut [&mut || {
+                measure(level, &now, &before, &features, &initial, Powers::One).unwrap();
+            }]);
+            hasher.array(&[features.len()], &features);
+            run.check("measure", "f32", level, &size, hasher.finish());
+            let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
+            println!(
+                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak; correlations {:.1} ms",
+                name("measure", "f32", level, &size),
+                times[1] * 1e3,
+                rate / 1e9,
+                rate * times[0] / operations as f64,
+                correlations[0] * 1e3,
+            );
+        }
+    }
+}
