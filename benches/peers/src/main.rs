@@ -132,10 +132,7 @@ mod burn {
                 .layers()
                 .into_iter()
                 .map(|(outputs, inputs, weights, bias)| {
-                    (
-                        matrix(weights, outputs, inputs).require_grad(),
-                        matrix(bias, 1, outputs).require_grad(),
-                    )
+                    (matrix(weights, outputs, inputs).require_grad(), matrix(bias, 1, outputs).require_grad())
                 })
                 .collect();
             let samples = problem.samples;
@@ -212,11 +209,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         agree("candle", model.parameters(), &candle.parameters()?);
         agree("burn", model.parameters(), &burn.parameters());
 
-        let times = race(&mut [
-            &mut || ours(&mut model),
-            &mut || candle.step().expect("a step"),
-            &mut || burn.step(),
-        ]);
+        let times =
+            race(&mut [&mut || ours(&mut model), &mut || candle.step().expect("a step"), &mut || {
+                burn.step()
+            }]);
         println!(
             "train_step-f32-{}-{d}x{width}x{depth}x{c}-{samples}: {:.2} us; candle takes {:.1} times as long, burn {:.1}",
             level.name(),
