@@ -1,7 +1,6 @@
 //! x86-64 AVX2 with FMA3.
 
-use super::Kernel;
-use super::lanes::{Lanes, Squares};
+use super::lanes::{Kernel, Lanes, Squares};
 use core::arch::x86_64::*;
 
 /// Proof that AVX2 with FMA3 may run.
@@ -33,7 +32,7 @@ impl Avx2 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-#[inline(never)] // its large frame stays its own: see `blocks::Accumulate`
+#[inline(never)] // its large frame stays its own: see `lanes::blocks::Accumulate`
 fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
     kernel.run(set)
 }

@@ -1,8 +1,7 @@
 //! x86-64 AVX-512F with AVX2 and FMA3.
 
-use super::Kernel;
 use super::avx2::Avx2;
-use super::lanes::Lanes;
+use super::lanes::{Kernel, Lanes};
 use core::arch::x86_64::*;
 
 /// Proof that AVX-512F with AVX2 and FMA3 may run.
@@ -33,7 +32,7 @@ impl Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx2,fma")]
-#[inline(never)] // its large frame stays its own: see `blocks::Accumulate`
+#[inline(never)] // its large frame stays its own: see `lanes::blocks::Accumulate`
 fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
     kernel.run(set)
 }

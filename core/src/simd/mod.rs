@@ -2,24 +2,14 @@
 #![allow(unsafe_code, reason = "intrinsics and raw tiles; every block carries its proof")]
 
 #[cfg(target_arch = "x86_64")]
-mod ahead;
-#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod blocks;
 #[cfg(target_arch = "x86_64")]
 mod cpu;
 pub(crate) mod fma;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
-#[cfg(target_arch = "x86_64")]
-mod pack;
-#[cfg(target_arch = "x86_64")]
-mod slim;
-#[cfg(target_arch = "x86_64")]
-mod tile;
 #[cfg(hardware_fma = "vfpv4")]
 mod vfpv4;
 
@@ -169,9 +159,9 @@ macro_rules! element {
                 match level {
                     Level::Scalar => Definition.accumulate(c, a, b, region),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => blocks::accumulate(token, c, a, b, region),
+                    Level::Avx2(token) => lanes::accumulate(token, c, a, b, region),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => blocks::accumulate(token, c, a, b, region),
+                    Level::Avx512(token) => lanes::accumulate(token, c, a, b, region),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region),
                 }
@@ -181,9 +171,9 @@ macro_rules! element {
                 match level {
                     Level::Scalar => Definition.axpy(a, x, y),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => token.run(Axpy { a, x, y }),
+                    Level::Avx2(token) => token.run(lanes::Axpy { a, x, y }),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => token.run(Axpy { a, x, y }),
+                    Level::Avx512(token) => token.run(lanes::Axpy { a, x, y }),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::axpy(token, a, x, y),
                 }
@@ -193,9 +183,9 @@ macro_rules! element {
                 match level {
                     Level::Scalar => Definition.dot(a, b),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => token.run(Dot { a, b }),
+                    Level::Avx2(token) => token.run(lanes::Dot { a, b }),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => token.run(Dot { a, b }),
+                    Level::Avx512(token) => token.run(lanes::Dot { a, b }),
                     // The sum is in f64, for which the unit has no instruction.
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(_) => Definition.dot(a, b),
@@ -225,9 +215,9 @@ impl<T: Real> Backend<T> for Level {
         match self {
             Self::Scalar => f(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.run(Plain(f)),
+            Self::Avx2(token) => token.run(lanes::Plain(f)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.run(Plain(f)),
+            Self::Avx512(token) => token.run(lanes::Plain(f)),
             #[cfg(hardware_fma = "vfpv4")]
             Self::Vfpv4(_) => f(),
         }
@@ -253,59 +243,5 @@ impl<T: Real> Backend<T> for Compiled {
 
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         Backend::<T>::vectorize(const { Level::compiled() }, f)
-    }
-}
-
-/// A kernel that is generic over the instruction set; [`Avx2::run`] and its siblings compile it for theirs.
-#[cfg(target_arch = "x86_64")]
-pub(crate) trait Kernel<S> {
-    type Output;
-    /// Implementations are `#[inline(always)]`, so that they are compiled inside the token's `target_feature` function.
-    fn run(self, set: S) -> Self::Output;
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) struct Axpy<'a, T> {
-    a: T,
-    x: &'a [T],
-    y: &'a mut [T],
-}
-
-#[cfg(target_arch = "x86_64")]
-impl<T: Real, S: lanes::Lanes<T>> Kernel<S> for Axpy<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self, set: S) {
-        lanes::axpy(set, self.a, self.x, self.y);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) struct Dot<'a, T> {
-    a: MatRef<'a, T>,
-    b: MatRef<'a, T>,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl<T: Real, S> Kernel<S> for Dot<'_, T>
-where
-    S: lanes::Lanes<T> + lanes::Lanes<f64, Vector = <S as lanes::Lanes<T>>::Wide>,
-{
-    type Output = f64;
-    #[inline(always)]
-    fn run(self, set: S) -> f64 {
-        lanes::dot(set, self.a, self.b)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) struct Plain<F>(F);
-
-#[cfg(target_arch = "x86_64")]
-impl<R, F: FnOnce() -> R, S> Kernel<S> for Plain<F> {
-    type Output = R;
-    #[inline(always)]
-    fn run(self, _: S) -> R {
-        (self.0)()
     }
 }

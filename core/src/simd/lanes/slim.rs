@@ -2,8 +2,8 @@
 
 use super::Kernel;
 use super::blocks::least;
-use super::lanes::{Lanes, Squares};
 use super::pack::Strided;
+use super::{Lanes, Squares};
 use crate::kernel::Region;
 use crate::scalar::Real;
 

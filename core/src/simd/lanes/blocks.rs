@@ -17,8 +17,8 @@
 //!    it.
 
 use super::Kernel;
+use super::Lanes;
 use super::ahead::Ahead;
-use super::lanes::Lanes;
 use super::pack::{Strided, pack};
 use super::slim::{FewInner, FewRows, Slim};
 use super::tile::Tile;

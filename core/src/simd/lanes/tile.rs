@@ -1,8 +1,8 @@
 //! Register tiles: a few rows by one or two vectors of columns, kept in registers while the inner index runs.
 
 use super::Kernel;
+use super::Lanes;
 use super::ahead::Share;
-use super::lanes::Lanes;
 use super::pack::Strided;
 use crate::scalar::Real;
 

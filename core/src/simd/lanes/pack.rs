@@ -1,6 +1,6 @@
 //! Blocks of a factor moved to where the tiles find them side by side.
 
-use super::lanes::Lanes;
+use super::Lanes;
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 

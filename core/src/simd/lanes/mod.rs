@@ -1,0 +1,100 @@
+//! The lane trait, and the kernels that every vector instruction set shares.
+
+mod ahead;
+mod axpy;
+mod blocks;
+mod dot;
+mod pack;
+mod slim;
+mod tile;
+
+pub(crate) use axpy::Axpy;
+pub(crate) use blocks::accumulate;
+pub(crate) use dot::Dot;
+
+use crate::scalar::Real;
+
+/// A kernel that is generic over the instruction set; the `run` of a token compiles it for theirs.
+pub(crate) trait Kernel<S> {
+    type Output;
+    /// Implementations are `#[inline(always)]`, so that they are compiled inside the token's `target_feature` function.
+    fn run(self, set: S) -> Self::Output;
+}
+
+/// Any code: the compiler vectorises what it can of it.
+pub(crate) struct Plain<F>(pub(crate) F);
+
+impl<R, F: FnOnce() -> R, S> Kernel<S> for Plain<F> {
+    type Output = R;
+    #[inline(always)]
+    fn run(self, _: S) -> R {
+        (self.0)()
+    }
+}
+
+/// Vectors of `T` on an instruction set that `Self` proves to be there.
+///
+/// Only what the contract needs: lanes never meet each other.
+pub(crate) trait Lanes<T: Real>: Copy {
+    /// `WIDTH` values.
+    type Vector: Copy;
+    /// Values in a vector.
+    const WIDTH: usize;
+    /// Rows of a register tile of two vectors each.
+    const ROWS: usize;
+    /// Rows of a register tile of one vector each.
+    const SINGLE_ROWS: usize;
+    /// The best set with [`Squares`] that is there as well.
+    type Narrow: Squares<T>;
+    /// Its token.
+    fn narrow(self) -> Self::Narrow;
+    /// Runs a kernel in a function of its own.
+    fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output;
+    /// The same value in every lane.
+    fn splat(self, x: T) -> Self::Vector;
+    /// # Safety
+    /// `WIDTH` values from `from` on must be readable.
+    unsafe fn load(self, from: *const T) -> Self::Vector;
+    /// # Safety
+    /// `WIDTH` values from `to` on must be writable.
+    unsafe fn store(self, x: Self::Vector, to: *mut T);
+    /// A vector of `f64`.
+    type Wide: Copy;
+    /// As many values as that has lanes, widened.
+    /// # Safety
+    /// They must be readable from `from` on.
+    unsafe fn load_wide(self, from: *const T) -> Self::Wide;
+    /// A choice of lanes.
+    type Mask: Copy;
+    /// The lanes `first .. end`; an `end` beyond the last lane stops there.
+    fn mask(self, first: usize, end: usize) -> Self::Mask;
+    /// Zero in the other lanes.
+    /// # Safety
+    /// The chosen values from `from` on must be readable.
+    unsafe fn load_some(self, mask: Self::Mask, from: *const T) -> Self::Vector;
+    /// # Safety
+    /// The chosen values from `to` on must be writable; the others are left as they are.
+    unsafe fn store_some(self, mask: Self::Mask, x: Self::Vector, to: *mut T);
+    /// Side of the block that [`Lanes::transpose`] moves.
+    const SQUARE: usize;
+    /// `to[q to_row + l] <- from[l from_row + q]` for q and l below `SQUARE`.
+    /// # Safety
+    /// Those values must be readable and writable, and must not overlap.
+    unsafe fn transpose(self, from: *const T, from_row: usize, to: *mut T, to_row: usize);
+    /// Fetches the cache line of `at`, any address, into the second-level cache.
+    fn prefetch(self, at: *const T);
+    /// `a b + c` in every lane, one rounding.
+    fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+}
+
+/// Sets that transpose in registers a square as wide as a vector.
+pub(crate) trait Squares<T: Real>: Lanes<T> {
+    /// Side of the square, and lanes of a vector: at most eight.
+    const SIDE: usize = Self::WIDTH;
+    /// `SIDE` vectors.
+    type Columns: IntoIterator<Item = Self::Vector>;
+    /// The columns of the square whose row l is `from + l from_row`.
+    /// # Safety
+    /// `SIDE` rows of as many values must be readable.
+    unsafe fn transposed(self, from: *const T, from_row: usize) -> Self::Columns;
+}
