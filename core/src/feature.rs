@@ -71,7 +71,7 @@ pub fn agop<T: Scalar>(
     backend: impl Backend<T>,
     weights: MatRef<'_, T>,
     features: MatRef<'_, T>,
-    mut out: MatMut<'_, T>,
+    out: MatMut<'_, T>,
     workspace: &mut [T],
 ) -> Result<(), Error> {
     let (k, d) = weights.shape();
@@ -80,7 +80,5 @@ pub fn agop<T: Scalar>(
     check_workspace("workspace", k.saturating_mul(d), workspace.len())?;
     let product = workspace.get_mut(..k * d).unwrap_or_default();
     kernel::product(backend, MatMut::new(product, k, d)?, features, weights)?;
-    out.as_mut_slice().fill(T::zero());
-    backend.accumulate(out.reborrow(), weights.t(), MatRef::new(product, k, d)?, kernel::Region::Upper);
-    kernel::mirror(out)
+    kernel::symmetric_product(backend, out, weights.t(), MatRef::new(product, k, d)?)
 }

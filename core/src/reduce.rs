@@ -12,7 +12,7 @@
 //! that ends at block boundaries gives the same bits; any division inside a block continues its chain.
 
 use crate::error::{Error, check_workspace};
-use crate::kernel::{Backend, add_assign};
+use crate::kernel::{Backend, Chain, add_assign};
 use crate::scalar::Scalar;
 
 /// Samples in a block.
@@ -99,6 +99,8 @@ pub struct SampleTree<'a, T> {
     held: usize,
     /// Samples in the open block.
     open: usize,
+    /// Whether the open block, while it has no samples, holds zeros.
+    clear: bool,
 }
 
 impl<'a, T: Scalar> SampleTree<'a, T> {
@@ -107,9 +109,8 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
     /// **Errors** [`Error::Workspace`] when the storage holds less than one vector.
     pub fn new(storage: &'a mut [T], length: usize, start: u64) -> Result<Self, Error> {
         check_workspace("sample tree storage", length, storage.len())?;
-        let mut tree = Self { storage, length, start, end: start, heights: [0; HEIGHTS], held: 0, open: 0 };
-        tree.clear_open();
-        Ok(tree)
+        let heights = [0; HEIGHTS];
+        Ok(Self { storage, length, start, end: start, heights, held: 0, open: 0, clear: false })
     }
 
     /// Values in one summand.
@@ -155,6 +156,23 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
 
     /// The open block's running sum, for kernels to go on accumulating into.
     pub fn open_block(&mut self) -> &mut [T] {
+        if self.open == 0 && !self.clear {
+            self.block().fill(T::zero());
+            self.clear = true;
+        }
+        self.block()
+    }
+
+    /// As [`SampleTree::open_block`] for kernels that write every value: where their chains begin at `+0`, the block holds
+    /// anything.
+    pub(crate) fn open_chains(&mut self) -> (&mut [T], Chain) {
+        let chain = if self.open == 0 { Chain::Begin } else { Chain::Continue };
+        self.clear = false;
+        (self.block(), chain)
+    }
+
+    /// The buffer behind the subtrees.
+    fn block(&mut self) -> &mut [T] {
         let first = self.held * self.length;
         self.storage.get_mut(first..first + self.length).unwrap_or_default()
     }
@@ -207,11 +225,11 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
         let mut summands = later.storage.chunks_exact(if later.length == 0 { 1 } else { later.length });
         for height in later.heights.iter().take(later.held) {
             let subtree = summands.next().unwrap_or_default();
-            self.open_block().clone_from_slice(subtree);
+            self.block().clone_from_slice(subtree);
             self.close(backend, *height);
         }
         if later.open > 0 {
-            self.open_block().clone_from_slice(summands.next().unwrap_or_default());
+            self.block().clone_from_slice(summands.next().unwrap_or_default());
             self.open = later.open;
         }
         Ok(())
@@ -221,19 +239,21 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
     /// where it is until the next [`SampleTree::reset`].
     pub fn finish<B: Backend<T>>(&mut self, backend: B) -> &mut [T] {
         let mut live = self.held + usize::from(self.open > 0);
+        if live == 0 {
+            return self.open_block();
+        }
         while live > 1 {
             let (older, newer) = self.top_two(live);
             add_assign(backend, older, newer);
             live -= 1;
         }
-        (self.held, self.open, self.end) = (0, 0, self.start);
-        self.open_block()
+        self.reset();
+        self.block()
     }
 
     /// Empties the sum, to begin again at the same block.
     pub fn reset(&mut self) {
-        (self.held, self.open, self.end) = (0, 0, self.start);
-        self.clear_open();
+        (self.held, self.open, self.end, self.clear) = (0, 0, self.start, false);
     }
 
     /// Closes the open block as a subtree of `height`, merges what is complete, and opens the next.
@@ -246,8 +266,7 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
             add_assign(backend, older, newer);
             live -= 1;
         }
-        (self.heights, self.held, self.end) = (tiling.heights, tiling.held, tiling.end);
-        self.clear_open();
+        (self.heights, self.held, self.end, self.clear) = (tiling.heights, tiling.held, tiling.end, false);
     }
 
     /// The last two of the first `live` buffers.
@@ -256,10 +275,6 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
         let (before, after) = self.storage.split_at_mut_checked(middle).unwrap_or_default();
         let older = before.get_mut(middle.saturating_sub(self.length)..).unwrap_or_default();
         (older, after.get(..self.length).unwrap_or_default())
-    }
-
-    fn clear_open(&mut self) {
-        self.open_block().fill(T::zero());
     }
 }
 

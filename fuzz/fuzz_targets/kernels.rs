@@ -4,7 +4,7 @@
 //! `cargo +nightly fuzz run kernels`
 #![no_main]
 
-use agop_core::kernel::{self, Backend, Definition, Region};
+use agop_core::kernel::{self, Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, partial_buffers};
 use agop_core::scalar::Real;
@@ -116,15 +116,20 @@ fn kernels<T: Number>(plan: &Plan, source: &mut Source<'_>) {
             backend(MatMut::new(&mut out, m, n).unwrap());
             out
         };
-        let expected = accumulate(&|c| Definition.accumulate(c, left, right, Region::Full));
+        let expected = accumulate(&|c| Definition.accumulate(c, left, right, Region::Full, Chain::Continue));
         same(
             "accumulate",
             level,
-            &accumulate(&|c| level.accumulate(c, left, right, Region::Full)),
+            &accumulate(&|c| level.accumulate(c, left, right, Region::Full, Chain::Continue)),
             &expected,
         );
-        let expected = accumulate(&|c| Definition.accumulate(c, left, right, Region::Upper));
-        same("upper", level, &accumulate(&|c| level.accumulate(c, left, right, Region::Upper)), &expected);
+        let expected = accumulate(&|c| Definition.accumulate(c, left, right, Region::Upper, Chain::Continue));
+        same(
+            "upper",
+            level,
+            &accumulate(&|c| level.accumulate(c, left, right, Region::Upper, Chain::Continue)),
+            &expected,
+        );
         // Rows of the left factor are samples.
         let outer = |f: &dyn Fn(MatMut<'_, T>)| {
             let mut out = square.to_vec();

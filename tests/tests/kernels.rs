@@ -12,7 +12,7 @@
 )]
 
 use agop_core::error::Error;
-use agop_core::kernel::{self, Backend, Definition, Region};
+use agop_core::kernel::{self, Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::scalar::{Real, Scalar};
 use agop_core::simd::Level;
@@ -228,9 +228,9 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
     let shift = pool.rng.below(8) as usize;
     let (a, b) = (a.view(), b.view());
     let mut full = c.clone();
-    Definition.accumulate(MatMut::new(&mut full, m, n).unwrap(), a, b, Region::Full);
-    let mut product = vec![T::one(); m * n];
-    kernel::product(Definition, MatMut::new(&mut product, m, n).unwrap(), a, b).unwrap();
+    Definition.accumulate(MatMut::new(&mut full, m, n).unwrap(), a, b, Region::Full, Chain::Continue);
+    let mut product = vec![T::zero(); m * n];
+    kernel::accumulate(Definition, MatMut::new(&mut product, m, n).unwrap(), a, b).unwrap();
     let marked = if m == n { marked_below(&c, n) } else { Vec::new() };
     for level in levels() {
         // The level `scalar` is the definition: that it is called at all shows on small shapes too.
@@ -245,8 +245,14 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
         let found = guarded(&c, (m, n), shift, |c| kernel::product(level, c, a, b).unwrap());
         assert_same(&|| what("product"), &found, &product);
         if m == n {
-            let found = guarded(&marked, (m, n), shift, |c| level.accumulate(c, a, b, Region::Upper));
+            let found = guarded(&marked, (m, n), shift, |c| {
+                level.accumulate(c, a, b, Region::Upper, Chain::Continue)
+            });
             assert_upper(&|| what("upper"), n, &found, &full);
+            let found = guarded(&marked, (m, n), shift, |c| {
+                level.accumulate(c, a, b, Region::Upper, Chain::Begin);
+            });
+            assert_upper(&|| what("upper from zero"), n, &found, &product);
         }
     }
 }
@@ -347,7 +353,7 @@ fn sweep_outer<T: Number>(seed: u64) {
         let start = pool.cut(kind, k * k);
         let marked = marked_below(&start, k);
         let mut sum = start.clone();
-        Definition.accumulate(MatMut::new(&mut sum, k, k).unwrap(), x.t(), x, Region::Upper);
+        Definition.accumulate(MatMut::new(&mut sum, k, k).unwrap(), x.t(), x, Region::Upper, Chain::Continue);
         for level in levels() {
             let what = || format!("outer {} {n}x{k} {kind:?} on {}", T::NAME, level.name());
             let found = guarded(&start, (k, k), n % 8, |c| kernel::outer(level, c, x).unwrap());
@@ -466,8 +472,8 @@ fn disagreeing_shapes_are_alike_on_every_level() {
                 let mut c = values(3 * 40);
                 let (out, x, y) = (MatMut::new(&mut c, 3, 40).unwrap(), matrix(a.0, a.1), matrix(b.0, b.1));
                 match level {
-                    Some(level) => level.accumulate(out, x, y, region),
-                    None => Definition.accumulate(out, x, y, region),
+                    Some(level) => level.accumulate(out, x, y, region, Chain::Begin),
+                    None => Definition.accumulate(out, x, y, region, Chain::Begin),
                 }
                 assert_eq!(c, values(3 * 40), "{a:?} {b:?}");
                 seen.push(c);
@@ -583,6 +589,10 @@ fn shape_errors_carry_the_numbers_and_leave_the_output_alone() {
         let square = shape("outer product", (7, 7), (7, 8));
         assert_eq!(run(7, 8, &|c| kernel::outer(level, c, of(3, 7))), square);
         assert_eq!(run(7, 8, &|c| kernel::accumulate_outer(level, c, of(3, 7))), square);
+        let square = shape("symmetric product", (3, 3), (3, 4));
+        assert_eq!(run(3, 4, &|c| kernel::symmetric_product(level, c, of(3, 5), of(5, 3))), square);
+        let square = shape("right factor", (5, 3), (5, 4));
+        assert_eq!(run(3, 3, &|c| kernel::symmetric_product(level, c, of(3, 5), of(5, 4))), square);
         assert_eq!(run(2, 3, &kernel::mirror), shape("symmetric matrix", (2, 2), (2, 3)));
         let found = kernel::dot(level, of(2, 3), of(3, 2));
         let what = "second factor of an inner product";

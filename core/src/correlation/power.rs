@@ -4,7 +4,7 @@ use super::eigen::{EigenError, eigen_workspace, symmetric_eigen};
 use super::traces::{gram, row_sums, take};
 use super::{Certified, Correlation, Route, Traces, Unbounded, Undefined, cosine, covariances, varies};
 use crate::error::Error;
-use crate::kernel::{self, Backend, Region};
+use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::sqrt;
 
@@ -61,10 +61,10 @@ pub(super) fn half<B: Backend<f64>>(
             let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
             kernel::product(backend, MatMut::new(c, k, k)?, root, m)?;
             let c = MatRef::new(c, k, k)?;
-            symmetric_product(backend, s, c, root, k)?;
+            kernel::symmetric_product(backend, MatMut::new(s, k, k)?, c, root)?;
             let inverse = p;
             let trace = spectral(backend, s, inverse, values, rest, -0.5, &mut positive)?;
-            symmetric_product(backend, s, c, c.t(), k)?;
+            kernel::outer(backend, MatMut::new(s, k, k)?, c.t())?;
             let inverse = MatRef::new(inverse, k, k)?;
             let fg = backend.dot(MatRef::new(s, k, k)?, inverse);
             row_sums(weights, v);
@@ -124,17 +124,4 @@ fn spectral<B: Backend<f64>>(
     }
     kernel::outer(backend, MatMut::new(out, n, n)?, MatRef::new(matrix, n, n)?)?;
     Ok(trace)
-}
-
-/// The symmetric product `a b`, upper triangle mirrored.
-fn symmetric_product<B: Backend<f64>>(
-    backend: B,
-    out: &mut [f64],
-    a: MatRef<'_, f64>,
-    b: MatRef<'_, f64>,
-    k: usize,
-) -> Result<(), Error> {
-    out.fill(0.0);
-    backend.accumulate(MatMut::new(out, k, k)?, a, b, Region::Upper);
-    kernel::mirror(MatMut::new(out, k, k)?)
 }

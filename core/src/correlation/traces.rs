@@ -1,7 +1,7 @@
 //! The five traces behind every correlation, by two routes.
 
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Region};
+use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;
 
@@ -106,9 +106,7 @@ pub(super) fn gram<'w, T: Scalar, B: Backend<T>>(
     p: &'w mut [T],
 ) -> Result<(MatRef<'w, T>, MatRef<'w, T>), Error> {
     let k = weights.rows();
-    m.fill(T::zero());
-    backend.accumulate(MatMut::new(m, k, k)?, weights, weights.t(), Region::Upper);
-    kernel::mirror(MatMut::new(m, k, k)?)?;
+    kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
     let m = MatRef::new(m, k, k)?;
     kernel::product(backend, MatMut::new(p, k, k)?, m, features)?;
     Ok((m, MatRef::new(p, k, k)?))

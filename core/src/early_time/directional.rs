@@ -1,6 +1,6 @@
 //! Dual numbers on the vector lanes of their parts.
 
-use crate::kernel::{Backend, Definition, Region};
+use crate::kernel::{Backend, Chain, Definition, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Dual, Scalar};
 
@@ -28,6 +28,7 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
         a: MatRef<'_, Dual<T>>,
         b: MatRef<'_, Dual<T>>,
         region: Region,
+        chain: Chain,
     ) {
         let (m, n) = c.shape();
         let inner = if a.columns() < b.rows() { a.columns() } else { b.rows() };
@@ -39,7 +40,10 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
                 }
                 let place =
                     (i, j, if m - i < SIDE { m - i } else { SIDE }, if n - j < SIDE { n - j } else { SIDE });
-                tile.load(c.as_ref(), place);
+                match chain {
+                    Chain::Begin => tile = Tile::new(),
+                    Chain::Continue => tile.load(c.as_ref(), place),
+                }
                 for p in (0..inner).step_by(DEPTH) {
                     let depth = if inner - p < DEPTH { inner - p } else { DEPTH };
                     tile.multiply(self.0, a, b, place, (p, depth));
@@ -149,6 +153,6 @@ fn add<T: Scalar, B: Backend<T>>(
         MatRef::new(b.get(..p * n).unwrap_or_default(), p, n),
     );
     if let (Ok(c), Ok(a), Ok(b)) = views {
-        backend.accumulate(c, a, b, Region::Full);
+        backend.accumulate(c, a, b, Region::Full, Chain::Continue);
     }
 }

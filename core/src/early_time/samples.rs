@@ -3,7 +3,7 @@
 use super::scaling::take;
 use crate::correlation::Traces;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Region};
+use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;
 use core::num::NonZeroU64;
@@ -92,9 +92,7 @@ pub(super) fn gram<T: Scalar, B: Backend<T>>(
     out: &mut [T],
 ) -> Result<(), Error> {
     let n = x.rows();
-    out.fill(T::zero());
-    backend.accumulate(MatMut::new(out, n, n)?, x, x.t(), Region::Upper);
-    kernel::mirror(MatMut::new(out, n, n)?)
+    kernel::outer(backend, MatMut::new(out, n, n)?, x.t())
 }
 
 /// `tr(Q S Q S)`, `tr(Q S Q2 S)` and `tr(Q2 S Q2 S)` for symmetric n x n matrices.

@@ -1,6 +1,6 @@
 //! The kernels as formulas, for any scalar.
 
-use super::{Backend, Region};
+use super::{Backend, Chain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::reduce::Counter;
 use crate::scalar::Scalar;
@@ -10,9 +10,19 @@ use crate::scalar::Scalar;
 pub struct Definition;
 
 impl<T: Scalar> Backend<T> for Definition {
-    fn accumulate(self, mut c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
+    fn accumulate(
+        self,
+        mut c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        region: Region,
+        chain: Chain,
+    ) {
         if (a.rows(), a.columns(), b.columns()) != (c.as_ref().rows(), b.rows(), c.as_ref().columns()) {
             return;
+        }
+        if chain == Chain::Begin {
+            begin(&mut c, region);
         }
         for (i, row) in c.rows_mut().enumerate() {
             let first = if region == Region::Upper { i } else { 0 };
@@ -46,5 +56,13 @@ impl<T: Scalar> Backend<T> for Definition {
 
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         f()
+    }
+}
+
+/// Puts `+0` where a product is wanted.
+pub(crate) fn begin<T: Scalar>(c: &mut MatMut<'_, T>, region: Region) {
+    for (i, row) in c.rows_mut().enumerate() {
+        let first = if region == Region::Upper { i } else { 0 };
+        row.iter_mut().skip(first).for_each(|element| *element = T::zero());
     }
 }

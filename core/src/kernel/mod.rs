@@ -10,6 +10,7 @@
 mod definition;
 
 pub use definition::Definition;
+pub(crate) use definition::begin;
 
 use crate::error::{Error, check_length};
 use crate::matrix::{MatMut, MatRef, rows, rows_mut};
@@ -24,11 +25,20 @@ pub enum Region {
     Upper,
 }
 
+/// Where the chains of a product begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// At `+0`; what c held is not read.
+    Begin,
+    /// At what c holds.
+    Continue,
+}
+
 /// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with
 /// shapes that do not agree leaves the product as it is, gives the dot product zero, and stops at the shorter vector.
 pub trait Backend<T: Scalar>: Copy {
-    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending.
-    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region);
+    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending, the first c as [`Chain`] says.
+    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region, chain: Chain);
 
     /// `y[i] <- fma(a, x[i], y[i])`.
     fn axpy(self, a: T, x: &[T], y: &mut [T]);
@@ -52,24 +62,48 @@ pub fn accumulate<T: Scalar>(
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
 ) -> Result<(), Error> {
-    b.check_shape("right factor", (a.columns(), b.columns()))?;
-    c.as_ref().check_shape("product", (a.rows(), b.columns()))?;
-    backend.accumulate(c, a, b, Region::Full);
-    Ok(())
+    chains(backend, c, a, b, Chain::Continue)
 }
 
 /// `c = a b`: [`accumulate`] from `+0`.
 pub fn product<T: Scalar>(
     backend: impl Backend<T>,
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) -> Result<(), Error> {
+    chains(backend, c, a, b, Chain::Begin)
+}
+
+/// [`accumulate`] or [`product`].
+pub(crate) fn chains<T: Scalar>(
+    backend: impl Backend<T>,
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    chain: Chain,
+) -> Result<(), Error> {
+    b.check_shape("right factor", (a.columns(), b.columns()))?;
+    c.as_ref().check_shape("product", (a.rows(), b.columns()))?;
+    backend.accumulate(c, a, b, Region::Full, chain);
+    Ok(())
+}
+
+/// `c = a b` where that is symmetric: computed on and above the diagonal, mirrored below.
+///
+/// **Shapes** a (k x n), b (n x k), c (k x k).
+/// **Arithmetic** as [`product`].
+/// **Errors** [`Error::Shape`]; c is unchanged.
+pub fn symmetric_product<T: Scalar>(
+    backend: impl Backend<T>,
     mut c: MatMut<'_, T>,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
 ) -> Result<(), Error> {
-    b.check_shape("right factor", (a.columns(), b.columns()))?;
-    c.as_ref().check_shape("product", (a.rows(), b.columns()))?;
-    c.as_mut_slice().fill(T::zero());
-    backend.accumulate(c, a, b, Region::Full);
-    Ok(())
+    b.check_shape("right factor", (a.columns(), a.rows()))?;
+    c.as_ref().check_shape("symmetric product", (a.rows(), a.rows()))?;
+    backend.accumulate(c.reborrow(), a, b, Region::Upper, Chain::Begin);
+    mirror(c)
 }
 
 /// `c += x^T x = sum_a x_a x_a^T` on and above the diagonal.
@@ -83,20 +117,14 @@ pub fn accumulate_outer<T: Scalar>(
     x: MatRef<'_, T>,
 ) -> Result<(), Error> {
     c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
-    backend.accumulate(c, x.t(), x, Region::Upper);
+    backend.accumulate(c, x.t(), x, Region::Upper, Chain::Continue);
     Ok(())
 }
 
 /// `c = x^T x`, both triangles.
-pub fn outer<T: Scalar>(
-    backend: impl Backend<T>,
-    mut c: MatMut<'_, T>,
-    x: MatRef<'_, T>,
-) -> Result<(), Error> {
+pub fn outer<T: Scalar>(backend: impl Backend<T>, c: MatMut<'_, T>, x: MatRef<'_, T>) -> Result<(), Error> {
     c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
-    c.as_mut_slice().fill(T::zero());
-    backend.accumulate(c.reborrow(), x.t(), x, Region::Upper);
-    mirror(c)
+    symmetric_product(backend, c, x.t(), x)
 }
 
 /// Copies the upper triangle of a square matrix onto the lower.
@@ -106,16 +134,21 @@ pub fn mirror<T: Scalar>(mut c: MatMut<'_, T>) -> Result<(), Error> {
     let n = c.rows();
     c.as_ref().check_shape("symmetric matrix", (n, n))?;
     let data = c.as_mut_slice();
-    for i in 1..n {
-        let (above, row) = data.split_at_mut_checked(i * n).unwrap_or_default();
-        for (j, lower) in row.iter_mut().take(i).enumerate() {
-            if let Some(upper) = above.get(j * n + i) {
+    // In squares: the columns that are read stay in the cache for all rows of one.
+    for left in (0..n).step_by(MIRROR_SIDE) {
+        for i in left + 1..n {
+            let (above, row) = data.split_at_mut_checked(i * n).unwrap_or_default();
+            let upper = above.get(left * n + i..).unwrap_or_default().iter().step_by(n);
+            for (lower, upper) in row.iter_mut().skip(left).take(MIRROR_SIDE).zip(upper) {
                 lower.clone_from(upper);
             }
         }
     }
     Ok(())
 }
+
+/// Columns that [`mirror`] fills at a time.
+const MIRROR_SIDE: usize = 16;
 
 /// `sum_ij a[i,j] b[i,j] = tr(a^T b)`; see [`Backend::dot`] for the order.
 ///

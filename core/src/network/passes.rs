@@ -4,7 +4,7 @@ use super::Network;
 use super::shape::{forward_row, jacobian_row, rows_of};
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend};
+use crate::kernel::{self, Backend, Chain};
 use crate::loss::Loss;
 use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use crate::reduce::SampleTree;
@@ -78,7 +78,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         while start < inputs.rows() {
             let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
             let y = targets.row_range(start, x.rows());
-            self.add_chunk(backend, loss, x, y, sum.open_block(), workspace)?;
+            self.add_chunk(backend, loss, x, y, sum.open_chains(), workspace)?;
             sum.advance(backend, x.rows())?;
             start += x.rows();
         }
@@ -201,12 +201,15 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let mut previous = x;
         for (layer, span) in self.shape.spans().enumerate() {
             let (z, after) = split_start(later, m * span.outputs);
-            match self.bias(layer)? {
-                Some(bias) => rows_mut(z, span.outputs).for_each(|row| copy(row, bias)),
-                None => z.fill(T::zero()),
-            }
+            let chain = match self.bias(layer)? {
+                Some(bias) => {
+                    rows_mut(z, span.outputs).for_each(|row| copy(row, bias));
+                    Chain::Continue
+                }
+                None => Chain::Begin,
+            };
             let weights = self.weights(layer)?;
-            kernel::accumulate(backend, MatMut::new(z, m, span.outputs)?, previous, weights.t())?;
+            kernel::chains(backend, MatMut::new(z, m, span.outputs)?, previous, weights.t(), chain)?;
             if layer < self.shape.hidden_layers() {
                 let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
                 self.activation.apply_with_slope(backend, z, slope);
@@ -225,7 +228,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         loss: impl Loss<T>,
         x: MatRef<'_, T>,
         y: MatRef<'_, T>,
-        sum: &mut [T],
+        (sum, chain): (&mut [T], Chain),
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
@@ -233,6 +236,9 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
+            if chain == Chain::Begin {
+                *value = T::zero();
+            }
             for (row, f) in rows_mut(delta, c).enumerate() {
                 let target = y.row_slice(row).unwrap_or_default();
                 *value = loss.residual(f, target, value.clone());
@@ -245,15 +251,18 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let (weights, bias) = split_start(gradient, span.weights());
             let weights = MatMut::new(weights, span.outputs, span.inputs)?;
             if span.bias {
+                if chain == Chain::Begin {
+                    bias.fill(T::zero());
+                }
                 for row in rows(delta, span.outputs) {
                     bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
                 }
             }
             if span.offset == 0 {
-                return kernel::accumulate(backend, weights, residual.t(), x);
+                return kernel::chains(backend, weights, residual.t(), x, chain);
             }
             let (before, current) = split_end(earlier, m * span.inputs);
-            kernel::accumulate(backend, weights, residual.t(), MatRef::new(current, m, span.inputs)?)?;
+            kernel::chains(backend, weights, residual.t(), MatRef::new(current, m, span.inputs)?, chain)?;
             let next = super::weights(self.parameters, span)?;
             kernel::product(backend, MatMut::new(current, m, span.inputs)?, residual, next)?;
             let (before_slopes, slope) = split_end(slopes, m * span.inputs);

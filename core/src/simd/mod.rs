@@ -25,7 +25,7 @@ pub use avx512::Avx512;
 #[cfg(hardware_fma = "vfpv4")]
 pub use vfpv4::Vfpv4;
 
-use crate::kernel::{Backend, Definition, Region};
+use crate::kernel::{Backend, Chain, Definition, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Real, Scalar};
 
@@ -131,6 +131,7 @@ pub trait Element: Sized + sealed::Sealed {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
+        chain: Chain,
     );
     /// See [`Backend::axpy`].
     #[doc(hidden)]
@@ -155,15 +156,16 @@ macro_rules! element {
                 a: MatRef<'_, Self>,
                 b: MatRef<'_, Self>,
                 region: Region,
+                chain: Chain,
             ) {
                 match level {
-                    Level::Scalar => Definition.accumulate(c, a, b, region),
+                    Level::Scalar => Definition.accumulate(c, a, b, region, chain),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => lanes::accumulate(token, c, a, b, region),
+                    Level::Avx2(token) => lanes::accumulate(token, c, a, b, region, chain),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => lanes::accumulate(token, c, a, b, region),
+                    Level::Avx512(token) => lanes::accumulate(token, c, a, b, region, chain),
                     #[cfg(hardware_fma = "vfpv4")]
-                    Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region),
+                    Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region, chain),
                 }
             }
 
@@ -199,8 +201,8 @@ element!(f32);
 element!(f64);
 
 impl<T: Real> Backend<T> for Level {
-    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
-        T::accumulate(self, c, a, b, region);
+    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region, chain: Chain) {
+        T::accumulate(self, c, a, b, region, chain);
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {
@@ -229,8 +231,8 @@ impl<T: Real> Backend<T> for Level {
 pub struct Compiled;
 
 impl<T: Real> Backend<T> for Compiled {
-    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region) {
-        T::accumulate(const { Level::compiled() }, c, a, b, region);
+    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region, chain: Chain) {
+        T::accumulate(const { Level::compiled() }, c, a, b, region, chain);
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {

@@ -6,7 +6,7 @@ use crate::correlation::Undefined;
 use crate::early_time::Spread;
 use crate::early_time::scaling::{cosine, exponent, normalize, take, times_power_of_two};
 use crate::error::{Error, check_length, check_workspace};
-use crate::kernel::{self, Backend, Region};
+use crate::kernel::{self, Backend, Chain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::random::{Purpose, Stream};
 
@@ -112,7 +112,7 @@ impl Statistics<'_> {
         loop {
             let filled = rows.chunks_exact_mut(d).map_while(|row| next(row).then_some(())).count();
             let part = MatRef::new(rows.get(..filled * d).unwrap_or_default(), filled, d)?;
-            backend.accumulate(MatMut::new(m, d, d)?, part.t(), part, Region::Upper);
+            backend.accumulate(MatMut::new(m, d, d)?, part.t(), part, Region::Upper, Chain::Continue);
             if filled < ROWS {
                 break;
             }

@@ -37,7 +37,7 @@ use super::samples::{gram, sandwich};
 use super::scaling::{cosine, exponent, normalize, take, times_power_of_two};
 use crate::correlation::Undefined;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Region};
+use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
 
@@ -112,9 +112,7 @@ pub fn wide<T: Real, B: Backend<f64>>(
     for (s, slot) in kernels.chunks_exact(square).zip(rho).rev() {
         multiply_slopes(activation, variance, s, ptk, n)?;
         let (s, k) = (MatRef::new(s, n, n)?, MatRef::new(ptk, n, n)?);
-        q2.fill(0.0);
-        backend.accumulate(MatMut::new(q2, n, n)?, k, k, Region::Upper);
-        kernel::mirror(MatMut::new(q2, n, n)?)?;
+        kernel::symmetric_product(backend, MatMut::new(q2, n, n)?, k, k)?;
         normalize(q2);
         for (((q, q2), k), y) in q.iter_mut().zip(q2.iter_mut()).zip(ptk.iter()).zip(labels.iter()) {
             (*q, *q2) = (k * y, *q2 * y);

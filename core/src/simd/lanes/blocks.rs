@@ -22,7 +22,7 @@ use super::ahead::Ahead;
 use super::pack::{Strided, pack};
 use super::slim::{FewInner, FewRows, Slim};
 use super::tile::Tile;
-use crate::kernel::Region;
+use crate::kernel::{Chain, Region, begin};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
@@ -57,25 +57,29 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
     region: Region,
+    chain: Chain,
 ) {
     let (inner, columns) = (a.columns(), b.columns());
     let agree = c.shape() == (a.rows(), columns) && inner == b.rows();
+    if agree && inner == 0 && chain == Chain::Begin {
+        return begin(&mut c, region);
+    }
     let (left, right) = (Strided::new(a), Strided::new(b));
     // SAFETY: the shapes agree, and c is exclusively ours.
     if agree
         && unsafe {
-            slim(set, c.as_mut_slice().as_mut_ptr(), left, right, (a.rows(), inner, columns), region)
+            slim(set, c.as_mut_slice().as_mut_ptr(), left, right, (a.rows(), inner, columns), region, chain)
         }
     {
         return;
     }
     let apart = left.row == 1 && left.column > NEAR_VECTORS * S::WIDTH;
     if inner <= SHORT {
-        set.call(Accumulate::<T, SHORT, 0> { c, a, b, region });
+        set.call(Accumulate::<T, SHORT, 0> { c, a, b, region, chain });
     } else if apart && columns > NEAR_VECTORS * S::WIDTH {
-        set.call(Accumulate::<T, LONG_APART, BLOCK_VECTORS> { c, a, b, region });
+        set.call(Accumulate::<T, LONG_APART, BLOCK_VECTORS> { c, a, b, region, chain });
     } else {
-        set.call(Accumulate::<T, LONG, 0> { c, a, b, region });
+        set.call(Accumulate::<T, LONG, 0> { c, a, b, region, chain });
     }
 }
 
@@ -91,10 +95,11 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
     b: Strided<T>,
     (rows, inner, columns): (usize, usize, usize),
     region: Region,
+    chain: Chain,
 ) -> bool {
     macro_rules! slim {
         ($kernel:ident, $set:expr, $n:literal) => {
-            $set.call($kernel::<T, $n>(Slim { c, a, b, rows, inner, columns, region }))
+            $set.call($kernel::<T, $n>(Slim { c, a, b, rows, inner, columns, region, chain }))
         };
     }
     match (rows, inner) {
@@ -115,6 +120,7 @@ struct Accumulate<'a, T, const DEPTH: usize, const LEFT: usize> {
     a: MatRef<'a, T>,
     b: MatRef<'a, T>,
     region: Region,
+    chain: Chain,
 }
 
 impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
@@ -129,7 +135,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
         let mut left = [[const { MaybeUninit::<S::Vector>::uninit() }; LEFT]; DEPTH];
         let right = core::hint::black_box(right.as_mut_ptr()).cast::<T>();
         let left = core::hint::black_box(left.as_mut_ptr()).cast::<T>();
-        let Self { mut c, a, b, region } = self;
+        let Self { mut c, a, b, region, chain } = self;
         let (rows, columns) = c.shape();
         let inner = a.columns();
         let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns;
@@ -148,6 +154,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
         let mut p = 0;
         while p < inner {
             let depth = least(inner - p, run);
+            let chain = if p > 0 { Chain::Continue } else { chain };
             let mut ahead = Ahead::nothing(a.start);
             if near && p + depth < inner {
                 let next = b.start.wrapping_add((p + depth) * b.row);
@@ -176,7 +183,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
                     // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
                     // and is exclusively ours.
                     unsafe {
-                        let place = Place { top, height, j, width, depth, region };
+                        let place = Place { top, height, j, width, depth, region, chain };
                         strips_of(set, c, columns, a, b.from(p, j), right, place, &mut ahead);
                     }
                     j += width;
@@ -247,6 +254,7 @@ struct Place {
     width: usize,
     depth: usize,
     region: Region,
+    chain: Chain,
 }
 
 /// All strips of a block of rows over one panel.
@@ -266,7 +274,7 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
     place: Place,
     ahead: &mut Ahead<T>,
 ) {
-    let Place { top, height, j, width, depth, region } = place;
+    let Place { top, height, j, width, depth, region, chain } = place;
     let packed = Strided { start: right.cast_const(), row: 2 * S::WIDTH, column: 1 };
     let mut b = b;
     if b.column != 1 {
@@ -303,6 +311,7 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
                     rows,
                     depth,
                     width: width - skip,
+                    begins: chain == Chain::Begin,
                     fill: if fills { right } else { core::ptr::null_mut() },
                     ahead: ahead.share(b.start, depth),
                     below: if crosses { Some((top + i, j + skip)) } else { None },

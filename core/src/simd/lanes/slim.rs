@@ -4,7 +4,7 @@ use super::Kernel;
 use super::blocks::least;
 use super::pack::Strided;
 use super::{Lanes, Squares};
-use crate::kernel::Region;
+use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
 
 /// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
@@ -17,6 +17,7 @@ pub(crate) struct Slim<T, const N: usize> {
     pub(crate) inner: usize,
     pub(crate) columns: usize,
     pub(crate) region: Region,
+    pub(crate) chain: Chain,
 }
 
 /// With N inner indices, b's columns contiguous: each row of c passes through the registers once.
@@ -26,7 +27,8 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        let Slim { c, a, b, rows, columns, region, .. } = self.0;
+        let Slim { c, a, b, rows, columns, region, chain, .. } = self.0;
+        let held = chain == Chain::Continue;
         let mut factors = [set.splat(T::default()); N];
         for i in 0..rows {
             let mut j = if region == Region::Upper { i } else { 0 };
@@ -37,7 +39,7 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
                 }
                 let row = c.add(i * columns);
                 while j + S::WIDTH <= columns {
-                    let mut sum = set.load(row.add(j));
+                    let mut sum = if held { set.load(row.add(j)) } else { set.splat(T::default()) };
                     for (p, factor) in factors.iter().enumerate() {
                         sum = set.fma(*factor, set.load(b.at(p, j)), sum);
                     }
@@ -46,7 +48,8 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
                 }
                 if j < columns {
                     let mask = set.mask(0, columns - j);
-                    let mut sum = set.load_some(mask, row.add(j));
+                    let mut sum =
+                        if held { set.load_some(mask, row.add(j)) } else { set.splat(T::default()) };
                     for (p, factor) in factors.iter().enumerate() {
                         sum = set.fma(*factor, set.load_some(mask, b.at(p, j)), sum);
                     }
@@ -90,14 +93,14 @@ impl<T: Real, const N: usize> FewRows<T, N> {
     /// The promise of [`Slim`]; at least `(J - 1) SIDE + 1` columns are left.
     #[inline(always)]
     unsafe fn columns<S: Squares<T>, const J: usize>(&self, set: S, j: usize) -> usize {
-        let Slim { c, a, b, inner, columns, .. } = self.0;
+        let Slim { c, a, b, inner, columns, chain, .. } = self.0;
         let width = least(columns - j, J * S::SIDE);
         let last = set.mask(0, width - (J - 1) * S::SIDE);
         let mut sums = [[set.splat(T::default()); J]; N];
         // SAFETY: all places are inside the matrices: whole squares while there are some, single inner indices after them
         // and in a square that is cut off; vectors have at most eight lanes.
         unsafe {
-            for (i, row) in sums.iter_mut().enumerate() {
+            for (i, row) in sums.iter_mut().enumerate().filter(|_| chain == Chain::Continue) {
                 for (k, sum) in row.iter_mut().enumerate() {
                     let from = c.add(i * columns + j + k * S::SIDE);
                     *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };

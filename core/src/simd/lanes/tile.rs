@@ -6,7 +6,7 @@ use super::ahead::Share;
 use super::pack::Strided;
 use crate::scalar::Real;
 
-/// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending.
+/// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending, from `+0` when the tile `begins` its chains.
 ///
 /// Whoever runs it promises that c holds `rows` rows of `width` values at stride `c_row` and overlaps no factor, that a
 /// holds `rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
@@ -20,6 +20,7 @@ pub(crate) struct Tile<T> {
     pub(crate) rows: usize,
     pub(crate) depth: usize,
     pub(crate) width: usize,
+    pub(crate) begins: bool,
     /// Where the rows of b are copied to on the way, two vectors each; null for nowhere.
     pub(crate) fill: *mut T,
     /// What is fetched on the way.
@@ -32,7 +33,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        let Self { c, c_row, a, b, b_row, rows, depth, width, below, fill, ahead } = self;
+        let Self { c, c_row, a, b, b_row, rows, depth, width, begins, below, fill, ahead } = self;
         let whole = width == 2 * S::WIDTH && below.is_none();
         macro_rules! rows {
             ($($r:literal)*) => {
@@ -40,19 +41,19 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     // A column of a that is contiguous (outer products, weight gradients) is known to be when compiling.
                     // SAFETY: the promise of the type.
                     $($r if $r == S::ROWS && whole && a.row == 1 => unsafe {
-                        tile::<T, S, $r>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, fill, ahead)
+                        tile::<T, S, $r>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead)
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS && whole => unsafe {
-                        tile::<T, S, $r>(set, c, c_row, a, b, b_row, depth, fill, ahead)
+                        tile::<T, S, $r>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
                     },)*
                     // SAFETY: as above.
                     $($r if width <= S::WIDTH => unsafe {
-                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, below)
+                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, begins, below)
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS => unsafe {
-                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, below)
+                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, begins, below)
                     },)*
                     _ => {}
                 }
@@ -77,13 +78,14 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize>(
     b: *const T,
     b_row: usize,
     depth: usize,
+    begins: bool,
     fill: *mut T,
     ahead: Share<T>,
 ) {
     let mut sums = [[set.splat(T::default()); 2]; R];
     // SAFETY: every offset is one the caller promised.
     unsafe {
-        for (r, [left, right]) in sums.iter_mut().enumerate() {
+        for (r, [left, right]) in sums.iter_mut().enumerate().filter(|_| !begins) {
             *left = set.load(c.add(r * c_row));
             *right = set.load(c.add(r * c_row + S::WIDTH));
         }
@@ -127,13 +129,14 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     b_row: usize,
     depth: usize,
     width: usize,
+    begins: bool,
     below: Option<(usize, usize)>,
 ) {
     let mut sums = [[set.splat(T::default()); V]; R];
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
     // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
     unsafe {
-        for (r, row) in sums.iter_mut().enumerate() {
+        for (r, row) in sums.iter_mut().enumerate().filter(|_| !begins) {
             for (v, sum) in row.iter_mut().enumerate() {
                 let from = c.add(r * c_row + v * S::WIDTH);
                 *sum = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };

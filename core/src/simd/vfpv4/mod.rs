@@ -12,7 +12,7 @@
 //! Every output is still one chain with p ascending: the bits are those of the definition. `f64` has no instruction here
 //! and takes the definition.
 
-use crate::kernel::{Backend, Definition, Region};
+use crate::kernel::{Backend, Chain, Definition, Region, begin};
 use crate::matrix::{MatMut, MatRef};
 
 /// Assembly that changes s0 to s26, and nothing of the stack.
@@ -47,13 +47,27 @@ impl Vfpv4 {
 
 /// What a scalar does on this unit.
 pub(crate) trait Loops: Sized {
-    fn accumulate(set: Vfpv4, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region);
+    fn accumulate(
+        set: Vfpv4,
+        c: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        region: Region,
+        chain: Chain,
+    );
     fn axpy(set: Vfpv4, a: Self, x: &[Self], y: &mut [Self]);
 }
 
 impl Loops for f64 {
-    fn accumulate(_: Vfpv4, c: MatMut<'_, Self>, a: MatRef<'_, Self>, b: MatRef<'_, Self>, region: Region) {
-        Definition.accumulate(c, a, b, region);
+    fn accumulate(
+        _: Vfpv4,
+        c: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        region: Region,
+        chain: Chain,
+    ) {
+        Definition.accumulate(c, a, b, region, chain);
     }
     fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
         Definition.axpy(a, x, y);
@@ -73,9 +87,16 @@ impl Loops for f32 {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
+        chain: Chain,
     ) {
         let ((rows, columns), inner) = (c.shape(), a.columns());
-        if a.rows() != rows || b.rows() != inner || b.columns() != columns || inner == 0 || columns == 0 {
+        if a.rows() != rows || b.rows() != inner || b.columns() != columns {
+            return;
+        }
+        if chain == Chain::Begin {
+            begin(&mut c, region);
+        }
+        if inner == 0 || columns == 0 {
             return;
         }
         let ((left, a_row, a_column), (right, b_row, b_column)) = (a.parts(), b.parts());

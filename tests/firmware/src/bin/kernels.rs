@@ -12,7 +12,7 @@ fn main() {
 
 #[cfg(target_os = "none")]
 mod bare {
-    use agop_core::kernel::{Backend, Definition, Region, accumulate, accumulate_outer, product};
+    use agop_core::kernel::{Backend, Chain, Definition, Region, accumulate, accumulate_outer, product};
     use agop_core::matrix::{MatMut, MatRef};
     use agop_core::simd::Level;
     use core::hint::black_box;
@@ -69,7 +69,7 @@ mod bare {
             for (rows, inner) in
                 [columns, columns / 2, columns + 3, 1].into_iter().flat_map(|rows| INNER.map(|p| (rows, p)))
             {
-                for way in 0..8 {
+                for way in 0..16 {
                     let Comparison { left, right, found, expected } = &mut *memory;
                     let (left, right) = (&mut left[..rows * inner], &mut right[..inner * columns]);
                     let all = rows * columns + 2 * GUARD;
@@ -84,11 +84,12 @@ mod bare {
                     let a = view(left, rows, inner, way & 1 == 1).ok()?;
                     let b = view(right, inner, columns, way & 2 == 2).ok()?;
                     let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
+                    let chain = if way & 8 == 8 { Chain::Begin } else { Chain::Continue };
                     let inside = GUARD..GUARD + rows * columns;
                     let c = MatMut::new(&mut found[inside.clone()], rows, columns).ok()?;
                     let d = MatMut::new(&mut expected[inside], rows, columns).ok()?;
-                    level.accumulate(c, a, b, region);
-                    Definition.accumulate(d, a, b, region);
+                    level.accumulate(c, a, b, region, chain);
+                    Definition.accumulate(d, a, b, region, chain);
                     if way == 0 && inner > 0 && rows > 0 {
                         level.axpy(left[0], &right[..columns], &mut found[GUARD..][..columns]);
                         Definition.axpy(left[0], &right[..columns], &mut expected[GUARD..][..columns]);

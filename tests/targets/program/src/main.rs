@@ -19,7 +19,7 @@
 mod platform;
 
 use agop_core::golden::{NUMBERS, WIDE, run};
-use agop_core::kernel::{Backend, Definition, Region};
+use agop_core::kernel::{Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
@@ -71,7 +71,7 @@ fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
     second.copy_from_slice(&first);
     for columns in (0..=37).filter(|_| level != Level::scalar()) {
         for (rows, inner) in (0..=3).flat_map(|rows| INNER.map(|inner| (rows, inner))) {
-            for way in 0..8 {
+            for way in 0..16 {
                 let (Some(a), Some(b), Some(c), Some(d)) = (
                     a.get(..rows * inner),
                     b.get(..inner * columns),
@@ -93,8 +93,9 @@ fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
                     return Err(Error);
                 };
                 let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
-                level.accumulate(to, left, right, region);
-                Definition.accumulate(of, left, right, region);
+                let chain = if way & 8 == 8 { Chain::Begin } else { Chain::Continue };
+                level.accumulate(to, left, right, region, chain);
+                Definition.accumulate(of, left, right, region, chain);
                 if !c.iter().zip(&*d).all(|(c, d)| c.canonical_bits() == d.canonical_bits()) {
                     return writeln!(out, "kernels {} {rows} {inner} {columns} {way} differ", T::NAME);
                 }
