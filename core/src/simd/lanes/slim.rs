@@ -100,10 +100,12 @@ impl<T: Real, const N: usize> FewRows<T, N> {
         // SAFETY: all places are inside the matrices: whole squares while there are some, single inner indices after them
         // and in a square that is cut off; vectors have at most eight lanes.
         unsafe {
-            for (i, row) in sums.iter_mut().enumerate().filter(|_| chain == Chain::Continue) {
-                for (k, sum) in row.iter_mut().enumerate() {
-                    let from = c.add(i * columns + j + k * S::SIDE);
-                    *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
+            if chain == Chain::Continue {
+                for (i, row) in sums.iter_mut().enumerate() {
+                    for (k, sum) in row.iter_mut().enumerate() {
+                        let from = c.add(i * columns + j + k * S::SIDE);
+                        *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
+                    }
                 }
             }
             let whole = if width == J * S::SIDE { inner - inner % S::SIDE } else { 0 };
