@@ -297,7 +297,7 @@ fn products_f64() {
 
 /// Inner sizes around and beyond one run of the blocked loop, at sizes that leave remainders everywhere.
 fn large_products<T: Number>(seed: u64) {
-    let mut pool = Pool::<T>::new(seed, 170_000);
+    let mut pool = Pool::<T>::new(seed, 310_000);
     for (shape, layouts) in [
         ((5, 255, 37), 0..4),
         ((13, 256, 33), 0..4),
@@ -311,6 +311,10 @@ fn large_products<T: Number>(seed: u64) {
         ((301, 400, 35), 0..4),
         ((390, 70, 400), 0..4),
         ((391, 261, 393), 1..2),
+        // Wide tiles: few rows, one and several runs, several blocks of rows.
+        ((3, 70, 771), 0..1),
+        ((18, 386, 800), 0..1),
+        ((290, 66, 811), 0..1),
     ] {
         for layout in layouts {
             check_product(&mut pool, shape, layout);

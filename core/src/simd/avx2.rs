@@ -45,6 +45,7 @@ macro_rules! lanes {
             const WIDTH: usize = $width;
             const ROWS: usize = 6;
             const SINGLE_ROWS: usize = 8;
+            const WIDE_ROWS: usize = 0;
             type Narrow = Self;
             type Wide = __m256d;
             type Mask = __m256i;

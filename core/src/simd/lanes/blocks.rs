@@ -3,7 +3,7 @@
 //! ```text
 //! for each run of DEPTH inner indices p            (the chain goes on through c)
 //!   for each block of rows i                       (a in place or packed)
-//!     for each panel of two vectors of columns j   (b in place or packed)
+//!     for each panel of few vectors of columns j   (b in place or packed)
 //!       for each strip of at most ROWS rows i
 //!         tile <- c[i.., j..];  for p: tile[r] <- fma(a[i+r, p], b[p, j..], tile[r]);  c[i.., j..] <- tile
 //! ```
@@ -15,13 +15,15 @@
 //!    apart would share a few sets of the first-level cache.
 //! 3. So is a, when its columns are contiguous and far apart (outer products, weight gradients) and many panels go over
 //!    it.
+//! 4. Where rows of b and c are long, a panel has [`WIDE`] vectors, and a strip fewer rows: few pages and few sets of the
+//!    caches at a time.
 
 use super::Kernel;
-use super::Lanes;
 use super::ahead::Ahead;
 use super::pack::{Strided, pack};
 use super::slim::{FewInner, FewRows, Slim};
 use super::tile::Tile;
+use super::{Lanes, WIDE};
 use crate::kernel::{Chain, Region, begin};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
@@ -49,6 +51,10 @@ const BLOCK_VECTORS: usize = 7;
 /// Most vectors in a row of b when the second-level cache has room for one run of rows more.
 const NEAR_VECTORS: usize = 24;
 
+/// Panels of [`WIDE`] vectors from which on they pay: rows of c and of b that are long lie far apart, and a wide tile
+/// touches few of them.
+const WIDE_PANELS: usize = 8;
+
 /// See [`crate::kernel::Backend::accumulate`]. Takes at most 144 KiB of stack, 8 KiB for up to 64 inner indices.
 #[inline(always)]
 pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
@@ -74,12 +80,18 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         return;
     }
     let apart = left.row == 1 && left.column > NEAR_VECTORS * S::WIDTH;
+    let wide = S::WIDE_ROWS > 0
+        && region == Region::Full
+        && right.column == 1
+        && columns >= WIDE_PANELS * WIDE * S::WIDTH;
     if inner <= SHORT {
-        set.call(Accumulate::<T, SHORT, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, region, chain });
     } else if apart && columns > NEAR_VECTORS * S::WIDTH {
-        set.call(Accumulate::<T, LONG_APART, BLOCK_VECTORS> { c, a, b, region, chain });
+        set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, region, chain });
+    } else if wide && left.row != 1 {
+        set.call(Accumulate::<T, LONG, WIDE, 0> { c, a, b, region, chain });
     } else {
-        set.call(Accumulate::<T, LONG, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
     }
 }
 
@@ -113,9 +125,9 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
     true
 }
 
-/// A product with room for panels of at most `DEPTH` inner indices, and for blocks of a of `LEFT` vectors (none when a is
-/// read in place).
-struct Accumulate<'a, T, const DEPTH: usize, const LEFT: usize> {
+/// A product with room for panels of at most `DEPTH` inner indices and `RIGHT` vectors, and for blocks of a of `LEFT`
+/// vectors (none when a is read in place).
+struct Accumulate<'a, T, const DEPTH: usize, const RIGHT: usize, const LEFT: usize> {
     c: MatMut<'a, T>,
     a: MatRef<'a, T>,
     b: MatRef<'a, T>,
@@ -123,15 +135,15 @@ struct Accumulate<'a, T, const DEPTH: usize, const LEFT: usize> {
     chain: Chain,
 }
 
-impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
-    for Accumulate<'_, T, DEPTH, LEFT>
+impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: usize> Kernel<S>
+    for Accumulate<'_, T, DEPTH, RIGHT, LEFT>
 {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
         // First of all, and shown to the optimiser as used: the frame must stand before any early return. A compiler that
         // moves the prologue behind one probes a frame of this size in a loop that overwrites r11, whatever that held.
-        let mut right = [[const { MaybeUninit::<S::Vector>::uninit() }; 2]; DEPTH];
+        let mut right = [[const { MaybeUninit::<S::Vector>::uninit() }; RIGHT]; DEPTH];
         let mut left = [[const { MaybeUninit::<S::Vector>::uninit() }; LEFT]; DEPTH];
         let right = core::hint::black_box(right.as_mut_ptr()).cast::<T>();
         let left = core::hint::black_box(left.as_mut_ptr()).cast::<T>();
@@ -172,7 +184,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const LEFT: usize> Kernel<S>
                 // The panels left of the diagonal of an upper triangle hold nothing of this block.
                 let mut j = if region == Region::Upper { top - top % panel } else { 0 };
                 while j < columns {
-                    let width = least(columns - j, panel);
+                    let left = columns - j;
+                    let width = if left >= RIGHT * S::WIDTH { RIGHT * S::WIDTH } else { least(left, panel) };
                     if b.column == 1 && !near {
                         // The panel to the right, else the first one further down.
                         let (q, next) = if j + width < columns { (p, j + width) } else { (p + depth, 0) };
@@ -239,7 +252,7 @@ impl<T: Real> Rows<T> {
                 let (inside, row) = (i % S::ROWS, i - i % S::ROWS);
                 // SAFETY: the caller's promise.
                 let start = unsafe { start.add(row * depth + inside) };
-                (Strided { start, row: 1, column: S::ROWS }, least(S::ROWS - inside, wanted))
+                (Strided { start, row: 1, column: S::ROWS }, least(least(S::ROWS - inside, most), wanted))
             }
         }
     }
@@ -275,7 +288,10 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
     ahead: &mut Ahead<T>,
 ) {
     let Place { top, height, j, width, depth, region, chain } = place;
-    let packed = Strided { start: right.cast_const(), row: 2 * S::WIDTH, column: 1 };
+    let wide = width == WIDE * S::WIDTH;
+    let vectors = if wide { WIDE } else { 2 };
+    let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
+    let packed = Strided { start: right.cast_const(), row: vectors * S::WIDTH, column: 1 };
     let mut b = b;
     if b.column != 1 {
         // SAFETY: the caller's promise.
@@ -283,7 +299,7 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
         b = packed;
     }
     // The first whole tile that goes over a panel in place packs it for those that follow.
-    let mut fill = width == packed.row && height >= PACK_STRIPS * S::ROWS && b.row > packed.row;
+    let mut fill = width == packed.row && height >= PACK_STRIPS * tile_rows && b.row > packed.row;
     // Rows from `single` on have only their second vector on or above the diagonal.
     let (end, single) = match region {
         Region::Full => (height, height),
@@ -292,7 +308,7 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
             (end, least(end, (j + S::WIDTH).saturating_sub(top)))
         }
     };
-    for (first, end, skip, most) in [(0, single, 0, S::ROWS), (single, end, S::WIDTH, S::SINGLE_ROWS)] {
+    for (first, end, skip, most) in [(0, single, 0, tile_rows), (single, end, S::WIDTH, S::SINGLE_ROWS)] {
         let mut i = first;
         while i < end {
             // SAFETY: i is below `height`.

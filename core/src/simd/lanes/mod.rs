@@ -32,6 +32,9 @@ impl<R, F: FnOnce() -> R, S> Kernel<S> for Plain<F> {
     }
 }
 
+/// Vectors in a row of the widest register tile.
+pub(crate) const WIDE: usize = 6;
+
 /// Vectors of `T` on an instruction set that `Self` proves to be there.
 ///
 /// Only what the contract needs: lanes never meet each other.
@@ -44,6 +47,8 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const ROWS: usize;
     /// Rows of a register tile of one vector each.
     const SINGLE_ROWS: usize;
+    /// Rows of a register tile of [`WIDE`] vectors each; zero where there are too few registers.
+    const WIDE_ROWS: usize;
     /// The best set with [`Squares`] that is there as well.
     type Narrow: Squares<T>;
     /// Its token.

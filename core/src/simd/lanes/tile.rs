@@ -1,16 +1,16 @@
 //! Register tiles: a few rows by one or two vectors of columns, kept in registers while the inner index runs.
 
 use super::Kernel;
-use super::Lanes;
 use super::ahead::Share;
 use super::pack::Strided;
+use super::{Lanes, WIDE};
 use crate::scalar::Real;
 
 /// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending, from `+0` when the tile `begins` its chains.
 ///
 /// Whoever runs it promises that c holds `rows` rows of `width` values at stride `c_row` and overlaps no factor, that a
 /// holds `rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
-/// 1 ..= `S::ROWS` and `width` 1 ..= `2 S::WIDTH`.
+/// 1 ..= `S::ROWS` and `width` 1 ..= `2 S::WIDTH`, or 1 ..= `S::WIDE_ROWS` and [`WIDE`] vectors.
 pub(crate) struct Tile<T> {
     pub(crate) c: *mut T,
     pub(crate) c_row: usize,
@@ -34,6 +34,21 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     #[inline(always)]
     fn run(self, set: S) {
         let Self { c, c_row, a, b, b_row, rows, depth, width, begins, below, fill, ahead } = self;
+        if width == WIDE * S::WIDTH {
+            macro_rules! wide {
+                ($($r:literal)*) => {
+                    match rows {
+                        // SAFETY: the promise of the type.
+                        $($r if $r <= S::WIDE_ROWS => unsafe {
+                            tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
+                        },)*
+                        _ => {}
+                    }
+                };
+            }
+            wide!(1 2 3 4);
+            return;
+        }
         let whole = width == 2 * S::WIDTH && below.is_none();
         if begins && !whole {
             // SAFETY: the promise of the type.
@@ -45,11 +60,11 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     // A column of a that is contiguous (outer products, weight gradients) is known to be when compiling.
                     // SAFETY: the promise of the type.
                     $($r if $r == S::ROWS && whole && a.row == 1 => unsafe {
-                        tile::<T, S, $r>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead)
+                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead)
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS && whole => unsafe {
-                        tile::<T, S, $r>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
+                        tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
                     },)*
                     // SAFETY: as above.
                     $($r if width <= S::WIDTH => unsafe {
@@ -67,14 +82,14 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     }
 }
 
-/// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for R rows, two vectors of columns and p ascending.
+/// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for R rows, V vectors of columns and p ascending.
 ///
 /// # Safety
-/// c must hold R rows of two vectors at stride `c_row`, a must hold R rows and `depth` columns, b must hold `depth` rows
-/// of two vectors at stride `b_row`; c overlaps neither.
+/// c must hold R rows of V vectors at stride `c_row`, a must hold R rows and `depth` columns, b must hold `depth` rows
+/// of V vectors at stride `b_row`; c overlaps neither.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
-unsafe fn tile<T: Real, S: Lanes<T>, const R: usize>(
+unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     set: S,
     c: *mut T,
     c_row: usize,
@@ -86,34 +101,40 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize>(
     fill: *mut T,
     ahead: Share<T>,
 ) {
-    let mut sums = [[set.splat(T::default()); 2]; R];
+    let mut sums = [[set.splat(T::default()); V]; R];
     // SAFETY: every offset is one the caller promised.
     unsafe {
         if !begins {
-            for (r, [left, right]) in sums.iter_mut().enumerate() {
-                *left = set.load(c.add(r * c_row));
-                *right = set.load(c.add(r * c_row + S::WIDTH));
+            for (r, row) in sums.iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = set.load(c.add(r * c_row + v * S::WIDTH));
+                }
             }
         }
         let mut to = fill;
         for p in 0..depth {
             set.prefetch(ahead.start.wrapping_add(p * ahead.step));
-            let left_b = set.load(b.add(p * b_row));
-            let right_b = set.load(b.add(p * b_row + S::WIDTH));
-            if !fill.is_null() {
-                set.store(left_b, to);
-                set.store(right_b, to.add(S::WIDTH));
-                to = to.add(2 * S::WIDTH);
+            let mut columns = [set.splat(T::default()); V];
+            for (v, column) in columns.iter_mut().enumerate() {
+                *column = set.load(b.add(p * b_row + v * S::WIDTH));
             }
-            for (r, [left, right]) in sums.iter_mut().enumerate() {
+            if !fill.is_null() {
+                for (v, column) in columns.iter().enumerate() {
+                    set.store(*column, to.add(v * S::WIDTH));
+                }
+                to = to.add(V * S::WIDTH);
+            }
+            for (r, row) in sums.iter_mut().enumerate() {
                 let x = set.splat(*a.at(r, p));
-                *left = set.fma(x, left_b, *left);
-                *right = set.fma(x, right_b, *right);
+                for (sum, column) in row.iter_mut().zip(columns) {
+                    *sum = set.fma(x, column, *sum);
+                }
             }
         }
-        for (r, [left, right]) in sums.iter().enumerate() {
-            set.store(*left, c.add(r * c_row));
-            set.store(*right, c.add(r * c_row + S::WIDTH));
+        for (r, row) in sums.iter().enumerate() {
+            for (v, sum) in row.iter().enumerate() {
+                set.store(*sum, c.add(r * c_row + v * S::WIDTH));
+            }
         }
     }
 }
