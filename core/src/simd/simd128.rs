@@ -130,7 +130,7 @@ lanes!(
     f32,
     4,
     4,
-    8,
+    4,
     f32x4_splat,
     widened,
     fma_f32,
@@ -145,7 +145,7 @@ lanes!(
     f64,
     2,
     4,
-    8,
+    4,
     f64x2_splat,
     loaded,
     fma_f64,
@@ -158,15 +158,26 @@ lanes!(
 );
 
 /// `a b + c`, rounded once, for four `f32`; see [`crate::scalar::software_fma_f32`].
+///
+/// Rounding to nearest twice differs from rounding once only where the sum in `f64` lies halfway between two `f32`: its
+/// lower 29 bits are then 2^28, or it lies below the normal numbers. Where no lane does, the steps to odd are left out.
 #[inline(always)]
 fn fma_f32(a: v128, b: v128, c: v128) -> v128 {
-    let sum = |a: v128, b: v128, c: v128| {
-        let (a, b, c) = (f64x2_promote_low_f32x4(a), f64x2_promote_low_f32x4(b), f64x2_promote_low_f32x4(c));
-        let (s, e) = two_sum(f64x2_mul(a, b), c);
-        f32x4_demote_f64x2_zero(to_odd(s, e))
-    };
     let high = |x: v128| i64x2_shuffle::<1, 1>(x, x);
-    i64x2_shuffle::<0, 2>(sum(a, b, c), sum(high(a), high(b), high(c)))
+    let wide = |x: v128| (f64x2_promote_low_f32x4(x), f64x2_promote_low_f32x4(high(x)));
+    let ((a0, a1), (b0, b1), (c0, c1)) = (wide(a), wide(b), wide(c));
+    let (p0, p1) = (f64x2_mul(a0, b0), f64x2_mul(a1, b1));
+    let (mut s0, mut s1) = (f64x2_add(p0, c0), f64x2_add(p1, c1));
+    let (low_word, high_word) = (i32x4_shuffle::<0, 2, 4, 6>(s0, s1), i32x4_shuffle::<1, 3, 5, 7>(s0, s1));
+    let middle = i32x4_eq(i32x4_shl(low_word, 3), i32x4_splat(i32::MIN));
+    // Magnitudes from the least above zero up to below 2^-126, the smallest integers after the shift by wrapping.
+    let shifted = i32x4_add(i32x4_shl(high_word, 1), i32x4_splat(i32::MAX));
+    let small = i32x4_lt(shifted, i32x4_splat(((1023 - 126) << 21) + i32::MIN));
+    if v128_any_true(v128_or(middle, small)) {
+        let odd = |s: v128, p: v128, c: v128| to_odd(s, sum_error(s, p, c));
+        (s0, s1) = (odd(s0, p0, c0), odd(s1, p1, c1));
+    }
+    i64x2_shuffle::<0, 2>(f32x4_demote_f64x2_zero(s0), f32x4_demote_f64x2_zero(s1))
 }
 
 /// `a b + c`, rounded once, for products that `f64` holds.
@@ -179,7 +190,8 @@ fn exact_product_fma(a: v128, b: v128, c: v128) -> v128 {
 #[inline(always)]
 fn fma_f64(a: v128, b: v128, c: v128) -> v128 {
     let below = |x: v128| f64x2_lt(f64x2_abs(x), f64x2_splat(HIGH));
-    let tame = |x: v128| v128_and(f64x2_ge(f64x2_abs(x), f64x2_splat(LOW)), below(x));
+    let at_least = |x: v128| v128_or(f64x2_ge(f64x2_abs(x), f64x2_splat(LOW)), f64x2_eq(x, f64x2_splat(0.0)));
+    let tame = |x: v128| v128_and(at_least(x), below(x));
     if !i64x2_all_true(v128_and(v128_and(tame(a), tame(b)), below(c))) {
         return apart(a, b, c);
     }
@@ -187,7 +199,9 @@ fn fma_f64(a: v128, b: v128, c: v128) -> v128 {
     let (th, tl) = two_sum(pl, c);
     let (vh, vl) = two_sum(ph, th);
     let (s, e) = two_sum(tl, vl);
-    f64x2_add(vh, to_odd(s, e))
+    // Only the sum of two negative zeros lacks its sign.
+    let negative = v128_and(v128_and(ph, c), f64x2_splat(-0.0));
+    v128_or(f64x2_add(vh, to_odd(s, e)), negative)
 }
 
 /// [`fma_f64`] where an intermediate may overflow or lose bits: one lane after the other.
@@ -216,8 +230,14 @@ fn to_odd(s: v128, e: v128) -> v128 {
 #[inline(always)]
 fn two_sum(a: v128, b: v128) -> (v128, v128) {
     let s = f64x2_add(a, b);
+    (s, sum_error(s, a, b))
+}
+
+/// The errors of the rounded sums `s` of a and b.
+#[inline(always)]
+fn sum_error(s: v128, a: v128, b: v128) -> v128 {
     let t = f64x2_sub(s, a);
-    (s, f64x2_add(f64x2_sub(a, f64x2_sub(s, t)), f64x2_sub(b, t)))
+    f64x2_add(f64x2_sub(a, f64x2_sub(s, t)), f64x2_sub(b, t))
 }
 
 /// Dekker and Veltkamp: the rounded products and their errors.

@@ -42,7 +42,7 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const WIDTH: usize;
     /// Rows of a register tile of two vectors each.
     const ROWS: usize;
-    /// Rows of a register tile of one vector each.
+    /// Rows of a register tile of one vector each, at least `ROWS`.
     const SINGLE_ROWS: usize;
     /// The best set with [`Squares`] that is there as well.
     type Narrow: Squares<T>;
