@@ -187,6 +187,9 @@ fn exact_product_fma(a: v128, b: v128, c: v128) -> v128 {
 }
 
 /// `a b + c`, rounded once, for two `f64`; see [`software_fma_f64`].
+///
+/// The exact sum is `high` and almost `low`, which is far smaller: where `low` may be an ulp larger or smaller without
+/// changing the result, the steps to odd are left out.
 #[inline(always)]
 fn fma_f64(a: v128, b: v128, c: v128) -> v128 {
     let below = |x: v128| f64x2_lt(f64x2_abs(x), f64x2_splat(HIGH));
@@ -196,12 +199,23 @@ fn fma_f64(a: v128, b: v128, c: v128) -> v128 {
         return apart(a, b, c);
     }
     let (ph, pl) = two_product(a, b);
+    let (high, low) = two_sum(ph, c);
+    let low = f64x2_add(pl, low);
+    let with = |factor: f64| f64x2_add(high, f64x2_mul(low, f64x2_splat(factor)));
+    let (less, more) = (with(1.0 - f64::EPSILON), with(1.0 + f64::EPSILON));
+    let sum = if i64x2_all_true(f64x2_eq(less, more)) { more } else { odd_sum(ph, pl, c) };
+    // Only the sum of two negative zeros lacks its sign.
+    v128_or(sum, v128_and(v128_and(ph, c), f64x2_splat(-0.0)))
+}
+
+/// `ph + pl + c` of [`fma_f64`], by way of rounding to odd.
+#[cold]
+#[inline(never)]
+fn odd_sum(ph: v128, pl: v128, c: v128) -> v128 {
     let (th, tl) = two_sum(pl, c);
     let (vh, vl) = two_sum(ph, th);
     let (s, e) = two_sum(tl, vl);
-    // Only the sum of two negative zeros lacks its sign.
-    let negative = v128_and(v128_and(ph, c), f64x2_splat(-0.0));
-    v128_or(f64x2_add(vh, to_odd(s, e)), negative)
+    f64x2_add(vh, to_odd(s, e))
 }
 
 /// [`fma_f64`] where an intermediate may overflow or lose bits: one lane after the other.
