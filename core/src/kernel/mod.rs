@@ -4,8 +4,9 @@
 //! same chains in vector lanes. Lanes run over *outputs*, so the width never changes a bit: every output element is one
 //! ascending fma chain.
 //!
-//! On x86-64 the vector levels pack blocks of the factors on the stack: 8 KiB for up to 64 inner indices, 48 KiB for more,
-//! 144 KiB for large factors with contiguous columns and for wide products (AVX-512; half of that on AVX2).
+//! The vector levels pack blocks of the factors on the stack: 8 KiB for up to 64 inner indices, 48 KiB for more, 144 KiB for
+//! large factors with contiguous columns and for wide products (AVX-512; half of that on AVX2, a quarter on WebAssembly's
+//! simd128).
 
 mod definition;
 

@@ -36,6 +36,13 @@ pub fn software_fma_f32(a: f32, b: f32, c: f32) -> f32 {
     f64::from_bits(to_odd(s, e)) as f32
 }
 
+/// Bounds of the factors whose product has a rounding error that is a multiple of 2^-1004.
+pub(crate) const LOW: f64 = f64::from_bits((1023 - 450) << 52);
+/// Their upper end, and that of what is added.
+pub(crate) const HIGH: f64 = f64::from_bits((1023 + 450) << 52);
+/// Splits 53 bits in halves.
+pub(crate) const SPLIT: f64 = 134_217_729.0; // 2^27 + 1
+
 /// [`fma_f64`] without the hardware instruction.
 ///
 /// Where no intermediate can overflow or lose bits to underflow: error-free product and sums of doubles, as Boldo and
@@ -45,9 +52,7 @@ pub fn software_fma_f32(a: f32, b: f32, c: f32) -> f32 {
 #[doc(hidden)]
 #[inline]
 pub fn software_fma_f64(a: f64, b: f64, c: f64) -> f64 {
-    const LOW: f64 = f64::from_bits((1023 - 450) << 52);
-    const HIGH: f64 = f64::from_bits((1023 + 450) << 52);
-    // The product is then a multiple of 2^-1004. A NaN fails the comparisons.
+    // A NaN fails the comparisons.
     let tame = |x: f64| (x.abs() >= LOW) & (x.abs() < HIGH);
     if cfg!(soft_f64) || !(tame(a) & tame(b) & (c.abs() < HIGH)) {
         return integer_fma(a, b, c);
@@ -84,7 +89,7 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 #[inline(always)]
 fn two_product(a: f64, b: f64) -> (f64, f64) {
     let split = |x: f64| {
-        let t = 134_217_729.0 * x; // 2^27 + 1
+        let t = SPLIT * x;
         let high = t - (t - x);
         (high, x - high)
     };

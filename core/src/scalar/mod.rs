@@ -6,7 +6,7 @@
 
 mod dual;
 mod float;
-mod fma;
+pub(crate) mod fma;
 mod sqrt;
 
 pub use dual::Dual;

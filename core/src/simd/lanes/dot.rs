@@ -76,7 +76,7 @@ where
         for i in 0..rows {
             for (v, sum) in sums.iter_mut().enumerate() {
                 let (x, y) = (set.load_wide(a.at(i, v * width)), set.load_wide(b.at(i, v * width)));
-                *sum = <S as Lanes<f64>>::fma(set, x, y, *sum);
+                *sum = <S as Lanes<T>>::fma_wide(set, x, y, *sum);
             }
         }
         for (v, sum) in sums.iter().enumerate() {

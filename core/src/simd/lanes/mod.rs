@@ -45,7 +45,7 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const WIDTH: usize;
     /// Rows of a register tile of two vectors each.
     const ROWS: usize;
-    /// Rows of a register tile of one vector each.
+    /// Rows of a register tile of one vector each, at least `ROWS`.
     const SINGLE_ROWS: usize;
     /// Rows of a register tile of [`WIDE`] vectors each; zero where there are too few registers.
     const WIDE_ROWS: usize;
@@ -90,7 +90,18 @@ pub(crate) trait Lanes<T: Real>: Copy {
     fn prefetch(self, at: *const T);
     /// `a b + c` in every lane, one rounding.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// `a b + c` in every lane, one rounding, where a and b are widened values.
+    #[inline(always)]
+    fn fma_wide(self, a: Wide<Self, T>, b: Wide<Self, T>, c: Wide<Self, T>) -> Wide<Self, T>
+    where
+        Self: Lanes<f64, Vector = Wide<Self, T>>,
+    {
+        <Self as Lanes<f64>>::fma(self, a, b, c)
+    }
 }
+
+/// The vector of `f64` that goes with vectors of `T`.
+type Wide<S, T> = <S as Lanes<T>>::Wide;
 
 /// Sets that transpose in registers a square as wide as a vector.
 pub(crate) trait Squares<T: Real>: Lanes<T> {

@@ -67,7 +67,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                         tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
                     },)*
                     // SAFETY: as above.
-                    $($r if width <= S::WIDTH => unsafe {
+                    $($r if $r <= S::SINGLE_ROWS && width <= S::WIDTH => unsafe {
                         masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, below)
                     },)*
                     // SAFETY: as above.

@@ -18,6 +18,8 @@
 #[cfg_attr(not(any(target_os = "none", target_os = "unknown")), path = "hosted.rs")]
 mod platform;
 
+mod fma;
+
 use agop_core::golden::{NUMBERS, WIDE, run};
 use agop_core::kernel::{Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};
@@ -37,6 +39,10 @@ fn report(out: &mut impl Write) -> Result<(), Error> {
         writeln!(out, "level {}", level.name())?;
         kernels::<f32>(level, out)?;
         kernels::<f64>(level, out)?;
+        if level != Level::scalar() {
+            fma::check::<f32>(level, out)?;
+            fma::check::<f64>(level, out)?;
+        }
         workload::<f32>(level, out)?;
         workload::<f64>(level, out)?;
     }
@@ -56,7 +62,8 @@ fn workload<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
     }
 }
 
-/// Compares products of every small shape and every combination of strides with the definition, bit by bit.
+/// Compares products of every small shape and every combination of strides with the definition, bit by bit, and the
+/// right factor's product with itself.
 #[inline(never)]
 fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
     const INNER: [usize; 7] = [0, 1, 2, 3, 4, 5, 9];
@@ -96,7 +103,8 @@ fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
                 let chain = if way & 8 == 8 { Chain::Begin } else { Chain::Continue };
                 level.accumulate(to, left, right, region, chain);
                 Definition.accumulate(of, left, right, region, chain);
-                if !c.iter().zip(&*d).all(|(c, d)| c.canonical_bits() == d.canonical_bits()) {
+                let same = c.iter().zip(&*d).all(|(c, d)| c.canonical_bits() == d.canonical_bits());
+                if !same || level.dot(right, right).to_bits() != Definition.dot(right, right).to_bits() {
                     return writeln!(out, "kernels {} {rows} {inner} {columns} {way} differ", T::NAME);
                 }
             }
