@@ -8,8 +8,10 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod cpu;
 pub(crate) mod fma;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", neon))]
 mod lanes;
+#[cfg(neon)]
+mod neon;
 #[cfg(hardware_fma = "vfpv4")]
 mod vfpv4;
 
@@ -22,6 +24,8 @@ compile_error!(
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(neon)]
+pub use neon::Neon;
 #[cfg(hardware_fma = "vfpv4")]
 pub use vfpv4::Vfpv4;
 
@@ -44,6 +48,9 @@ pub enum Level {
     /// x86-64 AVX-512F.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// AArch64 NEON.
+    #[cfg(neon)]
+    Neon(Neon),
     /// The floating-point unit of Cortex-M4F and later.
     #[cfg(hardware_fma = "vfpv4")]
     Vfpv4(Vfpv4),
@@ -65,6 +72,10 @@ impl Level {
             if let Some(token) = Avx2::compiled() {
                 return Self::Avx2(token);
             }
+        }
+        #[cfg(neon)]
+        if let Some(token) = Neon::compiled() {
+            return Self::Neon(token);
         }
         #[cfg(hardware_fma = "vfpv4")]
         if let Some(token) = Vfpv4::compiled() {
@@ -90,6 +101,8 @@ impl Level {
             Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Avx512::detect().map(Self::Avx512),
+            #[cfg(neon)]
+            Neon::compiled().map(Self::Neon),
             #[cfg(hardware_fma = "vfpv4")]
             Vfpv4::compiled().map(Self::Vfpv4),
         ];
@@ -103,6 +116,8 @@ impl Level {
         "avx2",
         #[cfg(target_arch = "x86_64")]
         "avx512",
+        #[cfg(neon)]
+        "neon",
         #[cfg(hardware_fma = "vfpv4")]
         "vfpv4",
     ];
@@ -115,6 +130,8 @@ impl Level {
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
+            #[cfg(neon)]
+            Self::Neon(_) => "neon",
             #[cfg(hardware_fma = "vfpv4")]
             Self::Vfpv4(_) => "vfpv4",
         }
@@ -162,6 +179,8 @@ macro_rules! element {
                     Level::Avx2(token) => lanes::accumulate(token, c, a, b, region),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => lanes::accumulate(token, c, a, b, region),
+                    #[cfg(neon)]
+                    Level::Neon(token) => lanes::accumulate(token, c, a, b, region),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region),
                 }
@@ -174,6 +193,8 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(lanes::Axpy { a, x, y }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(lanes::Axpy { a, x, y }),
+                    #[cfg(neon)]
+                    Level::Neon(token) => token.run(lanes::Axpy { a, x, y }),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::axpy(token, a, x, y),
                 }
@@ -186,6 +207,8 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(lanes::Dot { a, b }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(lanes::Dot { a, b }),
+                    #[cfg(neon)]
+                    Level::Neon(token) => token.run(lanes::Dot { a, b }),
                     // The sum is in f64, for which the unit has no instruction.
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(_) => Definition.dot(a, b),
@@ -218,6 +241,8 @@ impl<T: Real> Backend<T> for Level {
             Self::Avx2(token) => token.run(lanes::Plain(f)),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(token) => token.run(lanes::Plain(f)),
+            #[cfg(neon)]
+            Self::Neon(token) => token.run(lanes::Plain(f)),
             #[cfg(hardware_fma = "vfpv4")]
             Self::Vfpv4(_) => f(),
         }
