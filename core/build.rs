@@ -1,12 +1,24 @@
 //! Tells the crate what stable compilers do not say through `target_feature` about the floating-point units of Arm's M
-//! profile and of RISC-V: which fused multiply-add there is, and whether `f64` is computed in software.
+//! profile and of RISC-V: which fused multiply-add there is, and whether `f64` is computed in software. Of these the name
+//! of the target is all that is read. A build that switches the unit off again by hand does not compile, as the assembler
+//! then refuses the instructions; it never computes other bits.
 //!
-//! The name of the target is all that is read. A build that switches the unit off again by hand does not compile, as the
-//! assembler then refuses the instructions; it never computes other bits.
+//! And, in one word, what `target_feature` says in several: whether there is AArch64's NEON, in the order of bytes in which
+//! its kernels are tested, and WebAssembly's simd128.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(hardware_fma, values(\"vfpv4\", \"riscv-f\", \"riscv-d\"))");
+    println!("cargo::rustc-check-cfg=cfg(neon, simd128)");
+    let told = |key: &str| std::env::var(format!("CARGO_CFG_TARGET_{key}")).unwrap_or_default();
+    let features = told("FEATURE");
+    let has = |name: &str| features.split(',').any(|feature| feature == name);
+    if told("ARCH") == "aarch64" && told("ENDIAN") == "little" && has("neon") {
+        println!("cargo::rustc-cfg=neon");
+    }
+    if told("ARCH") == "wasm32" && has("simd128") {
+        println!("cargo::rustc-cfg=simd128");
+    }
     let target = std::env::var("TARGET").unwrap_or_default();
     let (architecture, _) = target.split_once('-').unwrap_or((&target, ""));
     println!("cargo::rustc-check-cfg=cfg(soft_f64)");

@@ -22,22 +22,32 @@ pub fn fma_rounds<T: Real>(level: Level) -> usize {
         #[cfg(target_arch = "x86_64")]
         ("avx2", "f32") => || {
             // SAFETY: only an available level has this name, and it proves AVX2 and FMA.
-            unsafe { x86_64::avx2_f32() }
+            unsafe { vectors::avx2_f32() }
         },
         #[cfg(target_arch = "x86_64")]
         ("avx2", _) => || {
             // SAFETY: as above.
-            unsafe { x86_64::avx2_f64() }
+            unsafe { vectors::avx2_f64() }
         },
         #[cfg(target_arch = "x86_64")]
         ("avx512", "f32") => || {
             // SAFETY: only an available level has this name, and it proves AVX-512F.
-            unsafe { x86_64::avx512_f32() }
+            unsafe { vectors::avx512_f32() }
         },
         #[cfg(target_arch = "x86_64")]
         ("avx512", _) => || {
             // SAFETY: as above.
-            unsafe { x86_64::avx512_f64() }
+            unsafe { vectors::avx512_f64() }
+        },
+        #[cfg(target_arch = "aarch64")]
+        ("neon", "f32") => || {
+            // SAFETY: only an available level has this name, and it proves NEON.
+            unsafe { vectors::neon_f32() }
+        },
+        #[cfg(target_arch = "aarch64")]
+        ("neon", _) => || {
+            // SAFETY: as above.
+            unsafe { vectors::neon_f64() }
         },
         _ => scalar::<T>,
     };
@@ -57,9 +67,12 @@ fn scalar<T: Real>() -> usize {
     ROUNDS / 16 * chains.len() * 2
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86_64 {
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vectors {
     use super::ROUNDS;
+    #[cfg(target_arch = "aarch64")]
+    use core::arch::aarch64::*;
+    #[cfg(target_arch = "x86_64")]
     use core::arch::x86_64::*;
     use std::hint::black_box;
 
@@ -81,8 +94,17 @@ mod x86_64 {
     }
 
     // Chains: twice the four cycles of latency times two ports would be 16; the registers hold 12 and 24 with ease.
+    #[cfg(target_arch = "x86_64")]
     peak!(avx2_f32, "avx2,fma", 8, 12, _mm256_set1_ps, _mm256_fmadd_ps);
+    #[cfg(target_arch = "x86_64")]
     peak!(avx2_f64, "avx2,fma", 4, 12, _mm256_set1_pd, _mm256_fmadd_pd);
+    #[cfg(target_arch = "x86_64")]
     peak!(avx512_f32, "avx512f", 16, 24, _mm512_set1_ps, _mm512_fmadd_ps);
+    #[cfg(target_arch = "x86_64")]
     peak!(avx512_f64, "avx512f", 8, 24, _mm512_set1_pd, _mm512_fmadd_pd);
+    // This instruction adds the product of the last two to the first.
+    #[cfg(target_arch = "aarch64")]
+    peak!(neon_f32, "neon", 4, 24, vdupq_n_f32, vfmaq_f32);
+    #[cfg(target_arch = "aarch64")]
+    peak!(neon_f64, "neon", 2, 24, vdupq_n_f64, vfmaq_f64);
 }

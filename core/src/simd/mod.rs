@@ -8,9 +8,11 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod cpu;
 pub(crate) mod fma;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg(any(target_arch = "x86_64", neon, simd128))]
 mod lanes;
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[cfg(neon)]
+mod neon;
+#[cfg(simd128)]
 mod simd128;
 #[cfg(hardware_fma = "vfpv4")]
 mod vfpv4;
@@ -24,7 +26,9 @@ compile_error!(
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[cfg(neon)]
+pub use neon::Neon;
+#[cfg(simd128)]
 pub use simd128::Simd128;
 #[cfg(hardware_fma = "vfpv4")]
 pub use vfpv4::Vfpv4;
@@ -48,8 +52,11 @@ pub enum Level {
     /// x86-64 AVX-512F.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// AArch64 NEON.
+    #[cfg(neon)]
+    Neon(Neon),
     /// WebAssembly simd128.
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[cfg(simd128)]
     Simd128(Simd128),
     /// The floating-point unit of Cortex-M4F and later.
     #[cfg(hardware_fma = "vfpv4")]
@@ -73,7 +80,11 @@ impl Level {
                 return Self::Avx2(token);
             }
         }
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        #[cfg(neon)]
+        if let Some(token) = Neon::compiled() {
+            return Self::Neon(token);
+        }
+        #[cfg(simd128)]
         if let Some(token) = Simd128::compiled() {
             return Self::Simd128(token);
         }
@@ -101,7 +112,9 @@ impl Level {
             Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Avx512::detect().map(Self::Avx512),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            #[cfg(neon)]
+            Neon::compiled().map(Self::Neon),
+            #[cfg(simd128)]
             Simd128::compiled().map(Self::Simd128),
             #[cfg(hardware_fma = "vfpv4")]
             Vfpv4::compiled().map(Self::Vfpv4),
@@ -116,7 +129,9 @@ impl Level {
         "avx2",
         #[cfg(target_arch = "x86_64")]
         "avx512",
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        #[cfg(neon)]
+        "neon",
+        #[cfg(simd128)]
         "simd128",
         #[cfg(hardware_fma = "vfpv4")]
         "vfpv4",
@@ -130,7 +145,9 @@ impl Level {
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            #[cfg(neon)]
+            Self::Neon(_) => "neon",
+            #[cfg(simd128)]
             Self::Simd128(_) => "simd128",
             #[cfg(hardware_fma = "vfpv4")]
             Self::Vfpv4(_) => "vfpv4",
@@ -181,7 +198,9 @@ macro_rules! element {
                     Level::Avx2(token) => lanes::accumulate(token, c, a, b, region, chain),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => lanes::accumulate(token, c, a, b, region, chain),
-                    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                    #[cfg(neon)]
+                    Level::Neon(token) => lanes::accumulate(token, c, a, b, region, chain),
+                    #[cfg(simd128)]
                     Level::Simd128(token) => lanes::accumulate(token, c, a, b, region, chain),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region, chain),
@@ -195,7 +214,9 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(lanes::Axpy { a, x, y }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(lanes::Axpy { a, x, y }),
-                    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                    #[cfg(neon)]
+                    Level::Neon(token) => token.run(lanes::Axpy { a, x, y }),
+                    #[cfg(simd128)]
                     Level::Simd128(token) => token.run(lanes::Axpy { a, x, y }),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::axpy(token, a, x, y),
@@ -209,7 +230,9 @@ macro_rules! element {
                     Level::Avx2(token) => token.run(lanes::Dot { a, b }),
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512(token) => token.run(lanes::Dot { a, b }),
-                    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                    #[cfg(neon)]
+                    Level::Neon(token) => token.run(lanes::Dot { a, b }),
+                    #[cfg(simd128)]
                     Level::Simd128(token) => token.run(lanes::Dot { a, b }),
                     // The sum is in f64, for which the unit has no instruction.
                     #[cfg(hardware_fma = "vfpv4")]
@@ -243,7 +266,9 @@ impl<T: Real> Backend<T> for Level {
             Self::Avx2(token) => token.run(lanes::Plain(f)),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(token) => token.run(lanes::Plain(f)),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            #[cfg(neon)]
+            Self::Neon(token) => token.run(lanes::Plain(f)),
+            #[cfg(simd128)]
             Self::Simd128(token) => token.run(lanes::Plain(f)),
             #[cfg(hardware_fma = "vfpv4")]
             Self::Vfpv4(_) => f(),

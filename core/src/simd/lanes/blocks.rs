@@ -48,6 +48,9 @@ const BLOCK_STRIPS: usize = 24;
 /// Vectors in a row of a packed block of a.
 const BLOCK_VECTORS: usize = 7;
 
+/// The same of vectors of 16 bytes: as many values as in the longest.
+const BLOCK_SHORT_VECTORS: usize = 28;
+
 /// Most vectors in a row of b when the second-level cache has room for one run of rows more.
 const NEAR_VECTORS: usize = 24;
 
@@ -87,7 +90,11 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     if inner <= SHORT {
         set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, region, chain });
     } else if apart && columns > NEAR_VECTORS * S::WIDTH {
-        set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, region, chain });
+        if const { size_of::<S::Vector>() == 16 } {
+            set.call(Accumulate::<T, LONG_APART, 2, BLOCK_SHORT_VECTORS> { c, a, b, region, chain });
+        } else {
+            set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, region, chain });
+        }
     } else if wide && left.row != 1 {
         set.call(Accumulate::<T, LONG, WIDE, 0> { c, a, b, region, chain });
     } else {

@@ -74,7 +74,9 @@ impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
             // Sixteen columns in squares side by side: their chains do not wait for each other.
             // SAFETY: the promise of the type; J squares, or one that is filled up, begin at column j < columns.
             j += unsafe {
-                if S::SIDE == 4 && left >= 16 {
+                if S::SIDE == 2 && left >= 16 {
+                    self.columns::<S, 8>(set, j)
+                } else if S::SIDE <= 4 && left >= 4 * S::SIDE {
                     self.columns::<S, 4>(set, j)
                 } else if left >= 2 * S::SIDE {
                     self.columns::<S, 2>(set, j)

@@ -208,12 +208,12 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
                 }
             }
         }
-        for (r, row) in sums.iter().enumerate() {
+        for (r, row) in sums.into_iter().enumerate() {
             let skip = below.map_or(0, |(i, j)| (i + r).saturating_sub(j));
-            for (v, sum) in row.iter().enumerate() {
+            for (v, sum) in row.into_iter().enumerate() {
                 let first = v * S::WIDTH;
                 let mask = set.mask(skip.saturating_sub(first), width.saturating_sub(first));
-                set.store_some(mask, *sum, c.add(r * c_row + first));
+                set.store_some(mask, sum, c.add(r * c_row + first));
             }
         }
     }
