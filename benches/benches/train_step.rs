@@ -51,11 +51,8 @@ fn of_scalar<T: Real>(criterion: &mut Criterion, run: &mut Run) {
             }
             let mut model = Model::new(widths.clone(), true, Relu, initial.clone()).unwrap();
             let mut memory = model.gradient_accumulator(1, samples).unwrap();
-            let mut gradient = vec![T::zero(); shape.parameters()];
             let mut step = |model: &mut Model<T, Relu>| {
-                let loss = model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).unwrap();
-                optimizer.step(level, shape, model.parameters_mut(), &mut gradient, &mut []).unwrap();
-                loss
+                model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap()
             };
             // The answer after three steps, from the same start on every level.
             let mut hasher = Hasher::new();

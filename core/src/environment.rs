@@ -52,6 +52,21 @@ pub fn check(level: Level) -> Result<(), Error> {
     }
 }
 
+/// Tests what may differ between threads: for whoever has called [`check`] on the level and begins to compute in a thread,
+/// perhaps again and again.
+///
+/// On x86-64 the control register of the thread says it in a few cycles, and only if it is not the default one are the
+/// faults looked for; elsewhere this is [`check`] on [`Level::compiled`].
+///
+/// **Errors** as [`check`].
+pub fn check_thread() -> Result<(), Error> {
+    #[cfg(target_arch = "x86_64")]
+    if crate::simd::control_is_default() {
+        return Ok(());
+    }
+    check(Level::compiled())
+}
+
 macro_rules! subnormals {
     ($name:ident, $scalar:ty) => {
         fn $name() -> Option<Fault> {

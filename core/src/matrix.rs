@@ -1,6 +1,7 @@
 //! Borrowed matrix views. Shapes are checked when a view is made and when views meet.
 
 use crate::error::Error;
+use crate::kernel::{Backend, Definition};
 use crate::scalar::{Real, Scalar};
 
 /// A borrowed matrix: row-major when made from a slice, strided after [`MatRef::t`].
@@ -131,9 +132,14 @@ impl<'a, T> MatRef<'a, T> {
 impl<T: Scalar> MatRef<'_, T> {
     /// Refuses infinities and NaN, naming the first one's place.
     pub fn check_finite(&self, what: &'static str) -> Result<(), Error> {
+        self.check_finite_on(Definition, what)
+    }
+
+    /// [`MatRef::check_finite`] in the vectors of a backend.
+    pub(crate) fn check_finite_on(&self, backend: impl Backend<T>, what: &'static str) -> Result<(), Error> {
         // Without a way out of the loop it runs in vectors.
         if let Some(all) = self.as_slice()
-            && all.iter().fold(true, |finite, x| finite & x.is_finite())
+            && backend.vectorize(|| all.iter().fold(true, |finite, x| finite & x.is_finite()))
         {
             return Ok(());
         }

@@ -107,17 +107,13 @@ impl<'a> Optimizer<'a> {
         check_length("parameters", shape.parameters(), parameters.len())?;
         check_length("gradient", shape.parameters(), gradient.len())?;
         check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
-        MatRef::new(gradient, 1, gradient.len())?.check_finite("gradient")?;
+        if self.plain() && self.surely_finite(backend, parameters, gradient) {
+            return self.descend(backend, shape, parameters, gradient, true);
+        }
+        MatRef::new(gradient, 1, gradient.len())?.check_finite_on(backend, "gradient")?;
         if self.plain() {
-            for commit in [false, true] {
-                for (layer, span) in shape.spans().enumerate() {
-                    let (unit, speed) = self.factors(backend, layer, span, gradient)?;
-                    let factor = T::from_f64(-(self.rate * speed * unit));
-                    let (w, g) = (slice(parameters, span), slice(gradient, span));
-                    if commit { backend.axpy(factor, g, w) } else { check_axpy(backend, span, factor, g, w)? }
-                }
-            }
-            return Ok(());
+            self.descend(backend, shape, parameters, gradient, false)?;
+            return self.descend(backend, shape, parameters, gradient, true);
         }
         let (velocity, next) = state.split_at_mut_checked(parameters.len()).unwrap_or_default();
         let next = next.get_mut(..parameters.len()).unwrap_or_default();
@@ -141,6 +137,45 @@ impl<'a> Optimizer<'a> {
         }
         velocity.copy_from_slice(next);
         Ok(())
+    }
+
+    /// The plain step of every layer; without `commit`, only whether it can be taken.
+    fn descend<T: Real, B: Backend<T>>(
+        &self,
+        backend: B,
+        shape: Shape<'_>,
+        parameters: &mut [T],
+        gradient: &mut [T],
+        commit: bool,
+    ) -> Result<(), Error> {
+        for (layer, span) in shape.spans().enumerate() {
+            let (unit, speed) = self.factors(backend, layer, span, gradient)?;
+            let factor = T::from_f64(-(self.rate * speed * unit));
+            let (w, g) = (slice(parameters, span), slice(gradient, span));
+            if commit { backend.axpy(factor, g, w) } else { check_axpy(backend, span, factor, g, w)? }
+        }
+        Ok(())
+    }
+
+    /// Whether bounds alone, in one pass over all layers, show that the plain step succeeds.
+    fn surely_finite<T: Real>(&self, backend: impl Backend<T>, parameters: &[T], gradient: &[T]) -> bool {
+        let limit = T::LARGEST / 4.0;
+        let most_gradient = match self.rule {
+            Rule::GradientDescent => limit / self.rate,
+            // The factor is at most `eta C / epsilon`, and what it multiplies by at most `eta C`. Squares of values below
+            // 2^475 have a finite sum.
+            Rule::SpeedLimited { speeds, epsilon } => {
+                let fastest =
+                    speeds.iter().fold(0.0, |most, speed| if *speed > most { *speed } else { most });
+                let reach = self.rate * fastest;
+                if !(reach < limit && reach / epsilon < limit) {
+                    return false;
+                }
+                let root = f64::from_bits((1023 + 475) << 52);
+                if root < limit { root } else { limit }
+            }
+        };
+        within(backend, gradient, most_gradient, parameters, limit)
     }
 
     fn speed(&self, layer: usize) -> f64 {
@@ -224,15 +259,9 @@ fn check_axpy<T: Real>(
     x: &[T],
     y: &[T],
 ) -> Result<(), Error> {
-    // Below these no product and no sum comes near the largest number; a NaN is not below.
+    // Below these no product and no sum comes near the largest number.
     let limit = T::LARGEST / 4.0;
-    let (most_x, most_y) = (T::from_f64(limit / a.to_f64().abs()), T::from_f64(limit));
-    let surely = backend.vectorize(|| {
-        x.iter()
-            .zip(y)
-            .fold(true, |all, (x, y)| all & (-most_x < *x) & (*x < most_x) & (-most_y < *y) & (*y < most_y))
-    });
-    if surely {
+    if within(backend, x, limit / a.to_f64().abs(), y, limit) {
         return Ok(());
     }
     match x.iter().zip(y).position(|(x, y)| !T::fma(&a, x, *y).is_finite()) {
@@ -241,4 +270,14 @@ fn check_axpy<T: Real>(
         }
         None => Ok(()),
     }
+}
+
+/// Whether all x and y are smaller in magnitude than their bounds; a NaN is not.
+fn within<T: Real>(backend: impl Backend<T>, x: &[T], most_x: f64, y: &[T], most_y: f64) -> bool {
+    let (most_x, most_y) = (T::from_f64(most_x), T::from_f64(most_y));
+    backend.vectorize(|| {
+        x.iter()
+            .zip(y)
+            .fold(true, |all, (x, y)| all & (-most_x < *x) & (*x < most_x) & (-most_y < *y) & (*y < most_y))
+    })
 }

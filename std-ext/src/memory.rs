@@ -15,10 +15,86 @@ pub fn filled<T: Clone>(what: &str, count: usize, value: T) -> Result<Vec<T>> {
     Ok(values)
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Values that begin with a cache line, so that a vector as long as one never lies in two.
+#[derive(Debug)]
+pub(crate) struct Aligned<T> {
+    /// Never grows: the values stay where they are.
+    padded: Vec<T>,
+    start: usize,
+}
+
+impl<T: Clone> Aligned<T> {
+    /// These values; where there is no memory to move them, they stay.
+    pub(crate) fn new(mut values: Vec<T>) -> Self {
+        let most = LINE / size_of::<T>().clamp(1, LINE);
+        let mut start = 0;
+        if let Some(first) = values.first().cloned()
+            && values.try_reserve_exact(most).is_ok()
+        {
+            // No start will do for sizes that divide no line.
+            start = Some(values.as_ptr().align_offset(LINE)).filter(|start| *start < most).unwrap_or(0);
+            values.resize(values.len() + start, first);
+            values.rotate_right(start);
+        }
+        Self { padded: values, start }
+    }
+
+    /// `count` copies of `value`.
+    ///
+    /// # Errors
+    /// As [`filled`].
+    pub(crate) fn filled(what: &str, count: usize, value: T) -> Result<Self> {
+        Ok(Self::new(filled(what, count, value)?))
+    }
+}
+
+impl<T> Aligned<T> {
+    /// The values.
+    pub(crate) fn as_slice(&self) -> &[T] {
+        self.padded.get(self.start..).unwrap_or_default()
+    }
+
+    /// The values.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        self.padded.get_mut(self.start..).unwrap_or_default()
+    }
+}
+
+impl<T: Clone> Clone for Aligned<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.as_slice().to_vec())
+    }
+}
+
+impl<T: PartialEq> PartialEq for Aligned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aligned_values_begin_with_a_line() {
+        for count in [0, 1, 5, 64, 1000] {
+            let values: Vec<f32> = (0..count).map(|i| i as f32).collect();
+            let mut aligned = Aligned::new(values.clone());
+            let mut copy = aligned.clone();
+            for aligned in [&mut aligned, &mut copy] {
+                assert_eq!(aligned.as_slice(), values);
+                assert!(count == 0 || aligned.as_mut_slice().as_ptr().align_offset(LINE) == 0);
+            }
+            assert_eq!(aligned, copy);
+        }
+        assert_eq!(Aligned::filled("x", 3, [1_u8; 48]).unwrap().as_slice(), [[1; 48]; 3]);
+        assert!(Aligned::filled("x", usize::MAX, 0.0_f64).is_err());
+    }
 
     #[test]
     fn too_much_is_an_error() {

@@ -1,6 +1,6 @@
 //! Networks that own their numbers: run-time sized, on the same algorithms as const-sized ones.
 
-use crate::memory::filled;
+use crate::memory::{Aligned, filled};
 use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
 use agop_core::error::Error;
@@ -10,6 +10,7 @@ use agop_core::loss::Loss;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{Network, Shape, gradient_sum, gradient_workspace, jacobian_workspace, weights};
 use agop_core::optimizer::Optimizer;
+use agop_core::reduce::SampleTree;
 use agop_core::scalar::{Real, Scalar};
 
 /// Samples that a pass takes at a time: enough for full tiles, few enough for the second-level cache.
@@ -21,7 +22,7 @@ pub struct Model<T, A> {
     widths: Vec<usize>,
     bias: bool,
     activation: A,
-    parameters: Vec<T>,
+    parameters: Aligned<T>,
 }
 
 impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
@@ -30,7 +31,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// [`Error::Architecture`] or [`Error::Length`].
     pub fn new(widths: Vec<usize>, bias: bool, activation: A, parameters: Vec<T>) -> Result<Self, Error> {
-        let model = Self { widths, bias, activation, parameters };
+        let model = Self { widths, bias, activation, parameters: Aligned::new(parameters) };
         model.view()?;
         Ok(model)
     }
@@ -48,7 +49,11 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// [`Error::NotFinite`] when a parameter is not finite.
     pub fn view(&self) -> Result<Network<'_, T, A>, Error> {
-        Network::new(self.shape()?, self.activation, &self.parameters)
+        Network::new(self.shape()?, self.activation, self.parameters.as_slice())
+    }
+
+    fn view_on(&self, backend: impl Backend<T>) -> Result<Network<'_, T, A>, Error> {
+        Network::new_on(backend, self.shape()?, self.activation, self.parameters.as_slice())
     }
 
     /// Inputs, hidden widths, outputs.
@@ -68,12 +73,12 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
 
     /// The flat parameters.
     pub fn parameters(&self) -> &[T] {
-        &self.parameters
+        self.parameters.as_slice()
     }
 
     /// The flat parameters, to be changed in place.
     pub fn parameters_mut(&mut self) -> &mut [T] {
-        &mut self.parameters
+        self.parameters.as_mut_slice()
     }
 
     /// The weights of a layer.
@@ -81,7 +86,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// [`Error::Architecture`] when there is no such layer.
     pub fn weights(&self, layer: usize) -> Result<MatRef<'_, T>, Error> {
-        weights(&self.parameters, self.shape()?.layer(layer)?)
+        weights(self.parameters.as_slice(), self.shape()?.layer(layer)?)
     }
 
     /// The outputs of all samples, row-major.
@@ -94,7 +99,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         let mut outputs = filled("outputs", length, T::zero())?;
         let mut workspace = filled("workspace", gradient_workspace(&self.widths, ROWS), T::zero())?;
         let out = MatMut::new(&mut outputs, inputs.rows(), shape.outputs())?;
-        self.view()?.forward(backend, inputs, out, &mut workspace)?;
+        self.view_on(backend)?.forward(backend, inputs, out, &mut workspace)?;
         Ok(outputs)
     }
 
@@ -137,12 +142,8 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         memory: &mut Accumulator<T>,
         out: &mut [T],
     ) -> Result<T, Error> {
-        let view = self.view()?;
-        let mut sum = memory.sum(backend, inputs.rows(), |range, tree, workspace| {
-            let x = inputs.row_range(range.start, range.len());
-            let y = targets.row_range(range.start, range.len());
-            view.accumulate_gradient(backend, loss, x, y, tree, workspace)
-        })?;
+        let view = self.view_on(backend)?;
+        let mut sum = gradient_sums(&view, backend, loss, (inputs, targets), memory)?;
         let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
         out.clone_from_slice(gradient);
         Ok(value)
@@ -158,7 +159,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         inputs: MatRef<'_, T>,
         memory: &mut Accumulator<T>,
     ) -> Result<Vec<T>, Error> {
-        let view = self.view()?;
+        let view = self.view_on(backend)?;
         let mut sum = memory.sum(backend, inputs.rows(), |range, tree, workspace| {
             view.accumulate_features(backend, inputs.row_range(range.start, range.len()), tree, workspace)
         })?;
@@ -167,18 +168,41 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
 }
 
 impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
-    /// One step of an update rule.
+    /// One step of an update rule on the gradient over `samples`, inputs and targets; returns the mean loss before it.
+    ///
+    /// The gradient is used where it was summed: nothing is copied, nothing allocated.
     ///
     /// # Errors
-    /// As [`Optimizer::step`].
-    pub fn step<B: Backend<T>>(
+    /// As [`Network::accumulate_gradient`] and [`Optimizer::step`]; the parameters are unchanged then.
+    pub fn train_step<B: Backend<T> + Send + Sync>(
         &mut self,
         backend: B,
+        loss: impl Loss<T> + Sync,
         optimizer: &Optimizer<'_>,
-        gradient: &mut [T],
+        samples: (MatRef<'_, T>, MatRef<'_, T>),
+        memory: &mut Accumulator<T>,
         state: &mut [T],
-    ) -> Result<(), Error> {
+    ) -> Result<T, Error> {
         let shape = Shape::new(&self.widths, self.bias)?;
-        optimizer.step(backend, shape, &mut self.parameters, gradient, state)
+        let view = Network::new_on(backend, shape, self.activation, self.parameters.as_slice())?;
+        let mut sum = gradient_sums(&view, backend, loss, samples, memory)?;
+        let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
+        optimizer.step(backend, shape, self.parameters.as_mut_slice(), gradient, state)?;
+        Ok(value)
     }
+}
+
+/// The sums of gradient and loss over samples, inputs and targets.
+fn gradient_sums<'m, T: Scalar + Send + Sync, A: Activation<T> + Sync, B: Backend<T> + Send + Sync>(
+    view: &Network<'_, T, A>,
+    backend: B,
+    loss: impl Loss<T> + Sync,
+    (inputs, targets): (MatRef<'_, T>, MatRef<'_, T>),
+    memory: &'m mut Accumulator<T>,
+) -> Result<SampleTree<'m, T>, Error> {
+    memory.sum(backend, inputs.rows(), |range, tree, workspace| {
+        let x = inputs.row_range(range.start, range.len());
+        let y = targets.row_range(range.start, range.len());
+        view.accumulate_gradient(backend, loss, x, y, tree, workspace)
+    })
 }

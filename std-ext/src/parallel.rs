@@ -1,13 +1,12 @@
 //! Sums over samples on several threads: each owns a run of whole blocks, and the partial sums merge in order, so the
 //! number of threads never changes a bit.
 
-use crate::memory::filled;
+use crate::memory::Aligned;
 use agop_core::environment;
 use agop_core::error::Error;
 use agop_core::kernel::Backend;
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, blocks, buffers, partial_buffers};
 use agop_core::scalar::Scalar;
-use agop_core::simd::Level;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -22,8 +21,8 @@ pub struct Accumulator<T> {
 
 #[derive(Debug)]
 struct Worker<T> {
-    storage: Vec<T>,
-    workspace: Vec<T>,
+    storage: Aligned<T>,
+    workspace: Aligned<T>,
 }
 
 impl<T: Scalar + Send + Sync> Accumulator<T> {
@@ -54,8 +53,8 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
                 0 => buffers(samples as u64).max(partial_buffers(share)),
                 _ => partial_buffers(share),
             };
-            let storage = filled("sums over samples", buffers.saturating_mul(length), T::zero())?;
-            Ok(Worker { storage, workspace: filled("workspace", workspace, T::zero())? })
+            let storage = Aligned::filled("sums over samples", buffers.saturating_mul(length), T::zero())?;
+            Ok(Worker { storage, workspace: Aligned::filled("workspace", workspace, T::zero())? })
         });
         let workers = workers.collect::<crate::error::Result<_>>()?;
         Ok(Self { pool, workers, length, capacity: samples })
@@ -113,9 +112,10 @@ fn summed<'w, T: Scalar>(
     range: Range<usize>,
     add: &impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), Error>,
 ) -> Result<SampleTree<'w, T>, Error> {
-    environment::check(Level::compiled())?;
+    environment::check_thread()?;
     let Worker { storage, workspace } = worker;
-    let mut tree = SampleTree::new(storage, length, start)?;
+    let workspace = workspace.as_mut_slice();
+    let mut tree = SampleTree::new(storage.as_mut_slice(), length, start)?;
     if !range.is_empty() {
         add(range, &mut tree, workspace)?;
     }

@@ -130,11 +130,14 @@ fn run_time_sized<T: Real>() {
             let mut state = vec![T::zero(); optimizer.state(shape.parameters())];
             let (x, y) = (MatRef::new(&x, N, 20).unwrap(), MatRef::new(&y, N, 3).unwrap());
             let found = allocations(|| {
-                model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).unwrap();
-                optimizer.step(level, shape, model.parameters_mut(), &mut gradient, &mut state).unwrap();
+                model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut state).unwrap();
             });
             let what = (level.name(), activation, T::NAME, optimizer.rule);
             assert_eq!(found, 0, "a training step of {what:?}");
+            let found = allocations(|| {
+                model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).unwrap();
+            });
+            assert_eq!(found, 0, "a gradient of {what:?}");
         }
         measure(level, model.view().unwrap(), &x);
     }

@@ -7,7 +7,7 @@
     reason = "a test may panic"
 )]
 
-use agop_core::environment::{Fault, check};
+use agop_core::environment::{Fault, check, check_thread};
 use agop_core::error::Error;
 use agop_core::simd::Level;
 
@@ -16,7 +16,9 @@ fn a_sound_environment_passes_on_every_level() {
     for level in Level::available() {
         assert_eq!(check(level), Ok(()), "{}", level.name());
     }
-    std::thread::spawn(|| assert_eq!(check(Level::detect()), Ok(()))).join().unwrap();
+    std::thread::spawn(|| assert_eq!((check(Level::detect()), check_thread()), (Ok(()), Ok(()))))
+        .join()
+        .unwrap();
 }
 
 #[test]
@@ -37,7 +39,7 @@ fn every_fault_has_its_sentence() {
 mod mxcsr {
     #![allow(unsafe_code, reason = "the control register of SSE is reached by assembly only")]
 
-    use super::{Error, Fault, Level, check};
+    use super::{Error, Fault, Level, check, check_thread};
     use std::arch::asm;
     use std::hint::black_box;
 
@@ -124,6 +126,7 @@ mod mxcsr {
             let bits = ((bits & 1) << 6) | ((bits >> 1 & 1) << 15) | ((bits >> 2) << 13);
             let result = found(bits, Level::detect());
             assert!(matches!(result, Err(Error::Environment(_))), "{bits:#x}: {result:?}");
+            assert_eq!(under(bits, check_thread), result, "{bits:#x}");
         }
     }
 

@@ -195,12 +195,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         let mut model = Model::new(widths.clone(), true, Relu, parameters)?;
         let mut memory = model.gradient_accumulator(1, samples)?;
-        let mut gradient = vec![0.0; shape.parameters()];
         let optimizer = Optimizer::new(Rule::GradientDescent, RATE);
         let (x, y) = (MatRef::new(&problem.x, samples, d)?, MatRef::new(&problem.y, samples, c)?);
         let mut ours = |model: &mut Model<f32, Relu>| {
-            model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).expect("finite");
-            optimizer.step(level, shape, model.parameters_mut(), &mut gradient, &mut []).expect("finite");
+            model
+                .train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut [])
+                .expect("finite");
         };
         let (mut candle, mut burn) = (candle::Network::new(&problem)?, burn::Network::new(&problem));
         ours(&mut model);

@@ -61,10 +61,8 @@ fn train(level: Level, widths: &[usize], samples: usize, limited: bool, times: u
     Initializer::Normal.fill(shape, 1, &mut parameters).unwrap();
     let mut model = Model::new(widths.to_vec(), true, Relu, parameters).unwrap();
     let mut memory = model.gradient_accumulator(1, samples).unwrap();
-    let mut gradient = vec![0.0; shape.parameters()];
     for _ in 0..times {
-        model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).unwrap();
-        optimizer.step(level, shape, model.parameters_mut(), &mut gradient, &mut []).unwrap();
+        model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap();
     }
     black_box(model.parameters());
 }

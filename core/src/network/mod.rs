@@ -16,6 +16,7 @@ pub use shape::{
 
 use crate::activation::Activation;
 use crate::error::{Error, check_length};
+use crate::kernel::{Backend, Definition};
 use crate::matrix::MatRef;
 use crate::scalar::Scalar;
 
@@ -33,8 +34,20 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// **Shapes** `parameters` holds [`Shape::parameters`] values: `W_0` row-major (outputs x inputs), `b_0`, `W_1`, ...
     /// **Errors** [`Error::Length`]; [`Error::NotFinite`] with the index of the first parameter that is not finite.
     pub fn new(shape: Shape<'a>, activation: A, parameters: &'a [T]) -> Result<Self, Error> {
+        Self::new_on(Definition, shape, activation, parameters)
+    }
+
+    /// [`Network::new`] with the parameters checked on a backend: for whoever makes a view at each step of a training.
+    ///
+    /// **Errors** those of [`Network::new`].
+    pub fn new_on(
+        backend: impl Backend<T>,
+        shape: Shape<'a>,
+        activation: A,
+        parameters: &'a [T],
+    ) -> Result<Self, Error> {
         check_length("parameters", shape.parameters(), parameters.len())?;
-        MatRef::new(parameters, 1, parameters.len())?.check_finite("parameters")?;
+        MatRef::new(parameters, 1, parameters.len())?.check_finite_on(backend, "parameters")?;
         Ok(Self { shape, activation, parameters })
     }
 

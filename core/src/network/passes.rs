@@ -34,7 +34,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let c = self.shape.outputs();
-        self.check_inputs(inputs)?;
+        self.check_inputs(backend, inputs)?;
         outputs.as_ref().check_shape("outputs", (inputs.rows(), c))?;
         let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
         let mut targets = outputs.as_mut_slice().chunks_mut(positive(rows * c));
@@ -68,9 +68,9 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         sum: &mut SampleTree<'_, T>,
         workspace: &mut [T],
     ) -> Result<(), Error> {
-        self.check_inputs(inputs)?;
+        self.check_inputs(backend, inputs)?;
         targets.check_shape("targets", (inputs.rows(), self.shape.outputs()))?;
-        targets.check_finite("targets")?;
+        targets.check_finite_on(backend, "targets")?;
         crate::error::check_length("gradient sum", self.shape.parameters() + 1, sum.length())?;
         sum.check_capacity(inputs.rows())?;
         let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
@@ -130,7 +130,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     ) -> Result<(), Error> {
         let c = self.shape.outputs();
         let (_, k) = self.shape.feature_span(layer)?;
-        self.check_inputs(inputs)?;
+        self.check_inputs(backend, inputs)?;
         out.as_ref().check_shape("Jacobians", (inputs.rows() * c, k))?;
         let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
         let mut targets = out.as_mut_slice().chunks_mut(positive(rows * c * k));
@@ -167,7 +167,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         sum: &mut SampleTree<'_, T>,
         workspace: &mut [T],
     ) -> Result<(), Error> {
-        self.check_inputs(inputs)?;
+        self.check_inputs(backend, inputs)?;
         crate::error::check_length("feature sum", self.shape.features(), sum.length())?;
         sum.check_capacity(inputs.rows())?;
         let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
@@ -306,9 +306,9 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         Ok(())
     }
 
-    fn check_inputs(&self, inputs: MatRef<'_, T>) -> Result<(), Error> {
+    fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
         inputs.check_shape("inputs", (inputs.rows(), self.shape.inputs()))?;
-        inputs.check_finite("inputs")
+        inputs.check_finite_on(backend, "inputs")
     }
 
     fn rows(&self, workspace: &[T], row: usize) -> Result<usize, Error> {

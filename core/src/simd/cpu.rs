@@ -29,6 +29,19 @@ fn kept(mask: u64) -> bool {
     osxsave && unsafe { state() } & mask == mask
 }
 
+/// Whether the calling thread rounds to nearest and keeps subnormals.
+pub(crate) fn control_is_default() -> bool {
+    const DENORMALS_ARE_ZERO: u32 = 1 << 6;
+    const ROUNDING: u32 = 3 << 13;
+    const FLUSH_TO_ZERO: u32 = 1 << 15;
+    let mut control = 0_u32;
+    // SAFETY: stmxcsr, of every x86-64 processor, stores four bytes at the address, which is that of a live u32.
+    unsafe {
+        core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut control, options(nostack, preserves_flags));
+    }
+    control & (DENORMALS_ARE_ZERO | ROUNDING | FLUSH_TO_ZERO) == 0
+}
+
 #[target_feature(enable = "xsave")]
 fn state() -> u64 {
     // SAFETY: register 0 always exists where xgetbv does.

@@ -26,6 +26,8 @@ compile_error!(
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use cpu::control_is_default;
 #[cfg(neon)]
 pub use neon::Neon;
 #[cfg(simd128)]

@@ -86,7 +86,6 @@ pub struct Run<'p, T> {
     initial_features: Vec<T>,
     model: Model<T, AnyActivation>,
     speeds: Vec<f64>,
-    gradient: Vec<T>,
     state: Vec<T>,
     gradients: crate::parallel::Accumulator<T>,
     features: crate::parallel::Accumulator<T>,
@@ -143,7 +142,6 @@ impl<'p, T: Real> Run<'p, T> {
             rule,
             machine,
             loss: config.loss()?,
-            gradient: filled("gradient", initial.parameters().len(), T::zero())?,
             model: initial.clone(),
             initial,
             initial_features,
@@ -155,7 +153,7 @@ impl<'p, T: Real> Run<'p, T> {
         };
         let optimizer = optimizer(settings, rule, &run.speeds);
         optimizer.check(run.model.shape()?)?;
-        run.state = filled("optimizer state", optimizer.state(run.gradient.len()), T::zero())?;
+        run.state = filled("optimizer state", optimizer.state(run.model.parameters().len()), T::zero())?;
         Ok(run)
     }
 
@@ -219,9 +217,9 @@ impl<'p, T: Real> Run<'p, T> {
     fn update_on(&mut self, samples: &Samples<T>) -> Result<()> {
         let level = self.machine.level;
         let (x, y) = (samples.inputs()?, samples.targets()?);
-        self.model.gradient(level, self.loss, x, y, &mut self.gradients, &mut self.gradient)?;
         let optimizer = optimizer(&self.config.training, self.rule, &self.speeds);
-        Ok(self.model.step(level, &optimizer, &mut self.gradient, &mut self.state)?)
+        self.model.train_step(level, self.loss, &optimizer, (x, y), &mut self.gradients, &mut self.state)?;
+        Ok(())
     }
 
     fn choose_target(&mut self, record: &Record) -> Result<()> {
@@ -245,7 +243,7 @@ impl<'p, T: Real> Run<'p, T> {
             Err(_) => None,
         };
         let mut hash = Hasher::new();
-        hash.number(step).array(&[self.gradient.len()], self.model.parameters());
+        hash.number(step).array(&[self.model.parameters().len()], self.model.parameters());
         hash.array(&[self.state.len() / 2], self.state.get(..self.state.len() / 2).unwrap_or_default());
         hash.array(&[features.len()], &features).array(&[2], &[train_loss, test_loss]);
         let digest = hash.finish();

@@ -1,10 +1,11 @@
 //! A multiple of one slice added to another.
 
+use super::blocks::least;
 use super::{Kernel, Lanes};
 use crate::scalar::Real;
 
-/// Longest vector of any set, for stack buffers.
-const LONGEST: usize = 16;
+/// Vectors that are on their way at once.
+const UNROLL: usize = 4;
 
 /// `y[i] <- fma(a, x[i], y[i])`.
 pub(crate) struct Axpy<'a, T> {
@@ -18,23 +19,28 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Axpy<'_, T> {
     #[inline(always)]
     fn run(self, set: S) {
         let Self { a, x, y } = self;
-        let factor = set.splat(a);
-        let mut chunks = y.chunks_exact_mut(S::WIDTH);
-        let mut sources = x.chunks_exact(S::WIDTH);
-        let mut done = 0;
-        for (y, x) in chunks.by_ref().zip(sources.by_ref()) {
-            // SAFETY: both chunks hold exactly WIDTH values.
-            unsafe { set.store(set.fma(factor, set.load(x.as_ptr()), set.load(y.as_ptr())), y.as_mut_ptr()) };
-            done += S::WIDTH;
-        }
-        let (x, y) = (x.get(done..).unwrap_or_default(), y.get_mut(done..).unwrap_or_default());
-        let (mut from, mut to) = ([T::default(); LONGEST], [T::default(); LONGEST]);
-        from.iter_mut().zip(x).for_each(|(slot, x)| *slot = *x);
-        to.iter_mut().zip(y.iter()).for_each(|(slot, y)| *slot = *y);
-        // SAFETY: LONGEST is at least WIDTH.
+        let (a, count) = (set.splat(a), least(x.len(), y.len()));
+        let (x, y) = (x.as_ptr(), y.as_mut_ptr());
+        let mut i = 0;
+        // SAFETY: both slices hold `count` values; what is read and written ends at i + UNROLL * WIDTH, i + WIDTH and, under
+        // the mask, `count`, none of them beyond `count`.
         unsafe {
-            set.store(set.fma(factor, set.load(from.as_ptr()), set.load(to.as_ptr())), to.as_mut_ptr());
-        };
-        y.iter_mut().zip(to).take(x.len()).for_each(|(y, slot)| *y = slot);
+            while count - i >= UNROLL * S::WIDTH {
+                for v in 0..UNROLL {
+                    let (x, y) = (x.add(i + v * S::WIDTH), y.add(i + v * S::WIDTH));
+                    set.store(set.fma(a, set.load(x), set.load(y)), y);
+                }
+                i += UNROLL * S::WIDTH;
+            }
+            while count - i >= S::WIDTH {
+                set.store(set.fma(a, set.load(x.add(i)), set.load(y.add(i))), y.add(i));
+                i += S::WIDTH;
+            }
+            if i < count {
+                let mask = set.mask(0, count - i);
+                let (x, y) = (x.add(i), y.add(i));
+                set.store_some(mask, set.fma(a, set.load_some(mask, x), set.load_some(mask, y)), y);
+            }
+        }
     }
 }
