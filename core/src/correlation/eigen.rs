@@ -429,6 +429,9 @@ fn subtract_and_add(row: &mut [f64], factor: f64, t: &[f64], weight: f64, sum: &
 const COLUMNS: usize = 64;
 const WIDTH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(COLUMNS - 1);
 
+/// Columns in one vector, or in some.
+const LANES: usize = 8;
+
 /// Sweeps that are kept before the rows are turned.
 const SWEEPS: usize = 16;
 
@@ -613,39 +616,59 @@ fn turn_rows(rows: &mut [f64], n: NonZeroUsize, sweeps: &[Sweep], (cosines, sine
     for Sweep { first, pairs } in sweeps {
         let Some((now, later)) = cosines.split_at_checked(*pairs) else { return };
         cosines = later;
-        let angles = now.iter().zip(sines);
+        let angles = now.iter().copied().zip(sines.iter().copied());
         sines = sines.get(*pairs..).unwrap_or_default();
         let (_, block) = split_rows(rows, n, *first);
         let (block, _) = split_rows(block, n, pairs.saturating_add(1));
         let mut from_last = block.chunks_exact_mut(n.get()).rev();
-        let Some(mut high_row) = from_last.next() else { return };
-        for ((cosine, sine), low_row) in angles.zip(from_last) {
-            turn_pair(low_row, high_row, *cosine, *sine);
-            high_row = low_row;
+        let Some(mut high) = from_last.next() else { return };
+        let mut steps = angles.zip(from_last);
+        while let Some((angle, low)) = steps.next() {
+            let Some((next_angle, lower)) = steps.next() else {
+                turn_pair(low, high, angle);
+                break;
+            };
+            turn_three(lower, low, high, angle, next_angle);
+            high = lower;
         }
     }
 }
 
+/// The cosine and the sine of a rotation.
+type Angle = (f64, f64);
+
 /// One rotation of two rows.
 #[inline(always)]
-fn turn_pair(low: &mut [f64], high: &mut [f64], cosine: f64, sine: f64) {
-    let ((low, low_rest), (high, high_rest)) = (low.as_chunks_mut::<8>(), high.as_chunks_mut::<8>());
+fn turn_pair(low: &mut [f64], high: &mut [f64], angle: Angle) {
     for (low, high) in low.iter_mut().zip(high) {
-        turn_lanes(low, high, cosine, sine);
-    }
-    for (low, high) in low_rest.iter_mut().zip(high_rest) {
-        turn_lanes(core::array::from_mut(low), core::array::from_mut(high), cosine, sine);
+        ([*low], [*high]) = turned([*low], [*high], angle);
     }
 }
 
-/// Reads all before it writes, so that the compiler need not know that the two do not overlap.
+/// The rotation of the upper two rows, then that of the lower two. All is read before anything is written, so that the
+/// compiler need not know that the rows do not overlap.
 #[inline(always)]
-fn turn_lanes<const N: usize>(low: &mut [f64; N], high: &mut [f64; N], cosine: f64, sine: f64) {
-    let (mut x, mut y) = (*low, *high);
+fn turn_three(low: &mut [f64], middle: &mut [f64], high: &mut [f64], first: Angle, second: Angle) {
+    let (low, low_rest) = low.as_chunks_mut::<LANES>();
+    let (middle, middle_rest) = middle.as_chunks_mut::<LANES>();
+    let (high, high_rest) = high.as_chunks_mut::<LANES>();
+    for ((low, middle), high) in low.iter_mut().zip(middle).zip(high) {
+        let (x, y) = turned(*middle, *high, first);
+        let (w, x) = turned(*low, x, second);
+        (*low, *middle, *high) = (w, x, y);
+    }
+    turn_pair(middle_rest, high_rest, first);
+    turn_pair(low_rest, middle_rest, second);
+}
+
+/// A rotation of some columns of two rows.
+#[inline(always)]
+fn turned<const N: usize>(low: [f64; N], high: [f64; N], (cosine, sine): Angle) -> ([f64; N], [f64; N]) {
+    let (mut x, mut y) = (low, high);
     for (x, y) in x.iter_mut().zip(&mut y) {
         (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
     }
-    (*low, *high) = (x, y);
+    (x, y)
 }
 
 /// `(c, s, r)` with `c^2 + s^2 = 1`, `c g + s f = r`, `c f - s g = 0`; the identity for `f = g = 0`.
