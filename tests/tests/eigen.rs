@@ -8,6 +8,7 @@
 )]
 
 use agop_core::correlation::eigen::{EigenError, eigen_workspace, symmetric_eigen};
+use agop_core::simd::Level;
 use agop_tests::SplitMix64;
 
 const EPSILON: f64 = f64::EPSILON; // 2^-52
@@ -19,7 +20,7 @@ const TOLERANCE: f64 = 2.0;
 /// `(eigenvalues, eigenvectors as rows)`.
 fn decompose(matrix: &[f64], n: usize) -> Result<(Vec<f64>, Vec<f64>), EigenError> {
     let (mut vectors, mut values) = (matrix.to_vec(), vec![f64::NAN; n]);
-    symmetric_eigen(&mut vectors, &mut values, &mut vec![f64::NAN; eigen_workspace(n)])?;
+    symmetric_eigen(Level::detect(), &mut vectors, &mut values, &mut vec![f64::NAN; eigen_workspace(n)])?;
     Ok((values, vectors))
 }
 
@@ -281,10 +282,38 @@ fn the_upper_triangle_and_powers_of_two_do_not_matter() {
     }
 }
 
+/// Neither the backend nor the room for rotations moves a bit; control: another matrix does.
+#[test]
+fn levels_and_workspaces_agree_to_the_bit() {
+    let mut rng = SplitMix64::new(6);
+    for n in [1, 2, 7, 8, 33, 64, 65, 130, 200] {
+        let a = random_symmetric(&mut rng, n);
+        let bits = |level: Level, spare: usize, a: &[f64]| {
+            let (mut vectors, mut values) = (a.to_vec(), vec![f64::NAN; n]);
+            let mut workspace = vec![f64::NAN; eigen_workspace(n) + spare];
+            symmetric_eigen(level, &mut vectors, &mut values, &mut workspace).unwrap();
+            values.iter().chain(&vectors).map(|x| x.to_bits()).collect::<Vec<_>>()
+        };
+        let reference = bits(Level::scalar(), 0, &a);
+        for level in Level::available() {
+            for spare in [0, 1, 64 * n, 66 * n - 1, 66 * n, 71 * n, 96 * n, 500 * n] {
+                assert_eq!(bits(level, spare, &a), reference, "{} {n} {spare}", level.name());
+            }
+        }
+        let other: Vec<f64> = a.iter().map(|x| x * 3.0).collect();
+        assert_ne!(bits(Level::scalar(), 0, &other), reference);
+    }
+}
+
 #[test]
 fn wrong_lengths_and_values_are_typed_errors() {
     let run = |matrix: usize, values: usize, workspace: usize| {
-        symmetric_eigen(&mut vec![1.0; matrix], &mut vec![0.0; values], &mut vec![0.0; workspace])
+        symmetric_eigen(
+            Level::detect(),
+            &mut vec![1.0; matrix],
+            &mut vec![0.0; values],
+            &mut vec![0.0; workspace],
+        )
     };
     assert_eq!(run(0, 0, 0), Ok(()));
     assert_eq!(run(9, 3, 9), Ok(()));
@@ -299,7 +328,7 @@ fn wrong_lengths_and_values_are_typed_errors() {
             let mut matrix = [1.0; 9];
             matrix[place] = bad;
             let before = matrix.map(f64::to_bits);
-            let error = symmetric_eigen(&mut matrix, &mut [0.0; 3], &mut [0.0; 9]);
+            let error = symmetric_eigen(Level::detect(), &mut matrix, &mut [0.0; 3], &mut [0.0; 9]);
             assert_eq!(error, Err(EigenError::NonFinite { row: place / 3, column: place % 3 }));
             assert_eq!(matrix.map(f64::to_bits), before, "nothing written");
         }

@@ -4,18 +4,19 @@
 //! scale        A <- 2^-q A, largest entry in [1/2, 1)                       exact, or absolute error 2^-1075
 //! reduce       T  = Q^T A Q tridiagonal, Q = H_{n-1} ... H_1, H_k = I - v v^T / h   (Householder)
 //! accumulate   Q, then transpose: rows lie contiguous from here on
-//! iterate      implicit QL with Wilkinson's shift on T; each rotation also turns two rows of Q^T
+//! iterate      implicit QL with Wilkinson's shift on T; its rotations, some sweeps at once, turn the rows of Q^T
 //! finish       lambda <- 2^q lambda, ascending; sign
 //! ```
 //!
-//! Every long loop is `y += a x` along a row, so that lanes run over columns and vector width moves no bit: `A v` is
-//! the sum over *rows* `v_i A_i`, not a dot product a row. That reads both triangles, which stay bit-equal because
+//! Every long loop runs along rows, so that lanes are columns and vector width moves no bit: `A v` is the sum over
+//! *rows* `v_i A_i`, not a dot product a row. That reads both triangles, which stay bit-equal because
 //! `v_i w_j + w_i v_j` is the same sum of the same two products as `v_j w_i + w_j v_i`.
 //!
 //! Why not Jacobi: cyclic sweeps are shorter to write and keep the small eigenvalues of some graded matrices to
 //! relative accuracy, but they need about four times the work and turn columns as well as rows. The callers need
 //! errors that are small beside the largest eigenvalue.
 
+use crate::kernel::{Backend, Plain};
 use crate::scalar::sqrt;
 use core::cell::Cell;
 use core::fmt;
@@ -100,13 +101,13 @@ pub const fn eigen_workspace(n: usize) -> usize {
 /// Decomposes a symmetric matrix, `A = sum_i lambda_i z_i z_i^T` with orthonormal `z_i`.
 ///
 /// **Shapes** `matrix`: `n x n`, row-major; `eigenvalues`: `n`, which sets `n`; `workspace`: at least
-/// [`eigen_workspace`]`(n)`. `n = 0` is fine. Only the lower triangle is read, though every entry must be finite. On
+/// [`eigen_workspace`]`(n)`; 96 n numbers more, or some of them, make large matrices faster. `n = 0` is fine. Only the lower triangle is read, though every entry must be finite. On
 /// success `eigenvalues` is ascending and row `i` of `matrix` is the eigenvector of `eigenvalues[i]`.
 ///
 /// **Sign** The entry of largest magnitude of each eigenvector, the first of them on a tie, is positive.
 ///
 /// **Arithmetic** `+ - * /` and the correctly rounded square root on `f64`, never fused, in the fixed order written
-/// in this file: the same bits on every target. Scaling `A` by a power of two scales the eigenvalues and leaves the
+/// in this file: the same bits on every target, backend and length of workspace. Scaling `A` by a power of two scales the eigenvalues and leaves the
 /// bits of the eigenvectors alone, as long as nothing becomes subnormal.
 ///
 /// **Accuracy** Backward stable: `|A z_i - lambda_i z_i|_2` is at most a modest multiple of `n 2^-52 |A|_F`, and
@@ -119,10 +120,11 @@ pub const fn eigen_workspace(n: usize) -> usize {
 /// **Example**
 /// ```
 /// use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
+/// use agop_core::kernel::Definition;
 /// let mut matrix = [2.0, 1.0, 1.0, 2.0];
 /// let mut eigenvalues = [0.0; 2];
 /// let mut workspace = [0.0; eigen_workspace(2)];
-/// symmetric_eigen(&mut matrix, &mut eigenvalues, &mut workspace)?;
+/// symmetric_eigen(Definition, &mut matrix, &mut eigenvalues, &mut workspace)?;
 /// assert!((eigenvalues[0] - 1.0).abs() < 1e-15 && (eigenvalues[1] - 3.0).abs() < 1e-15);
 /// # Ok::<(), agop_core::correlation::eigen::EigenError>(())
 /// ```
@@ -130,7 +132,8 @@ pub const fn eigen_workspace(n: usize) -> usize {
 /// **Source** Martin, Reinsch, Wilkinson, *Householder's tridiagonalization of a symmetric matrix*, Numer. Math. 11
 /// (1968); Dubrulle, Martin, Wilkinson, *The implicit QL algorithm*, Numer. Math. 12 (1968). Unlike both, scaling is
 /// by powers of two and the loops run along rows.
-pub fn symmetric_eigen(
+pub fn symmetric_eigen<B: Backend<f64>>(
+    backend: B,
     matrix: &mut [f64],
     eigenvalues: &mut [f64],
     workspace: &mut [f64],
@@ -142,7 +145,7 @@ pub fn symmetric_eigen(
     }
     let needed = eigen_workspace(n);
     let found = workspace.len();
-    let Some((work, _)) = workspace.split_at_mut_checked(needed) else {
+    let Some((work, spare)) = workspace.split_at_mut_checked(needed) else {
         return Err(EigenError::WorkspaceLength { expected: needed, found });
     };
     let Some(n) = NonZeroUsize::new(n) else { return Ok(()) };
@@ -160,10 +163,17 @@ pub fn symmetric_eigen(
     for x in matrix.iter_mut() {
         *x = times_power_of_two(*x, -exponent);
     }
-    tridiagonalise(matrix, n, eigenvalues, off_diagonal, heights, scratch);
-    accumulate(matrix, n, heights, scratch);
+    backend.vectorize(Tridiagonalise {
+        a: matrix,
+        n,
+        diagonal: eigenvalues,
+        off_diagonal,
+        heights,
+        w: scratch,
+    });
+    backend.vectorize(Accumulate { a: matrix, n, heights, t: scratch });
     transpose(matrix, n);
-    iterate(matrix, n, eigenvalues, off_diagonal)?;
+    iterate(backend, matrix, n, eigenvalues, off_diagonal, Rotations::new(n, heights, scratch, spare))?;
     sort(matrix, n, eigenvalues);
     for row in matrix.chunks_exact_mut(n.get()) {
         fix_sign(row);
@@ -233,43 +243,92 @@ fn split_rows(a: &mut [f64], n: NonZeroUsize, i: usize) -> (&mut [f64], &mut [f6
 /// Row `k > 0`: the reflector `H_k = I - v v^T / h` maps entries `0..k` of the row onto a multiple of the last of
 /// them. `v` stays in the row, `h` in `heights[k]` (0: no reflector); `T` has `diagonal[k]` and
 /// `off_diagonal[k - 1]`. With `p = A v / h` and `w = p - (v^T p / 2h) v`, `H A H = A - v w^T - w v^T`.
-fn tridiagonalise(
-    a: &mut [f64],
+///
+/// The update by one reflector and the product `A v` of the next take one pass over `A`: row `k` is updated first and
+/// gives `v`, then the rows above it in ascending order. `diagonal[..k]`, not in use yet, holds the product.
+struct Tridiagonalise<'a> {
+    a: &'a mut [f64],
     n: NonZeroUsize,
-    diagonal: &mut [f64],
-    off_diagonal: &mut [f64],
-    heights: &mut [f64],
-    w: &mut [f64],
-) {
-    for (k, (diagonal_k, height)) in diagonal.iter_mut().zip(heights).enumerate().rev() {
-        let (block, from_row) = split_rows(a, n, k);
-        let Some((v, [corner, ..])) = from_row.split_at_mut_checked(k) else { return };
-        *diagonal_k = *corner;
-        let (alpha, h) = reflector(v);
-        *height = h;
-        // None for row 0.
-        if let Some(coupling) = off_diagonal.get_mut(k.wrapping_sub(1)) {
-            *coupling = alpha;
-        }
-        if h == 0.0 {
-            continue;
-        }
-        let Some(w) = w.get_mut(..k) else { return };
-        weighted_row_sum(block, n, v, w);
-        let mut product = 0.0;
-        for (w_j, v_j) in w.iter_mut().zip(v.iter()) {
-            *w_j /= h;
-            product += *v_j * *w_j;
-        }
-        let half = product / (h + h);
-        for (w_j, v_j) in w.iter_mut().zip(v.iter()) {
-            *w_j -= half * *v_j;
-        }
-        for ((row, v_i), w_i) in block.chunks_exact_mut(n.get()).zip(v.iter()).zip(w.iter()) {
-            for ((a_ij, v_j), w_j) in row.iter_mut().zip(v.iter()).zip(w.iter()) {
-                *a_ij -= *v_i * *w_j + *w_i * *v_j;
+    diagonal: &'a mut [f64],
+    off_diagonal: &'a mut [f64],
+    heights: &'a mut [f64],
+    w: &'a mut [f64],
+}
+
+impl Plain for Tridiagonalise<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { a, n, diagonal, off_diagonal, heights, w } = self;
+        let mut reflected = false;
+        for (k, height) in heights.iter_mut().enumerate().rev() {
+            let (block, from_row) = split_rows(a, n, k);
+            let Some((row, from_next)) = from_row.split_at_mut_checked(n.get()) else { return };
+            let older = if reflected { Some((&*from_next, &*w)) } else { None };
+            if let Some((v, w)) = older {
+                update(row.get_mut(..=k).unwrap_or_default(), v, w, k);
+            }
+            let Some((v, [corner, ..])) = row.split_at_mut_checked(k) else { return };
+            let Some((sum, [diagonal_k, ..])) = diagonal.split_at_mut_checked(k) else { return };
+            *diagonal_k = *corner;
+            let (alpha, h) = reflector(v);
+            *height = h;
+            // None for row 0.
+            if let Some(coupling) = off_diagonal.get_mut(k.wrapping_sub(1)) {
+                *coupling = alpha;
+            }
+            sum.fill(0.0);
+            for (i, (row, weight)) in block.chunks_exact_mut(n.get()).zip(v.iter()).enumerate() {
+                let Some(row) = row.get_mut(..k) else { return };
+                match older {
+                    Some((v, w)) if h != 0.0 => update_and_add(row, v, w, i, *weight, sum),
+                    Some((v, w)) => update(row, v, w, i),
+                    None if h != 0.0 => add_weighted(row, *weight, sum),
+                    None => break,
+                }
+            }
+            reflected = h != 0.0;
+            if !reflected {
+                continue;
+            }
+            let Some(w) = w.get_mut(..k) else { return };
+            let mut product = 0.0;
+            for ((w_j, sum_j), v_j) in w.iter_mut().zip(sum.iter()).zip(v.iter()) {
+                *w_j = *sum_j / h;
+                product += *v_j * *w_j;
+            }
+            let half = product / (h + h);
+            for (w_j, v_j) in w.iter_mut().zip(v.iter()) {
+                *w_j -= half * *v_j;
             }
         }
+    }
+}
+
+/// Row i of `A - v w^T - w v^T`.
+#[inline(always)]
+fn update(row: &mut [f64], v: &[f64], w: &[f64], i: usize) {
+    let (Some(v_i), Some(w_i)) = (v.get(i), w.get(i)) else { return };
+    for ((a_ij, v_j), w_j) in row.iter_mut().zip(v).zip(w) {
+        *a_ij -= *v_i * *w_j + *w_i * *v_j;
+    }
+}
+
+/// [`update`], then [`add_weighted`].
+#[inline(always)]
+fn update_and_add(row: &mut [f64], v: &[f64], w: &[f64], i: usize, weight: f64, sum: &mut [f64]) {
+    let (Some(v_i), Some(w_i)) = (v.get(i), w.get(i)) else { return };
+    for (((a_ij, v_j), w_j), s) in row.iter_mut().zip(v).zip(w).zip(sum) {
+        *a_ij -= *v_i * *w_j + *w_i * *v_j;
+        *s += weight * *a_ij;
+    }
+}
+
+/// `sum <- sum + weight row`: with rows in ascending order, a product `A v` whose lanes are columns.
+#[inline(always)]
+fn add_weighted(row: &[f64], weight: f64, sum: &mut [f64]) {
+    for (s, a_j) in sum.iter_mut().zip(row) {
+        *s += weight * *a_j;
     }
 }
 
@@ -299,48 +358,147 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     (times_power_of_two(alpha, exponent), h)
 }
 
-/// `sum_j = sum_i weight_i a_ij` for `j` up to the length of `sum`: from +0, rows in ascending order.
-fn weighted_row_sum(a: &[f64], n: NonZeroUsize, weights: &[f64], sum: &mut [f64]) {
-    sum.fill(0.0);
-    for (row, weight) in a.chunks_exact(n.get()).zip(weights) {
-        for (s, a_ij) in sum.iter_mut().zip(row) {
-            *s += *weight * *a_ij;
+/// Multiplies the reflectors kept in the rows of `A` into `Q = H_{n-1} ... H_1`, innermost first: before step `k`
+/// the leading `k x k` block is the product so far, after it row and column `k` are those of the identity.
+///
+/// With `t = Q^T v / h`, `Q H = Q - v t^T` on that block; one pass over it takes the update by one reflector and the
+/// product of the next. `heights[..k]`, not in use any more, holds that product before step `k`.
+struct Accumulate<'a> {
+    a: &'a mut [f64],
+    n: NonZeroUsize,
+    heights: &'a mut [f64],
+    t: &'a mut [f64],
+}
+
+impl Plain for Accumulate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { a, n, heights, t } = self;
+        for k in 0..n.get() {
+            let (block, from_row) = split_rows(a, n, k);
+            let Some((row_k, from_next)) = from_row.split_at_mut_checked(n.get()) else { return };
+            let Some((v, [corner, ..])) = row_k.split_at_mut_checked(k) else { return };
+            let Some((sum, [h, later @ ..])) = heights.split_at_mut_checked(k) else { return };
+            let (h, next_h) = (*h, later.first().copied().unwrap_or(0.0));
+            let Some(t) = t.get_mut(..k) else { return };
+            for (t_j, sum_j) in t.iter_mut().zip(sum.iter_mut()) {
+                *t_j = *sum_j / h; // not read if h = 0
+                *sum_j = 0.0;
+            }
+            let next_v = if next_h == 0.0 { None } else { Some(&*from_next) };
+            for (i, (row, v_i)) in block.chunks_exact_mut(n.get()).zip(v.iter()).enumerate() {
+                let Some((row, [above, ..])) = row.split_at_mut_checked(k) else { return };
+                *above = 0.0;
+                let weight = next_v.and_then(|v| v.get(i));
+                match weight {
+                    Some(weight) if h != 0.0 => subtract_and_add(row, *v_i, t, *weight, sum),
+                    Some(weight) => add_weighted(row, *weight, sum),
+                    None if h != 0.0 => subtract_weighted(row, *v_i, t),
+                    None => {}
+                }
+            }
+            v.fill(0.0);
+            *corner = 1.0;
+            // Row k is that of the identity: its products with 0 do not change a sum that started at +0.
+            if let (Some(weight), Some(sum_k)) = (next_v.and_then(|v| v.get(k)), heights.get_mut(k)) {
+                *sum_k = 0.0 + *weight;
+            }
         }
     }
 }
 
-/// Multiplies the reflectors kept in the rows of `A` into `Q = H_{n-1} ... H_1`, innermost first: before step `k`
-/// the leading `k x k` block is the product so far, after it row and column `k` are those of the identity.
-fn accumulate(a: &mut [f64], n: NonZeroUsize, heights: &[f64], t: &mut [f64]) {
-    for (k, h) in heights.iter().enumerate() {
-        let (block, from_row) = split_rows(a, n, k);
-        let Some((v, [corner, ..])) = from_row.split_at_mut_checked(k) else { return };
-        let Some(t) = t.get_mut(..k) else { return };
-        if *h != 0.0 {
-            weighted_row_sum(block, n, v, t);
-            for t_j in t.iter_mut() {
-                *t_j /= *h;
-            }
-            for (row, v_i) in block.chunks_exact_mut(n.get()).zip(v.iter()) {
-                for (q_ij, t_j) in row.iter_mut().zip(t.iter()) {
-                    *q_ij -= *v_i * *t_j;
-                }
+/// `row <- row - factor t`.
+#[inline(always)]
+fn subtract_weighted(row: &mut [f64], factor: f64, t: &[f64]) {
+    for (q_j, t_j) in row.iter_mut().zip(t) {
+        *q_j -= factor * *t_j;
+    }
+}
+
+/// [`subtract_weighted`], then [`add_weighted`].
+#[inline(always)]
+fn subtract_and_add(row: &mut [f64], factor: f64, t: &[f64], weight: f64, sum: &mut [f64]) {
+    for ((q_j, t_j), s) in row.iter_mut().zip(t).zip(sum) {
+        *q_j -= factor * *t_j;
+        *s += weight * *q_j;
+    }
+}
+
+/// Columns of a panel: `n = 512` rows of them are 256 KiB.
+const COLUMNS: usize = 64;
+const WIDTH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(COLUMNS - 1);
+
+/// Columns in one vector, or in some.
+const LANES: usize = 8;
+
+/// Sweeps that are kept before the rows are turned.
+const SWEEPS: usize = 16;
+
+/// A sweep over the rows `first ..= first + pairs`, its rotations from the last pair of neighbours to the first.
+#[derive(Clone, Copy, Default)]
+struct Sweep {
+    first: usize,
+    pairs: usize,
+}
+
+/// Rotations that `T` has had and the rows of `Q^T` have not. The columns of `Q^T` know nothing of each other, so all
+/// pending sweeps can turn one panel of columns, in cache, before the next.
+struct Rotations<'a> {
+    cosines: &'a mut [f64],
+    sines: &'a mut [f64],
+    used: usize,
+    sweeps: [Sweep; SWEEPS],
+    count: usize,
+    /// `n` rows of [`COLUMNS`]; empty: the rows are turned where they lie.
+    panel: &'a mut [f64],
+}
+
+impl<'a> Rotations<'a> {
+    /// Room for one sweep in the two buffers of `n`, or for more and a panel in `spare` if it is long enough.
+    fn new(n: NonZeroUsize, one: &'a mut [f64], other: &'a mut [f64], spare: &'a mut [f64]) -> Self {
+        let n = n.get();
+        let (mut cosines, mut sines, mut panel) = (one, other, <&mut [f64]>::default());
+        if let Some((columns, rest)) = spare.split_at_mut_checked(n.saturating_mul(COLUMNS)) {
+            let half = (rest.len() / 2).min(n.saturating_mul(SWEEPS));
+            if half >= n {
+                let (first, rest) = rest.split_at_mut_checked(half).unwrap_or_default();
+                let (second, _) = rest.split_at_mut_checked(half).unwrap_or_default();
+                (cosines, sines, panel) = (first, second, columns);
             }
         }
-        for above in block.iter_mut().skip(k).step_by(n.get()) {
-            *above = 0.0;
+        Self { cosines, sines, used: 0, sweeps: [Sweep::default(); SWEEPS], count: 0, panel }
+    }
+
+    /// Whether there is room for one more sweep.
+    fn fits(&self, sweep: Sweep) -> bool {
+        self.count < SWEEPS && sweep.pairs <= self.cosines.len().saturating_sub(self.used)
+    }
+
+    /// Enters a sweep that fits: where its cosines and sines are to be written.
+    fn slots(&mut self, sweep: Sweep) -> (&mut [f64], &mut [f64]) {
+        let begin = self.used;
+        if let Some(slot) = self.sweeps.get_mut(self.count) {
+            *slot = sweep;
         }
-        v.fill(0.0);
-        *corner = 1.0;
+        self.count += 1;
+        self.used += sweep.pairs;
+        let places = begin..self.used;
+        (
+            self.cosines.get_mut(places.clone()).unwrap_or_default(),
+            self.sines.get_mut(places).unwrap_or_default(),
+        )
     }
 }
 
 /// Implicit QL: brings `T` to diagonal form from the top, and the rows of `Q^T` to the eigenvectors.
-fn iterate(
+fn iterate<B: Backend<f64>>(
+    backend: B,
     rows: &mut [f64],
     n: NonZeroUsize,
     diagonal: &mut [f64],
     off_diagonal: &mut [f64],
+    mut rotations: Rotations<'_>,
 ) -> Result<(), EigenError> {
     let mut budget = SWEEPS_PER_EIGENVALUE.saturating_mul(n.get());
     let mut settled = 0;
@@ -358,11 +516,14 @@ fn iterate(
             return Err(EigenError::NoConvergence { settled, of: n.get() });
         }
         budget -= 1;
-        let (_, unsettled) = split_rows(rows, n, settled);
-        let (block, _) = split_rows(unsettled, n, last.saturating_add(1));
         let (d, e) = (d.get_mut(..=last).unwrap_or_default(), e.get_mut(..=last).unwrap_or_default());
-        sweep(block, n, d, e);
+        let next = Sweep { first: settled, pairs: last };
+        if !rotations.fits(next) {
+            backend.vectorize(Turn { rows, n, rotations: &mut rotations });
+        }
+        sweep(d, e, rotations.slots(next));
     }
+    backend.vectorize(Turn { rows, n, rotations: &mut rotations });
     Ok(())
 }
 
@@ -372,10 +533,10 @@ fn is_negligible(e: f64, neighbours: &[f64]) -> bool {
     e.abs() <= size * (f64::EPSILON / 2.0) || e.abs() <= NEGLIGIBLE
 }
 
-/// One QL sweep over an unreduced block: rotations of neighbouring rows from the last pair to the first, which chase
-/// the bulge of the shifted first step upwards. The last off-diagonal slot, outside the block, receives the first
-/// bulge and is cleared again.
-fn sweep(rows: &mut [f64], n: NonZeroUsize, diagonal: &mut [f64], off_diagonal: &mut [f64]) {
+/// One QL sweep over an unreduced block: rotations of neighbours from the last pair to the first, which chase the bulge
+/// of the shifted first step upwards. The last off-diagonal slot, outside the block, receives the first bulge and is
+/// cleared again.
+fn sweep(diagonal: &mut [f64], off_diagonal: &mut [f64], (cosines, sines): (&mut [f64], &mut [f64])) {
     let d = Cell::from_mut(diagonal).as_slice_of_cells();
     let e = Cell::from_mut(off_diagonal).as_slice_of_cells();
     let ([first, second, ..], [coupling, ..]) = (d, e) else { return };
@@ -389,9 +550,8 @@ fn sweep(rows: &mut [f64], n: NonZeroUsize, diagonal: &mut [f64], off_diagonal: 
     let mut g = last.get() - first.get() + coupling.get() / denominator;
 
     let (mut cosine, mut sine, mut p) = (1.0, 1.0, 0.0);
-    let mut from_last = rows.chunks_exact_mut(n.get()).rev();
-    let Some(mut high_row) = from_last.next() else { return };
-    for ((d_pair, e_pair), low_row) in d.windows(2).zip(e.windows(2)).rev().zip(from_last) {
+    let slots = cosines.iter_mut().zip(sines);
+    for ((d_pair, e_pair), slot) in d.windows(2).zip(e.windows(2)).rev().zip(slots) {
         let ([d_low, d_high], [e_low, e_high]) = (d_pair, e_pair) else { return };
         let f = sine * e_low.get();
         let b = cosine * e_low.get();
@@ -403,16 +563,112 @@ fn sweep(rows: &mut [f64], n: NonZeroUsize, diagonal: &mut [f64], off_diagonal: 
         p = sine * twist;
         d_high.set(g + p);
         g = cosine * twist - b;
-        for (low, high) in low_row.iter_mut().zip(high_row.iter_mut()) {
-            let (x, y) = (*low, *high);
-            *high = sine * x + cosine * y;
-            *low = cosine * x - sine * y;
-        }
-        high_row = low_row;
+        (*slot.0, *slot.1) = (cosine, sine);
     }
     first.set(first.get() - p);
     coupling.set(g);
     outside.set(0.0);
+}
+
+/// Turns the rows by all pending rotations.
+struct Turn<'a, 'b> {
+    rows: &'a mut [f64],
+    n: NonZeroUsize,
+    rotations: &'a mut Rotations<'b>,
+}
+
+impl Plain for Turn<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Self { rows, n, rotations } = self;
+        let sweeps = rotations.sweeps.get(..rotations.count).unwrap_or_default();
+        let angles = (&*rotations.cosines, &*rotations.sines);
+        if rotations.panel.is_empty() {
+            turn_rows(rows, n, sweeps, angles);
+        } else {
+            let first = sweeps.first().map_or(0, |sweep| sweep.first); // of all: what has settled stays so
+            for column in (0..n.get()).step_by(COLUMNS) {
+                let width = NonZeroUsize::new(n.get() - column).map_or(n, |left| left.min(WIDTH));
+                let pairs = rows.chunks_exact(n.get()).zip(rotations.panel.chunks_exact_mut(width.get()));
+                for (row, tile) in pairs.skip(first) {
+                    for (to, from) in tile.iter_mut().zip(row.get(column..).unwrap_or_default()) {
+                        *to = *from;
+                    }
+                }
+                turn_rows(rotations.panel, width, sweeps, angles);
+                let pairs = rows.chunks_exact_mut(n.get()).zip(rotations.panel.chunks_exact(width.get()));
+                for (row, tile) in pairs.skip(first) {
+                    for (to, from) in row.get_mut(column..).unwrap_or_default().iter_mut().zip(tile) {
+                        *to = *from;
+                    }
+                }
+            }
+        }
+        (rotations.used, rotations.count) = (0, 0);
+    }
+}
+
+/// Turns rows of `n` columns by the rotations of some sweeps.
+#[inline(always)]
+fn turn_rows(rows: &mut [f64], n: NonZeroUsize, sweeps: &[Sweep], (cosines, sines): (&[f64], &[f64])) {
+    let (mut cosines, mut sines) = (cosines, sines);
+    for Sweep { first, pairs } in sweeps {
+        let Some((now, later)) = cosines.split_at_checked(*pairs) else { return };
+        cosines = later;
+        let angles = now.iter().copied().zip(sines.iter().copied());
+        sines = sines.get(*pairs..).unwrap_or_default();
+        let (_, block) = split_rows(rows, n, *first);
+        let (block, _) = split_rows(block, n, pairs.saturating_add(1));
+        let mut from_last = block.chunks_exact_mut(n.get()).rev();
+        let Some(mut high) = from_last.next() else { return };
+        let mut steps = angles.zip(from_last);
+        while let Some((angle, low)) = steps.next() {
+            let Some((next_angle, lower)) = steps.next() else {
+                turn_pair(low, high, angle);
+                break;
+            };
+            turn_three(lower, low, high, angle, next_angle);
+            high = lower;
+        }
+    }
+}
+
+/// The cosine and the sine of a rotation.
+type Angle = (f64, f64);
+
+/// One rotation of two rows.
+#[inline(always)]
+fn turn_pair(low: &mut [f64], high: &mut [f64], angle: Angle) {
+    for (low, high) in low.iter_mut().zip(high) {
+        ([*low], [*high]) = turned([*low], [*high], angle);
+    }
+}
+
+/// The rotation of the upper two rows, then that of the lower two. All is read before anything is written, so that the
+/// compiler need not know that the rows do not overlap.
+#[inline(always)]
+fn turn_three(low: &mut [f64], middle: &mut [f64], high: &mut [f64], first: Angle, second: Angle) {
+    let (low, low_rest) = low.as_chunks_mut::<LANES>();
+    let (middle, middle_rest) = middle.as_chunks_mut::<LANES>();
+    let (high, high_rest) = high.as_chunks_mut::<LANES>();
+    for ((low, middle), high) in low.iter_mut().zip(middle).zip(high) {
+        let (x, y) = turned(*middle, *high, first);
+        let (w, x) = turned(*low, x, second);
+        (*low, *middle, *high) = (w, x, y);
+    }
+    turn_pair(middle_rest, high_rest, first);
+    turn_pair(low_rest, middle_rest, second);
+}
+
+/// A rotation of some columns of two rows.
+#[inline(always)]
+fn turned<const N: usize>(low: [f64; N], high: [f64; N], (cosine, sine): Angle) -> ([f64; N], [f64; N]) {
+    let (mut x, mut y) = (low, high);
+    for (x, y) in x.iter_mut().zip(&mut y) {
+        (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
+    }
+    (x, y)
 }
 
 /// `(c, s, r)` with `c^2 + s^2 = 1`, `c g + s f = r`, `c f - s g = 0`; the identity for `f = g = 0`.

@@ -99,7 +99,7 @@ fn spectral<B: Backend<f64>>(
     positive: &mut bool,
 ) -> Result<f64, Error> {
     let n = values.len();
-    symmetric_eigen(matrix, values, workspace).map_err(|error| match error {
+    symmetric_eigen(backend, matrix, values, workspace).map_err(|error| match error {
         EigenError::NonFinite { row, column } => {
             Error::NotFinite { what: "matrix of an eigen-decomposition", row, column }
         }

@@ -1,6 +1,6 @@
 //! Dual numbers on the vector lanes of their parts.
 
-use crate::kernel::{Backend, Chain, Definition, Region};
+use crate::kernel::{Backend, Chain, Definition, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Dual, Scalar};
 
@@ -61,8 +61,8 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
         Definition.dot(a, b)
     }
 
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        self.0.vectorize(f)
+    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+        self.0.vectorize(loops)
     }
 }
 

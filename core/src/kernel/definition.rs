@@ -54,8 +54,8 @@ impl<T: Scalar> Backend<T> for Definition {
         columns.finish()
     }
 
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        f()
+    fn vectorize<P: super::Plain>(self, loops: P) -> P::Output {
+        loops.run()
     }
 }
 

@@ -49,7 +49,24 @@ pub trait Backend<T: Scalar>: Copy {
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide;
 
     /// Runs plain loops (no fma in them) compiled for the backend's instruction set.
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
+    fn vectorize<P: Plain>(self, loops: P) -> P::Output;
+}
+
+/// Loops for [`Backend::vectorize`]: a closure, if it is small enough to be inlined, or a type whose `run` and all that it
+/// calls are `#[inline(always)]`.
+pub trait Plain {
+    /// What they return.
+    type Output;
+    /// Runs them.
+    fn run(self) -> Self::Output;
+}
+
+impl<R, F: FnOnce() -> R> Plain for F {
+    type Output = R;
+    #[inline(always)]
+    fn run(self) -> R {
+        self()
+    }
 }
 
 /// `c += a b`.

@@ -35,7 +35,7 @@ pub use simd128::Simd128;
 #[cfg(hardware_fma = "vfpv4")]
 pub use vfpv4::Vfpv4;
 
-use crate::kernel::{Backend, Chain, Definition, Region};
+use crate::kernel::{Backend, Chain, Definition, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Real, Scalar};
 
@@ -261,19 +261,19 @@ impl<T: Real> Backend<T> for Level {
         T::dot(self, a, b)
     }
 
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
         match self {
-            Self::Scalar => f(),
+            Self::Scalar => loops.run(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.run(lanes::Plain(f)),
+            Self::Avx2(token) => token.run(lanes::Plain(loops)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.run(lanes::Plain(f)),
+            Self::Avx512(token) => token.run(lanes::Plain(loops)),
             #[cfg(neon)]
-            Self::Neon(token) => token.run(lanes::Plain(f)),
+            Self::Neon(token) => token.run(lanes::Plain(loops)),
             #[cfg(simd128)]
-            Self::Simd128(token) => token.run(lanes::Plain(f)),
+            Self::Simd128(token) => token.run(lanes::Plain(loops)),
             #[cfg(hardware_fma = "vfpv4")]
-            Self::Vfpv4(_) => f(),
+            Self::Vfpv4(_) => loops.run(),
         }
     }
 }
@@ -295,7 +295,7 @@ impl<T: Real> Backend<T> for Compiled {
         T::dot(const { Level::compiled() }, a, b)
     }
 
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        Backend::<T>::vectorize(const { Level::compiled() }, f)
+    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+        Backend::<T>::vectorize(const { Level::compiled() }, loops)
     }
 }

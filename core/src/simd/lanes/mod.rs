@@ -22,13 +22,13 @@ pub(crate) trait Kernel<S> {
 }
 
 /// Any code: the compiler vectorises what it can of it.
-pub(crate) struct Plain<F>(pub(crate) F);
+pub(crate) struct Plain<P>(pub(crate) P);
 
-impl<R, F: FnOnce() -> R, S> Kernel<S> for Plain<F> {
-    type Output = R;
+impl<P: crate::kernel::Plain, S> Kernel<S> for Plain<P> {
+    type Output = P::Output;
     #[inline(always)]
-    fn run(self, _: S) -> R {
-        (self.0)()
+    fn run(self, _: S) -> P::Output {
+        self.0.run()
     }
 }
 
