@@ -1,7 +1,8 @@
 //! The square root of the contract: correctly rounded, as IEEE 754 fixes it.
 //!
-//! `libm` where operations on `f64` are instructions; digit by digit where each would be a call into software, which then
-//! is the smaller and needs no table. Both give the same bits, which `tests/sqrt.rs` checks against the instruction.
+//! `libm` where operations on `f64` are instructions, the root among them on most targets; digit by digit where each
+//! would be a call into software, which then is the smaller and needs no table. Both give the same bits, which
+//! `tests/sqrt.rs` checks against the instruction.
 
 /// The square root, rounded once to nearest even.
 ///
