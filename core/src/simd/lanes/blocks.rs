@@ -82,6 +82,29 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     {
         return;
     }
+    let fits = |rows: usize, vectors: usize| a.rows() <= rows && columns <= vectors * S::WIDTH;
+    if agree
+        && region == Region::Full
+        && right.column == 1
+        && a.rows() > 0
+        && columns > 0
+        && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2))
+    {
+        return set.call(Tile {
+            c: c.as_mut_slice().as_mut_ptr(),
+            c_row: columns,
+            a: left,
+            b: right.start,
+            b_row: right.row,
+            rows: a.rows(),
+            depth: inner,
+            width: columns,
+            begins: chain == Chain::Begin,
+            fill: core::ptr::null_mut(),
+            ahead: Ahead::nothing(right.start).share(right.start, inner),
+            below: None,
+        });
+    }
     let apart = left.row == 1 && left.column > NEAR_VECTORS * S::WIDTH;
     let wide = S::WIDE_ROWS > 0
         && region == Region::Full

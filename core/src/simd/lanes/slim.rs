@@ -27,35 +27,84 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        let Slim { c, a, b, rows, columns, region, chain, .. } = self.0;
-        let held = chain == Chain::Continue;
+        let Slim { a, rows, columns, region, .. } = self.0;
         let mut factors = [set.splat(T::default()); N];
         for i in 0..rows {
             let mut j = if region == Region::Upper { i } else { 0 };
-            // SAFETY: row i < rows of c and a; columns up to `columns` of c and b; N inner indices.
+            // SAFETY: row i < rows of a, N inner indices; in row i, V vectors from column j on or what is left of one.
             unsafe {
                 for (p, factor) in factors.iter_mut().enumerate() {
                     *factor = set.splat(*a.at(i, p));
                 }
-                let row = c.add(i * columns);
+                while j + 4 * S::WIDTH <= columns {
+                    self.columns::<S, 4>(set, factors, i, j);
+                    j += 4 * S::WIDTH;
+                }
                 while j + S::WIDTH <= columns {
-                    let mut sum = if held { set.load(row.add(j)) } else { set.splat(T::default()) };
-                    for (p, factor) in factors.iter().enumerate() {
-                        sum = set.fma(*factor, set.load(b.at(p, j)), sum);
-                    }
-                    set.store(sum, row.add(j));
+                    self.columns::<S, 1>(set, factors, i, j);
                     j += S::WIDTH;
                 }
                 if j < columns {
-                    let mask = set.mask(0, columns - j);
-                    let mut sum =
-                        if held { set.load_some(mask, row.add(j)) } else { set.splat(T::default()) };
-                    for (p, factor) in factors.iter().enumerate() {
-                        sum = set.fma(*factor, set.load_some(mask, b.at(p, j)), sum);
-                    }
-                    set.store_some(mask, sum, row.add(j));
+                    self.last(set, factors, i, j);
                 }
             }
+        }
+    }
+}
+
+impl<T: Real, const N: usize> FewInner<T, N> {
+    /// V vectors of row i from column j on.
+    ///
+    /// # Safety
+    /// The promise of [`Slim`]; the row has so many columns.
+    #[inline(always)]
+    unsafe fn columns<S: Lanes<T>, const V: usize>(
+        &self,
+        set: S,
+        factors: [S::Vector; N],
+        i: usize,
+        j: usize,
+    ) {
+        let Slim { c, b, columns, chain, .. } = self.0;
+        let mut sums = [set.splat(T::default()); V];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = c.add(i * columns + j);
+            if chain == Chain::Continue {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = set.load(to.add(v * S::WIDTH));
+                }
+            }
+            for (p, factor) in factors.into_iter().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = set.fma(factor, set.load(b.at(p, j + v * S::WIDTH)), *sum);
+                }
+            }
+            for (v, sum) in sums.into_iter().enumerate() {
+                set.store(sum, to.add(v * S::WIDTH));
+            }
+        }
+    }
+
+    /// The columns of row i from j on, less than a vector of them.
+    ///
+    /// # Safety
+    /// The promise of [`Slim`].
+    #[inline(always)]
+    unsafe fn last<S: Lanes<T>>(&self, set: S, factors: [S::Vector; N], i: usize, j: usize) {
+        let Slim { c, b, columns, chain, .. } = self.0;
+        let mask = set.mask(0, columns - j);
+        let mut sum = set.splat(T::default());
+        // SAFETY: the mask ends with the row.
+        unsafe {
+            let to = c.add(i * columns + j);
+            if chain == Chain::Continue {
+                sum = set.load_some(mask, to);
+            }
+            for (p, factor) in factors.into_iter().enumerate() {
+                sum = set.fma(factor, set.load_some(mask, b.at(p, j)), sum);
+            }
+            set.store_some(mask, sum, to);
         }
     }
 }

@@ -50,10 +50,6 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             return;
         }
         let whole = width == 2 * S::WIDTH && below.is_none();
-        if begins && !whole {
-            // SAFETY: the promise of the type.
-            unsafe { clear(set, c, c_row, rows, width, below) };
-        }
         macro_rules! rows {
             ($($r:literal)*) => {
                 match rows {
@@ -68,11 +64,11 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::SINGLE_ROWS && width <= S::WIDTH => unsafe {
-                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, below)
+                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, begins, below)
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS => unsafe {
-                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, below)
+                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, begins, below)
                     },)*
                     _ => {}
                 }
@@ -139,33 +135,6 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     }
 }
 
-/// Zeros where [`masked_tile`] will store: with a second way to begin its sums, they would not stay in registers.
-///
-/// # Safety
-/// c must hold `rows` rows of `width` values, at most two vectors, at stride `c_row`.
-#[inline(always)]
-unsafe fn clear<T: Real, S: Lanes<T>>(
-    set: S,
-    c: *mut T,
-    c_row: usize,
-    rows: usize,
-    width: usize,
-    below: Option<(usize, usize)>,
-) {
-    let zero = set.splat(T::default());
-    for r in 0..rows {
-        let skip = below.map_or(0, |(i, j)| (i + r).saturating_sub(j));
-        // SAFETY: the masks choose columns below `width`.
-        unsafe {
-            set.store_some(set.mask(skip, width), zero, c.add(r * c_row));
-            if width > S::WIDTH {
-                let mask = set.mask(skip.saturating_sub(S::WIDTH), width - S::WIDTH);
-                set.store_some(mask, zero, c.add(r * c_row + S::WIDTH));
-            }
-        }
-    }
-}
-
 /// As [`tile`] on V vectors of which the first `width` columns exist. With `below = (i, j)`, the place of the tile in c,
 /// only elements on and above the diagonal are stored.
 ///
@@ -183,16 +152,19 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     b_row: usize,
     depth: usize,
     width: usize,
+    begins: bool,
     below: Option<(usize, usize)>,
 ) {
     let mut sums = [[set.splat(T::default()); V]; R];
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
     // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
     unsafe {
-        for (r, row) in sums.iter_mut().enumerate() {
-            for (v, sum) in row.iter_mut().enumerate() {
-                let from = c.add(r * c_row + v * S::WIDTH);
-                *sum = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
+        if !begins {
+            for (r, row) in sums.iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    let from = c.add(r * c_row + v * S::WIDTH);
+                    *sum = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
+                }
             }
         }
         for p in 0..depth {
