@@ -107,13 +107,19 @@ impl<'a> Optimizer<'a> {
         check_length("parameters", shape.parameters(), parameters.len())?;
         check_length("gradient", shape.parameters(), gradient.len())?;
         check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
-        if self.plain() && self.surely_finite(backend, parameters, gradient) {
-            return self.descend(backend, shape, parameters, gradient, true);
+        let surely = self.plain() && self.surely_finite(backend, parameters, gradient);
+        if !surely {
+            MatRef::new(gradient, 1, gradient.len())?.check_finite_on(backend, "gradient")?;
         }
-        MatRef::new(gradient, 1, gradient.len())?.check_finite_on(backend, "gradient")?;
         if self.plain() {
-            self.descend(backend, shape, parameters, gradient, false)?;
-            return self.descend(backend, shape, parameters, gradient, true);
+            let mut commit = surely;
+            loop {
+                self.descend(backend, shape, parameters, gradient, commit)?;
+                if commit {
+                    return Ok(());
+                }
+                commit = true;
+            }
         }
         let (velocity, next) = state.split_at_mut_checked(parameters.len()).unwrap_or_default();
         let next = next.get_mut(..parameters.len()).unwrap_or_default();

@@ -8,10 +8,9 @@
 //! large factors with contiguous columns and for wide products (AVX-512; half of that on AVX2; 2, 12 and 120 KiB on NEON
 //! and WebAssembly's simd128).
 
-mod definition;
+pub(crate) mod definition;
 
 pub use definition::Definition;
-pub(crate) use definition::begin;
 
 use crate::error::{Error, check_length};
 use crate::matrix::{MatMut, MatRef, rows, rows_mut};

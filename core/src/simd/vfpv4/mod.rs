@@ -12,7 +12,8 @@
 //! Every output is still one chain with p ascending: the bits are those of the definition. `f64` has no instruction here
 //! and takes the definition.
 
-use crate::kernel::{Backend, Chain, Definition, Region, begin};
+use crate::kernel::definition::begin;
+use crate::kernel::{Backend, Chain, Definition, Region};
 use crate::matrix::{MatMut, MatRef};
 
 /// Assembly that changes s0 to s26, and nothing of the stack.
