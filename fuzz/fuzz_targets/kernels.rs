@@ -116,20 +116,13 @@ fn kernels<T: Number>(plan: &Plan, source: &mut Source<'_>) {
             backend(MatMut::new(&mut out, m, n).unwrap());
             out
         };
-        let expected = accumulate(&|c| Definition.accumulate(c, left, right, Region::Full, Chain::Continue));
-        same(
-            "accumulate",
-            level,
-            &accumulate(&|c| level.accumulate(c, left, right, Region::Full, Chain::Continue)),
-            &expected,
-        );
-        let expected = accumulate(&|c| Definition.accumulate(c, left, right, Region::Upper, Chain::Continue));
-        same(
-            "upper",
-            level,
-            &accumulate(&|c| level.accumulate(c, left, right, Region::Upper, Chain::Continue)),
-            &expected,
-        );
+        for region in [Region::Full, Region::Upper] {
+            for chain in [Chain::Begin, Chain::Continue] {
+                let expected = accumulate(&|c| Definition.accumulate(c, left, right, region, chain));
+                let found = accumulate(&|c| level.accumulate(c, left, right, region, chain));
+                same(&format!("{region:?} {chain:?}"), level, &found, &expected);
+            }
+        }
         // Rows of the left factor are samples.
         let outer = |f: &dyn Fn(MatMut<'_, T>)| {
             let mut out = square.to_vec();
