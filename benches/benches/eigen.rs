@@ -1,34 +1,26 @@
-//! The eigen-decomposition that `G^(1/2)` is made of, beside peers and beside the feature sums of a job, on one thread.
+//! The eigen-decomposition that `G^(1/2)` is made of, beside peers, on one thread; `whole_jobs` has it beside the feature
+//! sums.
 //!
 //! `cargo bench -p agop-benches --bench eigen` prints for each size the time of a decomposition with all vectors and the
-//! ratio of each peer's time to it, all measured in turn on one Gram matrix of normal numbers; then for each job the time
-//! of the feature sums, of the correlations with `G`, and of those with `G^(1/2)` (two decompositions a layer, four
-//! where it has more inputs than outputs), with the ratios to the feature sums.
+//! ratio of each peer's time to it, all measured in turn on one Gram matrix of normal numbers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
-use agop::measure::measure;
-use agop::network::Model;
 use agop_benches::{Run, name, race};
-use agop_core::activation::Relu;
-use agop_core::correlation::Powers;
 use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
 use agop_core::digest::Hasher;
 use agop_core::kernel::outer;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::Shape;
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::random::{Purpose, Stream};
 use agop_core::simd::Level;
 
 /// Sizes of matrices.
 const SIZES: [usize; 4] = [64, 128, 256, 512];
 
-/// (samples, inputs, width, hidden layers, outputs).
-const JOBS: [(usize, usize, usize, usize, usize); 2] = [(2048, 512, 512, 3, 10), (2048, 3072, 256, 5, 10)];
-
 /// Eigenvalues may be this many times `n 2^-52 |A|_F` apart.
 const TOLERANCE: f64 = 2.0;
 
-fn beside_peers(run: &mut Run) {
+fn main() {
+    let mut run = Run::new();
     for n in SIZES {
         let (mut x, mut a) = (vec![0.0; n * n], vec![0.0; n * n]);
         Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
@@ -72,54 +64,4 @@ fn beside_peers(run: &mut Run) {
             );
         }
     }
-}
-
-fn beside_feature_sums(run: &mut Run) {
-    for (n, d, width, depth, c) in JOBS {
-        let size = format!("{n}x{d}x{width}x{depth}x{c}");
-        let widths: Vec<usize> =
-            std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
-        let shape = Shape::new(&widths, false).unwrap();
-        let mut x = vec![0.0_f32; n * d];
-        Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
-        let x = MatRef::new(&x, n, d).unwrap();
-        let model = |seed| {
-            let mut parameters = vec![0.0_f32; shape.parameters()];
-            Initializer::Normal.fill(shape, seed, &mut parameters).unwrap();
-            Model::new(widths.clone(), false, Relu, parameters).unwrap()
-        };
-        let (now, before) = (model(1), model(2));
-        let mut memory = now.feature_accumulator(1, n).unwrap();
-        for level in Level::available().filter(|level| *level != Level::scalar()) {
-            let initial = before.features(level, x, &mut memory).unwrap().to_vec();
-            let features = now.features(level, x, &mut memory).unwrap().to_vec();
-            let correlate = |powers| measure(level, &now, &before, &features, &initial, powers).unwrap();
-            let mut found = Vec::new();
-            let times = race(&mut [
-                &mut || drop(now.features(level, x, &mut memory).unwrap()),
-                &mut || drop(correlate(Powers::One)),
-                &mut || found = correlate(Powers::OneAndHalf),
-            ]);
-            let mut hasher = Hasher::new();
-            let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();
-            assert_eq!(cosines.len(), depth);
-            hasher.array(&[depth], &cosines);
-            run.check("powers", "f64", level, &size, hasher.finish());
-            println!(
-                "{}: feature sums {:.1} ms; correlations {:.1} ms ({:.2}), those of G^(1/2) {:.1} ms more ({:.2})",
-                name("powers", "f64", level, &size),
-                times[0] * 1e3,
-                times[1] * 1e3,
-                times[1] / times[0],
-                (times[2] - times[1]) * 1e3,
-                (times[2] - times[1]) / times[0],
-            );
-        }
-    }
-}
-
-fn main() {
-    let mut run = Run::new();
-    beside_peers(&mut run);
-    beside_feature_sums(&mut run);
 }

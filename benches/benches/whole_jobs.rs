@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p agop-benches --bench whole_jobs` prints, for each job on the best level, the time of the feature sums,
 //! their floating-point operations a second and the ratio of those to the fma peak measured in turn with them, and the
-//! time of the correlations, which run in `f64`. Counted are two operations for each multiply-accumulate of: the forward
+//! time of the correlations, which run in `f64`, and of those with the root of the AGOP, which take two
+//! eigen-decompositions a layer or more. Counted are two operations for each multiply-accumulate of: the forward
 //! pass, n times the weights of the hidden layers; the Jacobians of the layers before the last, n c times the weights
 //! between them; one triangle of `J^T J` for each hidden layer, n c rows of k (k + 1) / 2.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
@@ -19,8 +20,8 @@ use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::simd::Level;
 
 /// (samples, inputs, width, hidden layers, outputs).
-const JOBS: [(usize, usize, usize, usize, usize); 3] =
-    [(1437, 64, 128, 3, 10), (4096, 64, 256, 2, 1), (2048, 3072, 256, 5, 10)];
+const JOBS: [(usize, usize, usize, usize, usize); 4] =
+    [(1437, 64, 128, 3, 10), (4096, 64, 256, 2, 1), (2048, 3072, 256, 5, 10), (2048, 512, 512, 3, 10)];
 
 /// Multiply-accumulates of the feature sums.
 fn multiply_accumulates(n: usize, d: usize, width: usize, depth: usize, c: usize) -> usize {
@@ -53,19 +54,25 @@ fn main() {
             let times = race(&mut [&mut || operations = fma_rounds::<f32>(level), &mut || {
                 features = now.features(level, x, &mut memory).unwrap()
             }]);
-            let correlations = race(&mut [&mut || {
-                measure(level, &now, &before, &features, &initial, Powers::One).unwrap();
+            let correlate = |powers| measure(level, &now, &before, &features, &initial, powers).unwrap();
+            let mut found = Vec::new();
+            let correlations = race(&mut [&mut || drop(correlate(Powers::One)), &mut || {
+                found = correlate(Powers::OneAndHalf)
             }]);
+            let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();
+            assert_eq!(cosines.len(), depth);
+            hasher.array(&[depth], &cosines);
             hasher.array(&[features.len()], &features);
             run.check("measure", "f32", level, &size, hasher.finish());
             let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
             println!(
-                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak; correlations {:.1} ms",
+                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak; correlations {:.1} ms, of G^(1/2) {:.1} more",
                 name("measure", "f32", level, &size),
                 times[1] * 1e3,
                 rate / 1e9,
                 rate * times[0] / operations as f64,
                 correlations[0] * 1e3,
+                (correlations[1] - correlations[0]) * 1e3,
             );
         }
     }
