@@ -17,6 +17,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Axpy<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
+        const { assert!(S::WIDTH <= LONGEST) };
         let Self { a, x, y } = self;
         let factor = set.splat(a);
         let mut chunks = y.chunks_exact_mut(S::WIDTH);
