@@ -195,7 +195,7 @@ fn small_products_f64() {
 const EACH: [usize; 8] = [0, 1, 4, 5, 10, 11, 14, 15];
 
 fn large_products<T: Real>(seed: u64) {
-    let mut memory = Memory::<T>::new(seed, 330_000);
+    let mut memory = Memory::<T>::new(seed, 640_000);
     for (shape, layouts) in [
         // Few rows and few inner indices.
         ((1, 400, 75), &EACH[..]),
@@ -204,19 +204,20 @@ fn large_products<T: Real>(seed: u64) {
         ((131, 3, 133), &EACH),
         // Panels packed by the first of several strips, triangles that are wider and higher than long.
         ((60, 20, 45), &EACH),
-        ((99, 63, 70), &EACH),
+        ((99, 64, 70), &EACH),
         ((61, 65, 133), &EACH),
-        // Several runs of inner indices.
+        // Several runs of inner indices, also as long as can be.
         ((13, 257, 33), &EACH),
-        ((7, 513, 70), &EACH),
-        ((41, 600, 41), &EACH),
-        // Several blocks of rows, in place and packed, over one and several runs.
+        ((7, 768, 70), &EACH),
+        ((50, 768, 50), &EACH),
+        // Several blocks of rows, in place and packed, over one and several runs, also as large as can be.
         ((301, 400, 35), &[0, 15]),
         ((390, 70, 401), &EACH),
         ((391, 261, 393), &[1, 11]),
+        ((432, 256, 385), &[1]),
         // Wide tiles, in one and several runs.
         ((3, 70, 771), &EACH),
-        ((18, 386, 800), &[0, 10]),
+        ((18, 768, 800), &[0, 10]),
         ((290, 66, 811), &[0, 10]),
     ] {
         memory.check_product(shape, layouts.iter().copied());
