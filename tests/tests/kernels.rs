@@ -515,6 +515,22 @@ fn mirror_copies_the_upper_triangle_and_nothing_else() {
     }
 }
 
+/// Matrices without rows hold no memory, however many columns they have.
+#[test]
+fn columns_without_rows_are_not_visited() {
+    let empty = MatRef::<f32>::new(&[], 0, usize::MAX).unwrap();
+    // The definition adds up the zeros of all columns.
+    for level in levels().into_iter().filter(|level| *level != Level::scalar()) {
+        assert_eq!(kernel::dot(level, empty, empty).unwrap().to_bits(), 0, "{}", level.name());
+        for chain in [Chain::Begin, Chain::Continue] {
+            let c = || MatMut::new(&mut [], 0, usize::MAX).unwrap();
+            let none = MatRef::<f32>::new(&[], 0, 0).unwrap();
+            level.accumulate(c(), none, empty, Region::Full, chain);
+            level.accumulate(c(), none, empty, Region::Upper, chain);
+        }
+    }
+}
+
 /// The same products with another order, or with two roundings, must not pass for the definition.
 fn negative_controls<T: Number>(seed: u64) {
     let mut pool = Pool::<T>::new(seed, 10_000);

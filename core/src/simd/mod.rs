@@ -42,7 +42,8 @@ use crate::scalar::{Real, Scalar};
 /// An instruction set that is known to be there. All levels give the same bits.
 ///
 /// A value can only be had from [`Level::scalar`], [`Level::detect`], [`Level::available`] or, where the compile target
-/// guarantees it, [`Level::compiled`]: holding one is the proof that its instructions may run.
+/// guarantees it, [`Level::compiled`], or from a token, which is made the same ways: holding one is the proof that its
+/// instructions may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Level {

@@ -187,6 +187,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         }
         let (a, b) = (Strided::new(a), Strided::new(b));
         let c = c.as_mut_slice().as_mut_ptr();
+        const { assert!(RIGHT >= 2 && (LEFT == 0 || LEFT * S::WIDTH >= S::ROWS)) };
         let panel = 2 * S::WIDTH;
         let near = b.column == 1 && columns <= NEAR_VECTORS * S::WIDTH;
         let (strips, panels) = (rows.div_ceil(S::ROWS), columns.div_ceil(panel));
@@ -305,7 +306,7 @@ struct Place {
 ///
 /// # Safety
 /// a must hold `height` rows of `depth` values, b `depth` rows of `width` values; c, whose rows are `c_row` apart, must
-/// hold the place and overlap no factor; `right` takes `depth` rows of two vectors.
+/// hold the place and overlap no factor; `right` takes `depth` rows of as many vectors as the panel has, at least two.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 unsafe fn strips_of<T: Real, S: Lanes<T>>(
@@ -329,7 +330,8 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
         unsafe { pack(set, right, packed.row, b, depth, width) };
         b = packed;
     }
-    // The first whole tile that goes over a panel in place packs it for those that follow.
+    // The first whole tile that goes over a panel in place packs it for those that follow: one of both vectors, a tile of
+    // the second alone would leave the first as it was.
     let mut fill = width == packed.row && height >= PACK_STRIPS * tile_rows && b.row > packed.row;
     // Rows from `single` on have only their second vector on or above the diagonal.
     let (end, single) = match region {
@@ -345,7 +347,7 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
             // SAFETY: i is below `height`.
             let (a, rows) = unsafe { a.strip::<S>(i, depth, end - i, most) };
             let crosses = region == Region::Upper && top + i + rows > j + skip + 1;
-            let fills = fill && !crosses;
+            let fills = fill && !crosses && skip == 0;
             // SAFETY: a holds `rows` rows from i on and b, as it is or packed, `depth` rows of `width` values; c holds the
             // place. `skip` is less than `width` where rows from `single` on exist.
             unsafe {

@@ -28,15 +28,19 @@ where
             return 0.0;
         }
         let (rows, columns) = a.shape();
+        if rows == 0 {
+            return 0.0; // there is no memory that columns could point to
+        }
         let mut results = Counter::new();
         let width = <S as Lanes<f64>>::WIDTH;
+        const { assert!(<S as Lanes<f64>>::WIDTH <= 8) };
         let (a, b) = (Strided::new(a), Strided::new(b));
         let contiguous = a.column == 1 && b.column == 1;
         let mut first = 0;
         while first < columns {
             let left = columns - first;
             let mut found = [0.0; UNROLL * 8];
-            // SAFETY: both matrices hold as many columns from `first` on as are asked for.
+            // SAFETY: both matrices hold a row, and as many columns from `first` on as are asked for.
             let count = unsafe {
                 let (a, b) = (a.from(0, first), b.from(0, first));
                 match left / width {

@@ -117,6 +117,7 @@ impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
+        const { assert!(S::SIDE == S::WIDTH && S::SIDE <= 8) };
         let mut j = 0;
         while j < self.0.columns {
             let left = self.0.columns - j;

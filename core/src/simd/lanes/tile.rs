@@ -10,7 +10,8 @@ use crate::scalar::Real;
 ///
 /// Whoever runs it promises that c holds `rows` rows of `width` values at stride `c_row` and overlaps no factor, that a
 /// holds `rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
-/// 1 ..= `S::ROWS` and `width` 1 ..= `2 S::WIDTH`, or 1 ..= `S::WIDE_ROWS` and [`WIDE`] vectors.
+/// 1 ..= `S::SINGLE_ROWS` and `width` at most one vector, or 1 ..= `S::ROWS` and at most two vectors, or
+/// 1 ..= `S::WIDE_ROWS` and [`WIDE`] vectors.
 pub(crate) struct Tile<T> {
     pub(crate) c: *mut T,
     pub(crate) c_row: usize,
@@ -21,7 +22,8 @@ pub(crate) struct Tile<T> {
     pub(crate) depth: usize,
     pub(crate) width: usize,
     pub(crate) begins: bool,
-    /// Where the rows of b are copied to on the way, two vectors each; null for nowhere.
+    /// Where the rows of b, two or [`WIDE`] whole vectors each, are copied to on the way; null for nowhere. Only a tile
+    /// with nothing below the diagonal copies.
     pub(crate) fill: *mut T,
     /// What is fetched on the way.
     pub(crate) ahead: Share<T>,
@@ -33,6 +35,8 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
+        // The arms below are as many.
+        const { assert!(S::WIDE_ROWS <= 4 && S::ROWS <= S::SINGLE_ROWS && S::SINGLE_ROWS <= 16) };
         let Self { c, c_row, a, b, b_row, rows, depth, width, begins, below, fill, ahead } = self;
         if width == WIDE * S::WIDTH {
             macro_rules! wide {

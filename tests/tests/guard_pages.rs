@@ -1,0 +1,305 @@
+//! No kernel touches a byte beyond its operands.
+//!
+//! Every operand lies in a mapping of its own between two pages without access, once against the end and once against
+//! the beginning: a read or a write one value further ends the process with SIGSEGV. The results are compared with the
+//! definition besides.
+#![cfg(unix)]
+#![allow(unsafe_code, reason = "pages are mapped and locked through the C library")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use agop_core::kernel::{Backend, Chain, Definition, Region};
+use agop_core::matrix::{MatMut, MatRef};
+use agop_core::scalar::Real;
+use agop_core::simd::Level;
+use agop_tests::SplitMix64;
+use std::marker::PhantomData;
+use std::ptr;
+
+/// Largest size of the sweeps: more than two vectors of columns, three strips of 12 rows, and a remainder.
+const MOST: usize = 40;
+
+/// Multiplications from which on the level `scalar`, the definition itself, is left out.
+const LARGE: usize = 2000;
+
+/// The end of a mapping that an operand touches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Edge {
+    End,
+    Beginning,
+}
+
+const EDGES: [Edge; 2] = [Edge::End, Edge::Beginning];
+
+/// Memory between two pages without access.
+struct Fenced<T> {
+    mapping: *mut libc::c_void,
+    page: usize,
+    bytes: usize,
+    values: PhantomData<T>,
+}
+
+impl<T: Real> Fenced<T> {
+    /// Room for `most` values.
+    fn new(most: usize) -> Self {
+        // SAFETY: a name that POSIX knows.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+        let bytes = (most * size_of::<T>()).next_multiple_of(page);
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
+        // SAFETY: a new mapping, wherever the system likes.
+        let mapping = unsafe { libc::mmap(ptr::null_mut(), bytes + 2 * page, access, kind, -1, 0) };
+        assert_ne!(mapping, libc::MAP_FAILED);
+        for fence in [mapping, mapping.wrapping_byte_add(page + bytes)] {
+            // SAFETY: one whole page of that mapping, to which nothing refers.
+            assert_eq!(unsafe { libc::mprotect(fence, page, libc::PROT_NONE) }, 0);
+        }
+        Self { mapping, page, bytes, values: PhantomData }
+    }
+
+    /// A copy of `values` that touches a fence.
+    fn hold(&mut self, values: &[T], edge: Edge) -> &mut [T] {
+        let free = self.bytes.checked_sub(size_of_val(values)).unwrap();
+        let before = if edge == Edge::End { free } else { 0 };
+        let first = self.mapping.wrapping_byte_add(self.page + before).cast::<T>();
+        // SAFETY: so many bytes between the fences, a page and whole values from its beginning, and exclusively ours.
+        unsafe {
+            ptr::copy_nonoverlapping(values.as_ptr(), first, values.len());
+            std::slice::from_raw_parts_mut(first, values.len())
+        }
+    }
+}
+
+impl<T> Drop for Fenced<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping of `new`, which nothing outlives.
+        unsafe { libc::munmap(self.mapping, self.bytes + 2 * self.page) };
+    }
+}
+
+fn values<T: Real>(rng: &mut SplitMix64, length: usize) -> Vec<T> {
+    (0..length).map(|_| T::from_f64(rng.symmetric())).collect()
+}
+
+/// How a matrix lies in memory: bit 0 for transposed, bit 1 for a window of the columns of a wider one.
+#[derive(Clone, Copy, Debug)]
+struct Layout(usize);
+
+/// Columns beside a window, NaN all.
+const BESIDE: usize = 3;
+
+impl Layout {
+    /// What lies in memory of the row-major matrix `m`.
+    fn stored<T: Real>(self, m: &[T], rows: usize, columns: usize, edge: Edge) -> Vec<T> {
+        let (outer, width) = if self.0 & 1 == 0 { (rows, columns) } else { (columns, rows) };
+        let beside = if self.0 & 2 == 0 { 0 } else { BESIDE };
+        let mut all = vec![T::from_f64(f64::NAN); outer * (width + beside)];
+        for o in 0..outer {
+            for w in 0..width {
+                let column = if edge == Edge::End { beside + w } else { w };
+                all[o * (width + beside) + column] =
+                    if self.0 & 1 == 0 { m[o * columns + w] } else { m[w * columns + o] };
+            }
+        }
+        all
+    }
+
+    /// The matrix again.
+    fn view<T>(self, stored: &[T], rows: usize, columns: usize, edge: Edge) -> MatRef<'_, T> {
+        let (outer, width) = if self.0 & 1 == 0 { (rows, columns) } else { (columns, rows) };
+        let beside = if self.0 & 2 == 0 { 0 } else { BESIDE };
+        let first = if edge == Edge::End { beside } else { 0 };
+        let transposed = MatRef::new(stored, outer, width + beside).unwrap().t().row_range(first, width);
+        if self.0 & 1 == 0 { transposed.t() } else { transposed }
+    }
+}
+
+/// The memory of a product.
+struct Memory<T> {
+    rng: SplitMix64,
+    a: Fenced<T>,
+    b: Fenced<T>,
+    c: Fenced<T>,
+}
+
+impl<T: Real> Memory<T> {
+    fn new(seed: u64, most: usize) -> Self {
+        let [a, b, c] = [(); 3].map(|()| Fenced::new(most));
+        Self { rng: SplitMix64::new(seed), a, b, c }
+    }
+
+    /// One shape, a and b each in one layout, on every level.
+    fn check_product(&mut self, (m, k, n): (usize, usize, usize), layouts: impl Iterator<Item = usize>) {
+        let Self { rng, a: left, b: right, c: out } = self;
+        let [a, b, c] = [m * k, k * n, m * n].map(|length| values::<T>(rng, length));
+        let wanted = [Chain::Begin, Chain::Continue].map(|chain| {
+            let mut wanted = c.clone();
+            let (a, b) = (MatRef::new(&a, m, k).unwrap(), MatRef::new(&b, k, n).unwrap());
+            Definition.accumulate(MatMut::new(&mut wanted, m, n).unwrap(), a, b, Region::Full, chain);
+            (chain, wanted)
+        });
+        for layout in layouts {
+            let (of_a, of_b) = (Layout(layout % 4), Layout(layout / 4));
+            for edge in EDGES {
+                let a = left.hold(&of_a.stored(&a, m, k, edge), edge);
+                let b = right.hold(&of_b.stored(&b, k, n, edge), edge);
+                let (a, b) = (of_a.view(a, m, k, edge), of_b.view(b, k, n, edge));
+                for level in Level::available().filter(|l| *l != Level::scalar() || m * k * n < LARGE) {
+                    for region in [Region::Full, Region::Upper] {
+                        for (chain, wanted) in &wanted {
+                            let found = out.hold(&c, edge);
+                            level.accumulate(MatMut::new(found, m, n).unwrap(), a, b, region, *chain);
+                            for (at, found) in found.iter().enumerate() {
+                                let kept = region == Region::Upper && at % n < at / n;
+                                let wanted = if kept { c[at] } else { wanted[at] };
+                                assert_eq!(
+                                    found.canonical_bits(),
+                                    wanted.canonical_bits(),
+                                    "{m}x{k}x{n} {} {of_a:?} {of_b:?} {edge:?} {region:?} {chain:?} on {}: {at}",
+                                    T::NAME,
+                                    level.name()
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn small_products<T: Real>(seed: u64) {
+    let mut memory = Memory::<T>::new(seed, 4096);
+    let mut turn = 0;
+    for x in 0..=MOST {
+        for (y, z) in [(0, 3), (1, 1), (2, 17), (3, 9), (7, 33), (13, 25), (40, 4)] {
+            for shape in [(x, y, z), (y, x, z), (y, z, x)] {
+                // Every layout of each of three neighbours.
+                memory.check_product(shape, (turn % 3..16).step_by(3));
+                turn += 1;
+            }
+        }
+        memory.check_product((x, 5, x), (turn % 3..16).step_by(3));
+    }
+}
+
+#[test]
+fn small_products_f32() {
+    small_products::<f32>(1);
+}
+
+#[test]
+fn small_products_f64() {
+    small_products::<f64>(2);
+}
+
+/// Plain or transposed a with plain or transposed b, then windows of both.
+const EACH: [usize; 8] = [0, 1, 4, 5, 10, 11, 14, 15];
+
+fn large_products<T: Real>(seed: u64) {
+    let mut memory = Memory::<T>::new(seed, 640_000);
+    for (shape, layouts) in [
+        // Few rows and few inner indices.
+        ((1, 400, 75), &EACH[..]),
+        ((2, 131, 403), &EACH),
+        ((70, 1, 803), &EACH),
+        ((131, 3, 133), &EACH),
+        // Panels packed by the first of several strips, triangles that are wider and higher than long.
+        ((60, 20, 45), &EACH),
+        ((99, 64, 70), &EACH),
+        ((61, 65, 133), &EACH),
+        // Several runs of inner indices, also as long as can be.
+        ((13, 257, 33), &EACH),
+        ((7, 768, 70), &EACH),
+        ((50, 768, 50), &EACH),
+        // Several blocks of rows, in place and packed, over one and several runs, also as large as can be.
+        ((301, 400, 35), &[0, 15]),
+        ((390, 70, 401), &EACH),
+        ((391, 261, 393), &[1, 11]),
+        ((432, 256, 385), &[1]),
+        // Wide tiles, in one and several runs.
+        ((3, 70, 771), &EACH),
+        ((18, 768, 800), &[0, 10]),
+        ((290, 66, 811), &[0, 10]),
+    ] {
+        memory.check_product(shape, layouts.iter().copied());
+    }
+}
+
+#[test]
+fn large_products_f32() {
+    large_products::<f32>(3);
+}
+
+#[test]
+fn large_products_f64() {
+    large_products::<f64>(4);
+}
+
+fn dot<T: Real>(seed: u64) {
+    let mut rng = SplitMix64::new(seed);
+    let (mut left, mut right) = (Fenced::<T>::new(80_000), Fenced::<T>::new(80_000));
+    let small = (0..=MOST).flat_map(|m| (0..=MOST).map(move |n| (m, n)));
+    for (m, n) in small.chain([(3, 1001), (257, 129), (300, 257)]) {
+        let (a, b) = (values::<T>(&mut rng, m * n), values::<T>(&mut rng, m * n));
+        let wanted = Definition.dot(MatRef::new(&a, m, n).unwrap(), MatRef::new(&b, m, n).unwrap());
+        for (of_a, of_b) in [(0, 0), (0, 1), (1, 2), (2, 2), (3, 3)].map(|(a, b)| (Layout(a), Layout(b))) {
+            for edge in EDGES {
+                let a = left.hold(&of_a.stored(&a, m, n, edge), edge);
+                let b = right.hold(&of_b.stored(&b, m, n, edge), edge);
+                let (a, b) = (of_a.view(a, m, n, edge), of_b.view(b, m, n, edge));
+                for level in Level::available() {
+                    assert_eq!(
+                        level.dot(a, b).canonical_bits(),
+                        wanted.canonical_bits(),
+                        "{m}x{n} {} {of_a:?} {of_b:?} {edge:?} on {}",
+                        T::NAME,
+                        level.name()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dot_f32() {
+    dot::<f32>(5);
+}
+
+#[test]
+fn dot_f64() {
+    dot::<f64>(6);
+}
+
+/// Also of vectors that differ in length.
+fn axpy<T: Real>(seed: u64) {
+    let mut rng = SplitMix64::new(seed);
+    let (mut from, mut to) = (Fenced::<T>::new(5000), Fenced::<T>::new(5000));
+    for length in (0..=MOST).chain([127, 128, 129, 1000, 4099]) {
+        for (more_x, more_y) in [(0, 0), (0, 1), (1, 0), (0, 35), (35, 0)] {
+            let (x, y) = (values::<T>(&mut rng, length + more_x), values(&mut rng, length + more_y));
+            let a = T::from_f64(rng.symmetric());
+            let mut wanted = y.clone();
+            Definition.axpy(a, &x, &mut wanted);
+            for edge in EDGES {
+                let x = from.hold(&x, edge);
+                for level in Level::available() {
+                    let found = to.hold(&y, edge);
+                    level.axpy(a, x, found);
+                    let same =
+                        found.iter().zip(&wanted).all(|(f, w)| f.canonical_bits() == w.canonical_bits());
+                    assert!(same, "{length} {more_x} {more_y} {} {edge:?} on {}", T::NAME, level.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn axpy_f32() {
+    axpy::<f32>(7);
+}
+
+#[test]
+fn axpy_f64() {
+    axpy::<f64>(8);
+}
