@@ -43,7 +43,8 @@ impl<T: Scalar> Backend<T> for Definition {
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide {
         let mut columns = Counter::new();
-        if a.shape() != b.shape() {
+        // Without rows there may be more columns than can be counted.
+        if a.shape() != b.shape() || a.rows() == 0 {
             return T::Wide::zero();
         }
         for j in 0..a.columns() {

@@ -18,7 +18,6 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Axpy<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        const { assert!(S::WIDTH <= LONGEST) };
         let Self { a, x, y } = self;
         let (a, count) = (set.splat(a), least(x.len(), y.len()));
         let (x, y) = (x.as_ptr(), y.as_mut_ptr());

@@ -83,6 +83,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     {
         return;
     }
+    // All of c in one tile, which the shapes and strides of the views entitle to: nothing to divide, nothing to pack.
     let fits = |rows: usize, vectors: usize| a.rows() <= rows && columns <= vectors * S::WIDTH;
     if agree
         && region == Region::Full
