@@ -46,6 +46,9 @@ const PACK_STRIPS: usize = 4;
 /// that the block stays in the second-level cache.
 const BLOCK_STRIPS: usize = 24;
 
+/// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two.
+const PACK_DEPTH: usize = 16;
+
 /// Vectors in a row of a packed block of a.
 const BLOCK_VECTORS: usize = 7;
 
@@ -254,13 +257,19 @@ impl<T: Real> Rows<T> {
     /// a must hold `height` rows and `depth` columns, `to` takes `depth` values for each row of each begun strip.
     #[inline(always)]
     unsafe fn packed<S: Lanes<T>>(set: S, to: *mut T, a: Strided<T>, height: usize, depth: usize) -> Self {
-        let mut i = 0;
-        while i < height {
-            // SAFETY: the caller's promise.
-            unsafe {
-                pack(set, to.add(i * depth), S::ROWS, a.from(i, 0).t(), depth, least(height - i, S::ROWS));
+        let mut p = 0;
+        while p < depth {
+            let count = least(depth - p, PACK_DEPTH);
+            let mut i = 0;
+            while i < height {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let to = to.add(i * depth + p * S::ROWS);
+                    pack(set, to, S::ROWS, a.from(i, p).t(), count, least(height - i, S::ROWS));
+                }
+                i += S::ROWS;
             }
-            i += S::ROWS;
+            p += count;
         }
         Self::Packed(to.cast_const())
     }
