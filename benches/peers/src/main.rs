@@ -198,9 +198,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let optimizer = Optimizer::new(Rule::GradientDescent, RATE);
         let (x, y) = (MatRef::new(&problem.x, samples, d)?, MatRef::new(&problem.y, samples, c)?);
         let mut ours = |model: &mut Model<f32, Relu>| {
-            model
-                .train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut [])
-                .expect("finite");
+            model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).expect("finite");
         };
         let (mut candle, mut burn) = (candle::Network::new(&problem)?, burn::Network::new(&problem));
         ours(&mut model);
