@@ -1,6 +1,6 @@
 //! The kernels as formulas, for any scalar.
 
-use super::{Backend, Chain, Region};
+use super::{Backend, Chain, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::reduce::Counter;
 use crate::scalar::Scalar;
@@ -55,7 +55,7 @@ impl<T: Scalar> Backend<T> for Definition {
         columns.finish()
     }
 
-    fn vectorize<P: super::Plain>(self, loops: P) -> P::Output {
+    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
         loops.run()
     }
 }

@@ -39,7 +39,7 @@ fn run<K: Kernel<Avx2>>(set: Avx2, kernel: K) -> K::Output {
 
 macro_rules! lanes {
     ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $load_wide:ident, $store:ident, $fma:ident,
-     $int:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident, $transposed:ident) => {
+     $int:ty, $load_some:ident, $store_some:ident, $transposed:ident) => {
         impl Lanes<$scalar> for Avx2 {
             type Vector = $vector;
             const WIDTH: usize = $width;
@@ -49,7 +49,6 @@ macro_rules! lanes {
             type Narrow = Self;
             type Wide = __m256d;
             type Mask = __m256i;
-            const SQUARE: usize = $square;
             #[inline(always)]
             fn narrow(self) -> Self {
                 self
@@ -81,17 +80,6 @@ macro_rules! lanes {
             unsafe fn load_wide(self, from: *const $scalar) -> __m256d {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
                 unsafe { $load_wide(from) }
-            }
-            #[inline(always)]
-            unsafe fn transpose(
-                self,
-                from: *const $scalar,
-                from_row: usize,
-                to: *mut $scalar,
-                to_row: usize,
-            ) {
-                // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $transpose(from, from_row, to, to_row) }
             }
             #[inline(always)]
             fn splat(self, x: $scalar) -> $vector {
@@ -143,8 +131,6 @@ lanes!(
     i32,
     _mm256_maskload_ps,
     _mm256_maskstore_ps,
-    8,
-    transpose_f32,
     transposed_f32
 );
 lanes!(
@@ -159,8 +145,6 @@ lanes!(
     i64,
     _mm256_maskload_pd,
     _mm256_maskstore_pd,
-    4,
-    transpose_f64,
     transposed_f64
 );
 
@@ -173,21 +157,6 @@ lanes!(
 unsafe fn widened(from: *const f32) -> __m256d {
     // SAFETY: the caller's promise.
     unsafe { _mm256_cvtps_pd(_mm_loadu_ps(from)) }
-}
-
-/// Moves an 8 x 8 block; see [`Lanes::transpose`].
-///
-/// # Safety
-/// As there.
-#[target_feature(enable = "avx2")]
-#[inline]
-pub(super) unsafe fn transpose_f32(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-    // SAFETY: the caller's promise; row q < 8 takes eight values.
-    unsafe {
-        for (q, column) in transposed_f32(from, from_row).into_iter().enumerate() {
-            _mm256_storeu_ps(to.add(q * to_row), column);
-        }
-    }
 }
 
 /// The columns of an 8 x 8 block; see [`Squares::transposed`].
@@ -219,21 +188,6 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [__m256; 8] {
     };
     let ([c0, c1, c2, c3], [c4, c5, c6, c7]) = (half(0), half(4));
     [c0, c1, c2, c3, c4, c5, c6, c7]
-}
-
-/// Moves a 4 x 4 block; see [`Lanes::transpose`].
-///
-/// # Safety
-/// As there.
-#[target_feature(enable = "avx2")]
-#[inline]
-pub(super) unsafe fn transpose_f64(from: *const f64, from_row: usize, to: *mut f64, to_row: usize) {
-    // SAFETY: the caller's promise; row q < 4 takes four values.
-    unsafe {
-        for (q, column) in transposed_f64(from, from_row).into_iter().enumerate() {
-            _mm256_storeu_pd(to.add(q * to_row), column);
-        }
-    }
 }
 
 /// The columns of a 4 x 4 block; see [`Squares::transposed`].

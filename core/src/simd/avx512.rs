@@ -39,7 +39,7 @@ fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
 
 macro_rules! lanes {
     ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $load_wide:ident, $store:ident, $fma:ident,
-     $mask:ty, $load_some:ident, $store_some:ident, $square:literal, $transpose:ident) => {
+     $mask:ty, $load_some:ident, $store_some:ident) => {
         impl Lanes<$scalar> for Avx512 {
             type Vector = $vector;
             const WIDTH: usize = $width;
@@ -49,7 +49,6 @@ macro_rules! lanes {
             type Narrow = Avx2;
             type Wide = __m512d;
             type Mask = $mask;
-            const SQUARE: usize = $square;
             #[inline(always)]
             fn narrow(self) -> Avx2 {
                 Avx2::beside(self)
@@ -78,17 +77,6 @@ macro_rules! lanes {
             unsafe fn load_wide(self, from: *const $scalar) -> __m512d {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
                 unsafe { $load_wide(from) }
-            }
-            #[inline(always)]
-            unsafe fn transpose(
-                self,
-                from: *const $scalar,
-                from_row: usize,
-                to: *mut $scalar,
-                to_row: usize,
-            ) {
-                // SAFETY: the token proves AVX2 as well; the caller promises the memory.
-                unsafe { super::avx2::$transpose(from, from_row, to, to_row) }
             }
             #[inline(always)]
             fn splat(self, x: $scalar) -> $vector {
@@ -130,9 +118,7 @@ lanes!(
     _mm512_fmadd_ps,
     u16,
     _mm512_maskz_loadu_ps,
-    _mm512_mask_storeu_ps,
-    8,
-    transpose_f32
+    _mm512_mask_storeu_ps
 );
 lanes!(
     f64,
@@ -145,9 +131,7 @@ lanes!(
     _mm512_fmadd_pd,
     u8,
     _mm512_maskz_loadu_pd,
-    _mm512_mask_storeu_pd,
-    4,
-    transpose_f64
+    _mm512_mask_storeu_pd
 );
 
 /// Eight values of `f32` as `f64`.

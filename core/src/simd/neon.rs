@@ -39,7 +39,6 @@ macro_rules! lanes {
             type Wide = float64x2_t;
             /// A bit for each lane.
             type Mask = u8;
-            const SQUARE: usize = $width;
             #[inline(always)]
             fn narrow(self) -> Self {
                 self
@@ -83,22 +82,6 @@ macro_rules! lanes {
             unsafe fn load_wide(self, from: *const $scalar) -> float64x2_t {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
                 unsafe { $load_wide(from) }
-            }
-            #[inline(always)]
-            unsafe fn transpose(
-                self,
-                from: *const $scalar,
-                from_row: usize,
-                to: *mut $scalar,
-                to_row: usize,
-            ) {
-                // SAFETY: the token proves the instructions; the caller promises the memory, and row q < SQUARE takes as
-                // many values.
-                unsafe {
-                    for (q, column) in $transposed(from, from_row).into_iter().enumerate() {
-                        $store(to.add(q * to_row), column);
-                    }
-                }
             }
             #[inline(always)]
             fn splat(self, x: $scalar) -> $vector {

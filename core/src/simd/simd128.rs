@@ -39,7 +39,6 @@ macro_rules! lanes {
             type Wide = v128;
             /// A bit for each lane.
             type Mask = u32;
-            const SQUARE: usize = $width;
             #[inline(always)]
             fn narrow(self) -> Self {
                 self
@@ -73,21 +72,6 @@ macro_rules! lanes {
             unsafe fn load_wide(self, from: *const $scalar) -> v128 {
                 // SAFETY: the caller promises the memory.
                 unsafe { $load_wide(from) }
-            }
-            #[inline(always)]
-            unsafe fn transpose(
-                self,
-                from: *const $scalar,
-                from_row: usize,
-                to: *mut $scalar,
-                to_row: usize,
-            ) {
-                // SAFETY: the caller promises the memory.
-                unsafe {
-                    for (q, column) in $transposed(from, from_row).into_iter().enumerate() {
-                        v128_store(to.add(q * to_row).cast(), column);
-                    }
-                }
             }
             #[inline(always)]
             fn splat(self, x: $scalar) -> v128 {

@@ -46,7 +46,7 @@ const PACK_STRIPS: usize = 4;
 /// that the block stays in the second-level cache.
 const BLOCK_STRIPS: usize = 24;
 
-/// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two.
+/// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two strips.
 const PACK_DEPTH: usize = 16;
 
 /// Vectors in a row of a packed block of a.
@@ -73,35 +73,31 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     chain: Chain,
 ) {
     let (inner, columns) = (a.columns(), b.columns());
-    let agree = c.shape() == (a.rows(), columns) && inner == b.rows();
-    if agree && inner == 0 && chain == Chain::Begin {
-        return begin(&mut c, region);
+    let (rows, to) = (a.rows(), c.as_mut_slice().as_mut_ptr());
+    if c.shape() != (rows, columns) || inner != b.rows() || rows == 0 || columns == 0 {
+        return;
+    }
+    if inner == 0 {
+        if chain == Chain::Begin {
+            begin(&mut c, region);
+        }
+        return;
     }
     let (left, right) = (Strided::new(a), Strided::new(b));
     // SAFETY: the shapes agree, and c is exclusively ours.
-    if agree
-        && unsafe {
-            slim(set, c.as_mut_slice().as_mut_ptr(), left, right, (a.rows(), inner, columns), region, chain)
-        }
-    {
+    if unsafe { slim(set, to, left, right, (rows, inner, columns), region, chain) } {
         return;
     }
-    // All of c in one tile, which the shapes and strides of the views entitle to: nothing to divide, nothing to pack.
-    let fits = |rows: usize, vectors: usize| a.rows() <= rows && columns <= vectors * S::WIDTH;
-    if agree
-        && region == Region::Full
-        && right.column == 1
-        && a.rows() > 0
-        && columns > 0
-        && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2))
-    {
+    // All of c in one tile, as the shapes agree: nothing to divide, nothing to pack.
+    let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
+    if region == Region::Full && right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
         return set.call(Tile {
-            c: c.as_mut_slice().as_mut_ptr(),
+            c: to,
             c_row: columns,
             a: left,
             b: right.start,
             b_row: right.row,
-            rows: a.rows(),
+            rows,
             depth: inner,
             width: columns,
             begins: chain == Chain::Begin,
@@ -220,8 +216,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                 // The panels left of the diagonal of an upper triangle hold nothing of this block.
                 let mut j = if region == Region::Upper { top - top % panel } else { 0 };
                 while j < columns {
-                    let left = columns - j;
-                    let width = if left >= RIGHT * S::WIDTH { RIGHT * S::WIDTH } else { least(left, panel) };
+                    let rest = columns - j;
+                    let width = if rest >= RIGHT * S::WIDTH { RIGHT * S::WIDTH } else { least(rest, panel) };
                     if b.column == 1 && !near {
                         // The panel to the right, else the first one further down.
                         let (q, next) = if j + width < columns { (p, j + width) } else { (p + depth, 0) };

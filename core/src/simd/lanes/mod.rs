@@ -80,12 +80,6 @@ pub(crate) trait Lanes<T: Real>: Copy {
     /// # Safety
     /// The chosen values from `to` on must be writable; the others are left as they are.
     unsafe fn store_some(self, mask: Self::Mask, x: Self::Vector, to: *mut T);
-    /// Side of the block that [`Lanes::transpose`] moves.
-    const SQUARE: usize;
-    /// `to[q to_row + l] <- from[l from_row + q]` for q and l below `SQUARE`.
-    /// # Safety
-    /// Those values must be readable and writable, and must not overlap.
-    unsafe fn transpose(self, from: *const T, from_row: usize, to: *mut T, to_row: usize);
     /// Fetches the cache line of `at`, any address, into the second-level cache.
     fn prefetch(self, at: *const T);
     /// `a b + c` in every lane, one rounding.
@@ -103,14 +97,12 @@ pub(crate) trait Lanes<T: Real>: Copy {
 /// The vector of `f64` that goes with vectors of `T`.
 type Wide<S, T> = <S as Lanes<T>>::Wide;
 
-/// Sets that transpose in registers a square as wide as a vector.
+/// Sets that transpose in registers a square as wide as a vector, of at most eight lanes.
 pub(crate) trait Squares<T: Real>: Lanes<T> {
-    /// Side of the square, and lanes of a vector: at most eight.
-    const SIDE: usize = Self::WIDTH;
-    /// `SIDE` vectors.
+    /// `WIDTH` vectors.
     type Columns: IntoIterator<Item = Self::Vector>;
     /// The columns of the square whose row l is `from + l from_row`.
     /// # Safety
-    /// `SIDE` rows of as many values must be readable.
+    /// `WIDTH` rows of as many values must be readable.
     unsafe fn transposed(self, from: *const T, from_row: usize) -> Self::Columns;
 }

@@ -1,6 +1,6 @@
 //! Blocks of a factor moved to where the tiles find them side by side.
 
-use super::Lanes;
+use super::{Lanes, Squares};
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 
@@ -75,15 +75,21 @@ pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
         }
         return;
     }
-    let square = S::SQUARE;
+    let squares = set.narrow();
+    let square = <S::Narrow as Lanes<T>>::WIDTH;
     let (lanes, run) = if b.row == 1 { (width - width % square, depth - depth % square) } else { (0, 0) };
     let mut lane = 0;
     while lane < lanes {
         let mut q = 0;
         while q < run {
-            // SAFETY: b.row is 1, so from column `lane` of b on, SQUARE columns hold SQUARE consecutive values each; the
-            // buffer takes SQUARE rows from q on, SQUARE values each.
-            unsafe { set.transpose(b.at(q, lane), b.column, to.add(q * stride + lane), stride) };
+            // SAFETY: b.row is 1, so from column `lane` of b on, as many columns as the square has hold as many consecutive
+            // values each; the buffer takes as many rows from q on.
+            unsafe {
+                let (from, to) = (b.at(q, lane), to.add(q * stride + lane));
+                for (row, values) in squares.transposed(from, b.column).into_iter().enumerate() {
+                    squares.store(values, to.add(row * stride));
+                }
+            }
             q += square;
         }
         lane += square;

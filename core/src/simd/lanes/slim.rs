@@ -37,15 +37,15 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
                     *factor = set.splat(*a.at(i, p));
                 }
                 while j + 4 * S::WIDTH <= columns {
-                    self.columns::<S, 4>(set, factors, i, j);
+                    self.columns::<S, 4, true>(set, factors, i, j);
                     j += 4 * S::WIDTH;
                 }
                 while j + S::WIDTH <= columns {
-                    self.columns::<S, 1>(set, factors, i, j);
+                    self.columns::<S, 1, true>(set, factors, i, j);
                     j += S::WIDTH;
                 }
                 if j < columns {
-                    self.last(set, factors, i, j);
+                    self.columns::<S, 1, false>(set, factors, i, j);
                 }
             }
         }
@@ -53,12 +53,12 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
 }
 
 impl<T: Real, const N: usize> FewInner<T, N> {
-    /// V vectors of row i from column j on.
+    /// V vectors of row i from column j on, or what there is of one that is not `WHOLE`.
     ///
     /// # Safety
     /// The promise of [`Slim`]; the row has so many columns.
     #[inline(always)]
-    unsafe fn columns<S: Lanes<T>, const V: usize>(
+    unsafe fn columns<S: Lanes<T>, const V: usize, const WHOLE: bool>(
         &self,
         set: S,
         factors: [S::Vector; N],
@@ -66,45 +66,27 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         j: usize,
     ) {
         let Slim { c, b, columns, chain, .. } = self.0;
+        let mask = set.mask(0, columns - j);
+        // SAFETY: the mask ends with the row, and whole vectors do not go beyond it.
+        let load = |from: *const T| unsafe { if WHOLE { set.load(from) } else { set.load_some(mask, from) } };
         let mut sums = [set.splat(T::default()); V];
-        // SAFETY: the caller's promise.
+        // SAFETY: as above.
         unsafe {
             let to = c.add(i * columns + j);
             if chain == Chain::Continue {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = set.load(to.add(v * S::WIDTH));
+                    *sum = load(to.add(v * S::WIDTH));
                 }
             }
             for (p, factor) in factors.into_iter().enumerate() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = set.fma(factor, set.load(b.at(p, j + v * S::WIDTH)), *sum);
+                    *sum = set.fma(factor, load(b.at(p, j + v * S::WIDTH)), *sum);
                 }
             }
             for (v, sum) in sums.into_iter().enumerate() {
-                set.store(sum, to.add(v * S::WIDTH));
+                let to = to.add(v * S::WIDTH);
+                if WHOLE { set.store(sum, to) } else { set.store_some(mask, sum, to) }
             }
-        }
-    }
-
-    /// The columns of row i from j on, less than a vector of them.
-    ///
-    /// # Safety
-    /// The promise of [`Slim`].
-    #[inline(always)]
-    unsafe fn last<S: Lanes<T>>(&self, set: S, factors: [S::Vector; N], i: usize, j: usize) {
-        let Slim { c, b, columns, chain, .. } = self.0;
-        let mask = set.mask(0, columns - j);
-        let mut sum = set.splat(T::default());
-        // SAFETY: the mask ends with the row.
-        unsafe {
-            let to = c.add(i * columns + j);
-            if chain == Chain::Continue {
-                sum = set.load_some(mask, to);
-            }
-            for (p, factor) in factors.into_iter().enumerate() {
-                sum = set.fma(factor, set.load_some(mask, b.at(p, j)), sum);
-            }
-            set.store_some(mask, sum, to);
         }
     }
 }
@@ -117,18 +99,18 @@ impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        const { assert!(S::SIDE == S::WIDTH && S::SIDE <= 8) };
+        const { assert!(S::WIDTH <= 8) };
         let mut j = 0;
         while j < self.0.columns {
             let left = self.0.columns - j;
             // Sixteen columns in squares side by side: their chains do not wait for each other.
             // SAFETY: the promise of the type; J squares, or one that is filled up, begin at column j < columns.
             j += unsafe {
-                if S::SIDE == 2 && left >= 16 {
+                if S::WIDTH == 2 && left >= 16 {
                     self.columns::<S, 8>(set, j)
-                } else if S::SIDE <= 4 && left >= 4 * S::SIDE {
+                } else if S::WIDTH <= 4 && left >= 4 * S::WIDTH {
                     self.columns::<S, 4>(set, j)
-                } else if left >= 2 * S::SIDE {
+                } else if left >= 2 * S::WIDTH {
                     self.columns::<S, 2>(set, j)
                 } else {
                     self.columns::<S, 1>(set, j)
@@ -142,12 +124,12 @@ impl<T: Real, const N: usize> FewRows<T, N> {
     /// J squares of columns from j on, the last cut off where the matrix ends; returns how many columns that were.
     ///
     /// # Safety
-    /// The promise of [`Slim`]; at least `(J - 1) SIDE + 1` columns are left.
+    /// The promise of [`Slim`]; at least `(J - 1) WIDTH + 1` columns are left.
     #[inline(always)]
     unsafe fn columns<S: Squares<T>, const J: usize>(&self, set: S, j: usize) -> usize {
         let Slim { c, a, b, inner, columns, chain, .. } = self.0;
-        let width = least(columns - j, J * S::SIDE);
-        let last = set.mask(0, width - (J - 1) * S::SIDE);
+        let width = least(columns - j, J * S::WIDTH);
+        let last = set.mask(0, width - (J - 1) * S::WIDTH);
         let mut sums = [[set.splat(T::default()); J]; N];
         // SAFETY: all places are inside the matrices: whole squares while there are some, single inner indices after them
         // and in a square that is cut off; vectors have at most eight lanes.
@@ -155,16 +137,16 @@ impl<T: Real, const N: usize> FewRows<T, N> {
             if chain == Chain::Continue {
                 for (i, row) in sums.iter_mut().enumerate() {
                     for (k, sum) in row.iter_mut().enumerate() {
-                        let from = c.add(i * columns + j + k * S::SIDE);
+                        let from = c.add(i * columns + j + k * S::WIDTH);
                         *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
                     }
                 }
             }
-            let whole = if width == J * S::SIDE { inner - inner % S::SIDE } else { 0 };
+            let whole = if width == J * S::WIDTH { inner - inner % S::WIDTH } else { 0 };
             let mut p = 0;
             while p < whole {
                 for k in 0..J {
-                    let square = set.transposed(b.at(p, j + k * S::SIDE), b.column);
+                    let square = set.transposed(b.at(p, j + k * S::WIDTH), b.column);
                     for (q, vector) in square.into_iter().enumerate() {
                         for (i, row) in sums.iter_mut().enumerate() {
                             if let Some(sum) = row.get_mut(k) {
@@ -173,13 +155,13 @@ impl<T: Real, const N: usize> FewRows<T, N> {
                         }
                     }
                 }
-                p += S::SIDE;
+                p += S::WIDTH;
             }
             while p < inner {
                 for k in 0..J {
                     let mut lanes = [T::default(); 8];
-                    let first = j + k * S::SIDE;
-                    for (l, lane) in lanes.iter_mut().enumerate().take(least(columns - first, S::SIDE)) {
+                    let first = j + k * S::WIDTH;
+                    for (l, lane) in lanes.iter_mut().enumerate().take(least(columns - first, S::WIDTH)) {
                         *lane = *b.at(p, first + l);
                     }
                     let vector = set.load(lanes.as_ptr());
@@ -193,7 +175,7 @@ impl<T: Real, const N: usize> FewRows<T, N> {
             }
             for (i, row) in sums.iter().enumerate() {
                 for (k, sum) in row.iter().enumerate() {
-                    let to = c.add(i * columns + j + k * S::SIDE);
+                    let to = c.add(i * columns + j + k * S::WIDTH);
                     if k + 1 < J { set.store(*sum, to) } else { set.store_some(last, *sum, to) }
                 }
             }

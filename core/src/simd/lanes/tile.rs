@@ -1,4 +1,4 @@
-//! Register tiles: a few rows by one or two vectors of columns, kept in registers while the inner index runs.
+//! Register tiles: a few rows by one, two or [`WIDE`] vectors of columns, kept in registers while the inner index runs.
 
 use super::Kernel;
 use super::ahead::Share;
