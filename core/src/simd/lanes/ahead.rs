@@ -3,7 +3,8 @@
 //! A line a step and no more: a core has few places for lines on their way, and what the tiles themselves miss in the
 //! first level needs some of them. No bit depends on it.
 
-/// Lines of a panel: two vectors of columns, which need not begin with one.
+/// Lines of a panel that are fetched: all of two vectors of columns, which need not begin with one. More of a wide panel
+/// did not help.
 const LINES: usize = 3;
 
 /// Where a tile fetches from: at step p the line of `start + p step`.
