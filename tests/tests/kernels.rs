@@ -312,9 +312,9 @@ fn large_products<T: Number>(seed: u64) {
         ((390, 70, 400), 0..4),
         ((391, 261, 393), 1..2),
         // Wide tiles: few rows, one and several runs, several blocks of rows.
-        ((3, 70, 771), 0..1),
-        ((18, 386, 800), 0..1),
-        ((290, 66, 811), 0..1),
+        ((3, 70, 271), 0..1),
+        ((19, 530, 300), 0..1),
+        ((290, 66, 311), 0..1),
     ] {
         for layout in layouts {
             check_product(&mut pool, shape, layout);
@@ -330,6 +330,58 @@ fn large_products_f32() {
 #[test]
 fn large_products_f64() {
     large_products::<f64>(4);
+}
+
+/// A copy of `values` whose first lies `past` values beyond the begin of a cache line, with room around it.
+fn beside_line<T: Number>(values: &[T], past: usize) -> (Vec<T>, std::ops::Range<usize>) {
+    let line = 64 / size_of::<T>();
+    let mut memory = vec![T::zero(); values.len() + 2 * line];
+    let from = memory.as_ptr().align_offset(64) + past;
+    memory[from..from + values.len()].copy_from_slice(values);
+    (memory, from..from + values.len())
+}
+
+/// A large product with a transposed left factor, whose panels begin where those of c and b begin a cache line: for each
+/// place of c beside the lines, b plain at the same and at another place, and b transposed.
+fn products_beside_lines<T: Number>(seed: u64) {
+    let line = 64 / size_of::<T>();
+    let (m, k, n) = (17 * line, 70, 33 * line);
+    let mut pool = Pool::<T>::new(seed, m * n);
+    let a = Matrix::new(&mut pool, Kind::Ordinary, m, k, true);
+    for past in 0..line {
+        for (apart, transposed) in [(0, false), (line / 2, false), (0, true)] {
+            let (b, at) = beside_line(&pool.cut(Kind::Ordinary, k * n), (past + apart) % line);
+            let b = if transposed {
+                MatRef::new(&b[at], n, k).unwrap().t()
+            } else {
+                MatRef::new(&b[at], k, n).unwrap()
+            };
+            let mut expected = vec![T::zero(); m * n];
+            kernel::product(Definition, MatMut::new(&mut expected, m, n).unwrap(), a.view(), b).unwrap();
+            for level in levels() {
+                let (mut memory, at) = beside_line(&pool.cut(Kind::Ordinary, m * n), past);
+                kernel::product(level, MatMut::new(&mut memory[at.clone()], m, n).unwrap(), a.view(), b)
+                    .unwrap();
+                let what = || format!("{} on {}, {past} and {apart} past a line", T::NAME, level.name());
+                assert_same(&what, &memory[at.clone()], &expected);
+                assert!(
+                    memory[..at.start].iter().chain(&memory[at.end..]).all(|x| x.raw() == 0),
+                    "{}",
+                    what()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn products_beside_lines_f32() {
+    products_beside_lines::<f32>(11);
+}
+
+#[test]
+fn products_beside_lines_f64() {
+    products_beside_lines::<f64>(12);
 }
 
 /// `outer` and `accumulate_outer` against the sum of products written out; symmetric after [`kernel::mirror`].

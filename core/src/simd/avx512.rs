@@ -45,7 +45,7 @@ macro_rules! lanes {
             const WIDTH: usize = $width;
             const ROWS: usize = 12;
             const SINGLE_ROWS: usize = 16;
-            const WIDE_ROWS: usize = 4;
+            const WIDE_ROWS: usize = 6;
             type Narrow = Avx2;
             type Wide = __m512d;
             type Mask = $mask;

@@ -13,10 +13,12 @@
 //! 2. b is packed into a buffer on the stack when its columns are not contiguous (square blocks transposed in registers),
 //!    and, by the first tile that goes over it, when enough strips follow and its rows lie far apart: rows a power of two
 //!    apart would share a few sets of the first-level cache.
-//! 3. So is a, when its columns are contiguous and far apart (outer products, weight gradients) and many panels go over
-//!    it.
-//! 4. Where rows of b and c are long, a panel has [`WIDE`] vectors, and a strip fewer rows: few pages and few sets of the
-//!    caches at a time.
+//! 3. So is a, when its columns are contiguous (outer products, weight gradients) and the product of how far apart they
+//!    lie and how many panels go over them is large.
+//! 4. Where rows of b are not short, a panel has [`WIDE`] vectors, a strip fewer rows and a run more inner indices: c is
+//!    read and written fewer times, and few of its rows, a page each, at once.
+//! 5. Where rows of b and of c lie alike across the cache lines, the first panel ends with a line, and all that follow
+//!    begin with one.
 
 use super::Kernel;
 use super::ahead::Ahead;
@@ -36,7 +38,10 @@ const SHORT: usize = 64;
 /// Most inner indices in a run, whose panel of b the caches keep.
 const LONG: usize = 384;
 
-/// The same when a's inner indices lie far apart, a page each.
+/// The same of a panel of [`WIDE`] vectors, which the second-level cache keeps.
+const LONG_WIDE: usize = 512;
+
+/// The same as [`LONG`] when a's inner indices lie far apart, a page each.
 const LONG_APART: usize = 256;
 
 /// Strips that have to go over a panel of b before copying it pays.
@@ -58,9 +63,17 @@ const BLOCK_SHORT_VECTORS: usize = 28;
 /// Most vectors in a row of b when the second-level cache has room for one run of rows more.
 const NEAR_VECTORS: usize = 24;
 
-/// Panels of [`WIDE`] vectors from which on they pay: rows of c and of b that are long lie far apart, and a wide tile
-/// touches few of them.
-const WIDE_PANELS: usize = 8;
+/// Panels of [`WIDE`] vectors from which on they pay.
+const WIDE_PANELS: usize = 4;
+
+/// Bytes in a cache line.
+const LINE: usize = 64;
+
+/// Least bytes from one inner index of a to the next for which a is packed when its columns are contiguous.
+const APART: usize = 1024;
+
+/// The same times the bytes of a row of b that go over it: the further apart, the fewer have to.
+const APART_BY_ROW: usize = 1 << 21;
 
 /// See [`crate::kernel::Backend::accumulate`]. Takes at most 144 KiB of stack, 8 KiB for up to 64 inner indices.
 #[inline(always)]
@@ -106,24 +119,32 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
             below: None,
         });
     }
-    let apart = left.row == 1 && left.column > NEAR_VECTORS * S::WIDTH;
+    let apart = left.row == 1 && apart::<T>(left.column, columns, region);
     let wide = S::WIDE_ROWS > 0
         && region == Region::Full
         && right.column == 1
         && columns >= WIDE_PANELS * WIDE * S::WIDTH;
     if inner <= SHORT {
         set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, region, chain });
-    } else if apart && columns > NEAR_VECTORS * S::WIDTH {
+    } else if apart {
         if const { size_of::<S::Vector>() == 16 } {
             set.call(Accumulate::<T, LONG_APART, 2, BLOCK_SHORT_VECTORS> { c, a, b, region, chain });
         } else {
             set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, region, chain });
         }
     } else if wide && left.row != 1 {
-        set.call(Accumulate::<T, LONG, WIDE, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, region, chain });
     } else {
         set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
     }
+}
+
+/// Whether packing a pays, whose columns are contiguous and `a_column` values apart, for so many columns of b.
+#[inline(always)]
+fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
+    let over = if region == Region::Upper { columns / 2 } else { columns };
+    let bytes = |values: usize| values.saturating_mul(size_of::<T>());
+    bytes(a_column) >= APART && bytes(a_column).saturating_mul(bytes(over)) >= APART_BY_ROW
 }
 
 /// Does a product of few inner indices or few rows, if it is one.
@@ -191,6 +212,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let panel = 2 * S::WIDTH;
         let near = b.column == 1 && columns <= NEAR_VECTORS * S::WIDTH;
         let (strips, panels) = (rows.div_ceil(S::ROWS), columns.div_ceil(panel));
+        // Where a is packed: there the tiles, as high as ever and two vectors wide, touch c the most.
+        let first = if LEFT > 0 && region == Region::Full { before_line(c, columns, b) % panel } else { 0 };
         let tiles = if region == Region::Full { strips * panels } else { (strips + 1) * panels / 2 + 1 };
         let most_strips = if LEFT > 0 { LEFT * S::WIDTH / S::ROWS } else { BLOCK_STRIPS };
         let block = even(strips, most_strips) * S::ROWS;
@@ -217,7 +240,13 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                 let mut j = if region == Region::Upper { top - top % panel } else { 0 };
                 while j < columns {
                     let rest = columns - j;
-                    let width = if rest >= RIGHT * S::WIDTH { RIGHT * S::WIDTH } else { least(rest, panel) };
+                    let width = if j < first {
+                        first
+                    } else if rest >= RIGHT * S::WIDTH {
+                        RIGHT * S::WIDTH
+                    } else {
+                        least(rest, panel)
+                    };
                     if b.column == 1 && !near {
                         // The panel to the right, else the first one further down.
                         let (q, next) = if j + width < columns { (p, j + width) } else { (p + depth, 0) };
@@ -379,6 +408,16 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
             i += rows;
         }
     }
+}
+
+/// How many columns c has before one that begins a cache line in all of its rows and, unless b will be packed anyway, in
+/// those of b; zero where there is none.
+#[inline(always)]
+fn before_line<T>(c: *const T, columns: usize, b: Strided<T>) -> usize {
+    let line = const { LINE / size_of::<T>() };
+    let past = |at: *const T| at.addr() / size_of::<T>() % line;
+    let alike = b.column != 1 || (b.row % line == 0 && past(b.start) == past(c));
+    if alike && columns % line == 0 { (line - past(c)) % line } else { 0 }
 }
 
 /// `total` in the fewest parts of at most `most`, all about equal: the first of them.

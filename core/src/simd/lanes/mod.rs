@@ -33,7 +33,7 @@ impl<P: crate::kernel::Plain, S> Kernel<S> for Plain<P> {
 }
 
 /// Vectors in a row of the widest register tile.
-pub(crate) const WIDE: usize = 6;
+pub(crate) const WIDE: usize = 4;
 
 /// Vectors of `T` on an instruction set that `Self` proves to be there.
 ///

@@ -36,7 +36,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     #[inline(always)]
     fn run(self, set: S) {
         // The arms below are as many.
-        const { assert!(S::WIDE_ROWS <= 4 && S::ROWS <= S::SINGLE_ROWS && S::SINGLE_ROWS <= 16) };
+        const { assert!(S::WIDE_ROWS <= 6 && S::ROWS <= S::SINGLE_ROWS && S::SINGLE_ROWS <= 16) };
         let Self { c, c_row, a, b, b_row, rows, depth, width, begins, below, fill, ahead } = self;
         if width == WIDE * S::WIDTH {
             macro_rules! wide {
@@ -50,7 +50,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     }
                 };
             }
-            wide!(1 2 3 4);
+            wide!(1 2 3 4 5 6);
             return;
         }
         let whole = width == 2 * S::WIDTH && below.is_none();
