@@ -356,6 +356,26 @@ fn fill<T: Real>(tree: &mut SampleTree<'_, T>, blocks: &[Vec<T>]) {
     }
 }
 
+#[test]
+fn every_block_begins_at_zero() {
+    let mut storage = [7.0; 6];
+    let mut tree = SampleTree::new(&mut storage, 2, 0).unwrap();
+    assert_eq!(tree.open_block(), [0.0; 2], "what the storage held");
+    tree.open_block().copy_from_slice(&[1.0, 2.0]);
+    tree.advance(Definition, 1).unwrap();
+    assert_eq!(tree.open_block(), [1.0, 2.0], "an open block goes on");
+    tree.reset();
+    assert_eq!(tree.open_block(), [0.0; 2], "after a reset");
+    tree.open_block().copy_from_slice(&[3.0, 4.0]);
+    tree.reset();
+    assert_eq!(tree.open_block(), [0.0; 2], "after a reset without samples");
+    tree.open_block().copy_from_slice(&[5.0, 6.0]);
+    tree.advance(Definition, SAMPLE_BLOCK).unwrap();
+    assert_eq!(tree.open_block(), [0.0; 2], "after a full block");
+    assert_eq!(tree.finish(Definition), [5.0, 6.0]);
+    assert_eq!(tree.finish(Definition), [0.0; 2], "a sum of nothing");
+}
+
 fn every_split<T: Real>(first: u64) {
     const BLOCKS: usize = 16;
     let values = block_values::<T>(BLOCKS);

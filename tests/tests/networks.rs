@@ -9,13 +9,14 @@
 )]
 
 use agop::network::Model;
-use agop_core::activation::AnyActivation;
+use agop_core::activation::{AnyActivation, Relu};
 use agop_core::correlation::{Powers, measure_layer, measure_workspace};
 use agop_core::early_time::{limit, limit_workspace};
+use agop_core::error::Error;
 use agop_core::feature::of_layer;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
-use agop_core::network::{Shape, parameters};
+use agop_core::network::{Network, Shape, parameters};
 use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::simd::Level;
 use agop_tests::SplitMix64;
@@ -166,6 +167,26 @@ fn both_rules_meet_the_oracle_after_five_steps() {
 
 /// Why: the fixtures know some activations only; here the gradient of each smooth one meets central differences of the
 /// loss, whose error is of the order of the square of the step.
+#[test]
+fn parameters_that_are_not_finite_are_refused_with_their_place() {
+    let shape = Shape::new(&[5, 7, 2], true).unwrap();
+    for level in Level::available() {
+        for at in [0, 17, shape.parameters() - 1] {
+            for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut values = vec![1.0; shape.parameters()];
+                values[at] = value;
+                let found = Network::new_on(level, shape, Relu, &values).map(|_| ());
+                assert_eq!(
+                    found,
+                    Err(Error::NotFinite { what: "parameters", row: 0, column: at }),
+                    "{}",
+                    level.name()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn gradients_of_smooth_activations_meet_central_differences() {
     let mut rng = SplitMix64::new(29);

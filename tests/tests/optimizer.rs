@@ -284,14 +284,40 @@ fn refusals<T: Real>() {
     }
 }
 
+/// Steps beyond the largest number that no single value of rate, speed, epsilon or gradient gives away.
+fn hidden_overflows<T: Real>() {
+    let count = shape().parameters();
+    let w = vec![T::from_f64(-T::LARGEST / 5.0); count];
+    let only = |value: f64| {
+        let mut g = vec![T::zero(); count];
+        g[0] = T::from_f64(value);
+        g
+    };
+    let large = if T::LARGEST > 1e200 { 1e140 } else { 1e17 };
+    let expected = Error::NotFinite { what: "updated parameters", row: 0, column: 0 };
+    let slo = |speeds, epsilon| Rule::SpeedLimited { speeds, epsilon };
+    for (rule, rate, gradient) in [
+        (Rule::GradientDescent, 1e3, T::LARGEST / 1e2),
+        // A norm so small that its inverse is beyond the largest number (by the rate's help, in f64).
+        (slo(&[1.0; 3], 0.0), T::LARGEST / 1e10, 1e-20),
+        (slo(&[1.0; 3], 1e-20), T::LARGEST / 1e10, 1e-20),
+        // A factor that is small because epsilon is large; so is the gradient.
+        (slo(&[1e3; 3], large / 1e6), T::LARGEST / 1.01e3, large),
+    ] {
+        refused(&Optimizer::new(rule, rate), &w, &only(gradient), &[], expected);
+    }
+}
+
 #[test]
 fn what_is_not_finite_is_refused_and_changes_nothing_in_f32() {
     refusals::<f32>();
+    hidden_overflows::<f32>();
 }
 
 #[test]
 fn what_is_not_finite_is_refused_and_changes_nothing_in_f64() {
     refusals::<f64>();
+    hidden_overflows::<f64>();
 }
 
 #[test]

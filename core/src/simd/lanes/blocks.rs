@@ -416,8 +416,8 @@ unsafe fn strips_of<T: Real, S: Lanes<T>>(
 fn before_line<T>(c: *const T, columns: usize, b: Strided<T>) -> usize {
     let line = const { LINE / size_of::<T>() };
     let past = |at: *const T| at.addr() / size_of::<T>() % line;
-    let alike = b.column != 1 || (b.row % line == 0 && past(b.start) == past(c));
-    if alike && columns % line == 0 { (line - past(c)) % line } else { 0 }
+    let alike = b.column != 1 || (b.row.is_multiple_of(line) && past(b.start) == past(c));
+    if alike && columns.is_multiple_of(line) { (line - past(c)) % line } else { 0 }
 }
 
 /// `total` in the fewest parts of at most `most`, all about equal: the first of them.
