@@ -216,9 +216,11 @@ fn large_products<T: Real>(seed: u64) {
         ((391, 261, 393), &[1, 11]),
         ((432, 256, 385), &[1]),
         // Wide tiles, in one and several runs.
-        ((3, 70, 771), &EACH),
-        ((18, 768, 800), &[0, 10]),
-        ((290, 66, 811), &[0, 10]),
+        ((3, 70, 271), &EACH),
+        ((30, 1024, 300), &[0, 10]),
+        ((290, 66, 311), &[0, 10]),
+        // Rows of whole cache lines.
+        ((272, 70, 528), &[1, 5, 11]),
     ] {
         memory.check_product(shape, layouts.iter().copied());
     }
