@@ -24,8 +24,11 @@ pub fn level() -> Result<Level> {
 pub fn named(name: &str) -> Result<Level> {
     Level::available().find(|level| level.name() == name).ok_or_else(|| {
         let here: Vec<&str> = Level::available().map(Level::name).collect();
-        let why =
-            if Level::NAMES.contains(&name) { "this machine lacks it" } else { "no level has that name" };
+        let why = if Level::NAMES.contains(&name) {
+            "this machine lacks it".to_owned()
+        } else {
+            format!("no level of {} has that name", std::env::consts::ARCH)
+        };
         Error::Usage(format!("{VARIABLE}={name}: {why} (this machine has: {})", here.join(", ")))
     })
 }
