@@ -2,10 +2,11 @@
 //!
 //! `cargo bench -p agop-benches --bench whole_jobs` prints, for each job on the best level, the time of the feature sums,
 //! their floating-point operations a second and the ratio of those to the fma peak measured in turn with them, and the
-//! time of the correlations, which run in `f64`, and of those with the root of the AGOP, which take two
-//! eigen-decompositions a layer or more. Counted are two operations for each multiply-accumulate of: the forward
-//! pass, n times the weights of the hidden layers; the Jacobians of the layers before the last, n c times the weights
-//! between them; one triangle of `J^T J` for each hidden layer, n c rows of k (k + 1) / 2.
+//! time of the correlations, which run in `f64`, of those with the root of the AGOP, which take two eigen-decompositions
+//! a layer or more, and of all of them with the layers on two threads. Counted are two operations for each
+//! multiply-accumulate of: the forward pass, n times the weights of the hidden layers; the Jacobians of the layers
+//! before the last, n c times the weights between them; one triangle of `J^T J` for each hidden layer, n c rows of
+//! k (k + 1) / 2.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use agop::measure::measure;
@@ -45,7 +46,8 @@ fn main() {
             Model::new(widths.clone(), false, Relu, parameters).unwrap()
         };
         let (now, before) = (model(1), model(2));
-        let mut memory = now.feature_accumulator(1, n).unwrap();
+        let (mut memory, two) =
+            (now.feature_accumulator(1, n).unwrap(), now.feature_accumulator(2, n).unwrap());
         for level in Level::available().filter(|level| *level != Level::scalar()) {
             let (mut features, mut initial, mut operations) = (Vec::new(), Vec::new(), 0);
             before.features(level, x, &mut memory).unwrap().clone_into(&mut initial);
@@ -54,11 +56,16 @@ fn main() {
             let times = race(&mut [&mut || operations = fma_rounds::<f32>(level), &mut || {
                 features = now.features(level, x, &mut memory).unwrap()
             }]);
-            let correlate = |powers| measure(level, &now, &before, &features, &initial, powers).unwrap();
-            let mut found = Vec::new();
-            let correlations = race(&mut [&mut || drop(correlate(Powers::One)), &mut || {
-                found = correlate(Powers::OneAndHalf)
-            }]);
+            let correlate = |powers, threads| {
+                measure(level, &now, &before, &features, &initial, powers, threads).unwrap()
+            };
+            let (mut found, mut by_two) = (Vec::new(), Vec::new());
+            let correlations = race(&mut [
+                &mut || drop(correlate(Powers::One, &memory)),
+                &mut || found = correlate(Powers::OneAndHalf, &memory),
+                &mut || by_two = correlate(Powers::OneAndHalf, &two),
+            ]);
+            assert_eq!(found, by_two);
             let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();
             assert_eq!(cosines.len(), depth);
             hasher.array(&[depth], &cosines);
@@ -66,13 +73,15 @@ fn main() {
             run.check("measure", "f32", level, &size, hasher.finish());
             let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
             println!(
-                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak; correlations {:.1} ms, of G^(1/2) {:.1} more",
+                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak; correlations {:.1} ms, of G^(1/2) {:.1} more; \
+                 both on two threads {:.1}",
                 name("measure", "f32", level, &size),
                 times[1] * 1e3,
                 rate / 1e9,
                 rate * times[0] / operations as f64,
                 correlations[0] * 1e3,
                 (correlations[1] - correlations[0]) * 1e3,
+                correlations[2] * 1e3,
             );
         }
     }

@@ -1,5 +1,5 @@
 //! Sums over samples on several threads: each owns a run of whole blocks, and the partial sums merge in order, so the
-//! number of threads never changes a bit.
+//! number of threads never changes a bit. Nor does it change which error is reported: the first in order, not in time.
 
 use crate::memory::Aligned;
 use agop_core::environment;
@@ -88,7 +88,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
             return summed(worker, length, 0, range(0), &add);
         };
         let workers = &mut self.workers;
-        let trees: Result<Vec<_>, Error> = pool.install(|| {
+        let trees: Vec<Result<_, Error>> = pool.install(|| {
             workers
                 .par_iter_mut()
                 .enumerate()
@@ -96,12 +96,30 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
                 .map(|(index, worker)| summed(worker, length, share * index as u64, range(index), &add))
                 .collect()
         });
-        let mut trees = trees?.into_iter();
-        let mut first = trees.next().ok_or(Error::NoSamples)?;
+        let mut trees = trees.into_iter();
+        let mut first = trees.next().ok_or(Error::NoSamples)??;
         for later in trees {
-            first.merge(backend, &later)?;
+            first.merge(backend, &later?)?;
         }
         Ok(first)
+    }
+
+    /// Does `work` for each of `0 .. count` on the same threads, and gives the results in that order.
+    ///
+    /// # Errors
+    /// The first in that order; [`Error::Environment`] as [`Accumulator::sum`].
+    pub fn each<R: Send, E: From<Error> + Send>(
+        &self,
+        count: usize,
+        work: impl Fn(usize) -> Result<R, E> + Sync,
+    ) -> Result<Vec<R>, E> {
+        let work = |index| {
+            environment::check_thread()?;
+            work(index)
+        };
+        let Some(pool) = &self.pool else { return (0..count).map(work).collect() };
+        let results: Vec<_> = pool.install(|| (0..count).into_par_iter().map(work).collect());
+        results.into_iter().collect()
     }
 }
 

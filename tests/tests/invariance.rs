@@ -357,6 +357,22 @@ fn fill<T: Real>(tree: &mut SampleTree<'_, T>, blocks: &[Vec<T>]) {
 }
 
 #[test]
+fn the_first_error_in_order_is_reported_not_the_first_in_time() {
+    const THREADS: usize = 4;
+    let mut memory = Accumulator::<f64>::new(THREADS, 1, THREADS * SAMPLE_BLOCK, 0).unwrap();
+    let late = |samples: usize| {
+        if samples == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(30));
+        }
+        Err(Error::InsideBlock { samples })
+    };
+    let sum = memory.sum(Definition, THREADS * SAMPLE_BLOCK, |range, _, _| late(range.start));
+    assert_eq!(sum.err(), Some(Error::InsideBlock { samples: 0 }));
+    assert_eq!(memory.each(9, |index| late(index).map(|()| index)), Err(Error::InsideBlock { samples: 0 }));
+    assert_eq!(memory.each(9, Ok::<_, Error>), Ok((0..9).collect()));
+}
+
+#[test]
 fn every_block_begins_at_zero() {
     let mut storage = [7.0; 6];
     let mut tree = SampleTree::new(&mut storage, 2, 0).unwrap();

@@ -90,7 +90,8 @@ impl MeasureReport {
         };
         let features = trained.features(level, x, &mut memory).map_err(overflow(files.weights))?;
         let initial_features = initial.features(level, x, &mut memory).map_err(overflow(files.initial))?;
-        let measured = measure(level, &trained, &initial, &features, &initial_features, Powers::OneAndHalf);
+        let powers = Powers::OneAndHalf;
+        let measured = measure(level, &trained, &initial, &features, &initial_features, powers, &memory);
         let layers = measured.map_err(|error| match error {
             Error::Message(message) => Error::input(files.weights, "network", message),
             other => other,

@@ -7,6 +7,7 @@ pub use files::{MeasureFiles, MeasureReport, read_model};
 use crate::error::Result;
 use crate::memory::filled;
 use crate::network::Model;
+use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
 use agop_core::correlation::{
     Certified, Correlation, Correlations, LayerMeasure, Powers, measure_layer, measure_workspace,
@@ -120,7 +121,7 @@ impl LayerReport {
     }
 }
 
-/// Measures every hidden layer.
+/// Measures every hidden layer, several at once on the threads of `memory`.
 ///
 /// **Shapes** both models of one shape, features as [`Model::features`] gives them at the current and the initial
 /// weights.
@@ -134,14 +135,14 @@ pub fn measure<T: Real, A: Activation<T> + Sync>(
     features: &[T],
     initial_features: &[T],
     powers: Powers,
+    memory: &Accumulator<T>,
 ) -> Result<Vec<LayerReport>> {
     let shape = model.shape()?;
-    let measure_one = |layer: usize| {
+    memory.each(shape.hidden_layers(), |layer| {
         let (w, w_0) = (model.weights(layer)?, initial.weights(layer)?);
         let (k, k_0) = (of_layer(shape, features, layer)?, of_layer(shape, initial_features, layer)?);
         let mut workspace = filled("workspace", measure_workspace(w.rows(), w.columns()), 0.0)?;
         let measured = measure_layer(level, w, w_0, k, k_0, powers, &mut workspace)?;
         Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))
-    };
-    (0..shape.hidden_layers()).map(measure_one).collect()
+    })
 }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::memory::filled;
 use crate::network::Model;
+use crate::parallel::Accumulator;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::{Powers, Undefined};
@@ -92,7 +93,6 @@ fn after_step(
     step: f64,
     inputs: MatRef<'_, f64>,
 ) -> Result<Layers> {
-    let shape = model.shape()?;
     let mut moved = model.clone();
     for (w, g) in moved.parameters_mut().iter_mut().zip(gradient) {
         *w -= step * g.value;
@@ -100,12 +100,23 @@ fn after_step(
     let mut memory = model.feature_accumulator(machine.threads, inputs.rows())?;
     let features = moved.features(machine.level, inputs, &mut memory)?;
     let way: Vec<f64> = moved.parameters().iter().zip(model.parameters()).map(|(w, w_0)| w - w_0).collect();
-    let one = |layer: usize| {
-        let w = weights(&way, shape.layer(layer)?)?;
+    limits(machine, model, &way, &features, &memory)
+}
+
+/// C-NFC of every hidden layer had the weights moved `way`, at the features of the model's shape.
+pub(super) fn limits(
+    machine: Machine,
+    model: &Model<f64, AnyActivation>,
+    way: &[f64],
+    features: &[f64],
+    memory: &Accumulator<f64>,
+) -> Result<Layers> {
+    let shape = model.shape()?;
+    memory.each(shape.hidden_layers(), |layer| {
+        let w = weights(way, shape.layer(layer)?)?;
         let mut workspace = filled("workspace", limit_workspace(w.rows(), w.columns()), 0.0)?;
-        let k = of_layer(shape, &features, layer)?;
+        let k = of_layer(shape, features, layer)?;
         let found = early_time::limit(machine.level, w, k, Powers::One, &mut workspace)?;
         Ok(found.cosine.map(|found| found.value))
-    };
-    (0..shape.hidden_layers()).map(one).collect()
+    })
 }

@@ -1,5 +1,6 @@
 //! The limits of networks that are drawn.
 
+use super::limit::{Layers, limits};
 use super::report::Trials;
 use crate::error::Result;
 use crate::memory::filled;
@@ -7,12 +8,9 @@ use crate::network::Model;
 use crate::parallel::Accumulator;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
-use agop_core::correlation::{Powers, Undefined};
-use agop_core::early_time::{Spread, limit, limit_workspace};
-use agop_core::feature::of_layer;
+use agop_core::early_time::Spread;
 use agop_core::loss::Loss;
 use agop_core::matrix::MatRef;
-use agop_core::network::weights;
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::scalar::Scalar;
 
@@ -48,19 +46,12 @@ pub fn observed(
     loss: impl Loss<f64> + Sync,
     inputs: MatRef<'_, f64>,
     targets: MatRef<'_, f64>,
-    (gradients, features): (&mut Accumulator<f64>, &mut Accumulator<f64>),
-) -> Result<Vec<std::result::Result<f64, Undefined>>> {
-    let shape = model.shape()?;
-    let mut gradient = filled("gradient", shape.parameters(), 0.0)?;
+    (gradients, memory): (&mut Accumulator<f64>, &mut Accumulator<f64>),
+) -> Result<Layers> {
+    let mut gradient = filled("gradient", model.parameters().len(), 0.0)?;
     model.gradient(machine.level, loss, inputs, targets, gradients, &mut gradient)?;
-    let features = model.features(machine.level, inputs, features)?;
-    let one = |layer: usize| {
-        let v = weights(&gradient, shape.layer(layer)?)?;
-        let mut workspace = filled("workspace", limit_workspace(v.rows(), v.columns()), 0.0)?;
-        let k = of_layer(shape, &features, layer)?;
-        Ok(limit(machine.level, v, k, Powers::One, &mut workspace)?.cosine.map(|found| found.value))
-    };
-    (0..shape.hidden_layers()).map(one).collect()
+    let features = model.features(machine.level, inputs, memory)?;
+    limits(machine, model, &gradient, &features, memory)
 }
 
 /// Mean and spread of [`observed`] over networks with weights N(0, 1/fan_in).

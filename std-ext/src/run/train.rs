@@ -235,7 +235,9 @@ impl<'p, T: Real> Run<'p, T> {
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
         let features = self.model.features(level, self.problem.train.inputs()?, &mut self.features)?;
-        let layers = measure(level, &self.model, &self.initial, &features, &self.initial_features, powers)?;
+        let (model, initial) = (&self.model, &self.initial);
+        let layers =
+            measure(level, model, initial, &features, &self.initial_features, powers, &self.features)?;
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
         let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;
         let feature_alignment = match &self.problem.outer_product {
