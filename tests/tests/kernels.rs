@@ -341,34 +341,34 @@ fn beside_line<T: Number>(values: &[T], past: usize) -> (Vec<T>, std::ops::Range
     (memory, from..from + values.len())
 }
 
-/// A large product with a transposed left factor, whose panels begin where those of c and b begin a cache line: for each
-/// place of c beside the lines, b plain at the same and at another place, and b transposed.
+/// Large products with a transposed left factor, whose panels begin where those of c and b begin a cache line: for each
+/// place of c beside the lines, b plain at the same and at another place, and b transposed; and outer products.
 fn products_beside_lines<T: Number>(seed: u64) {
     let line = 64 / size_of::<T>();
     let (m, k, n) = (17 * line, 70, 33 * line);
-    let mut pool = Pool::<T>::new(seed, m * n);
+    let mut pool = Pool::<T>::new(seed, n * n);
     let a = Matrix::new(&mut pool, Kind::Ordinary, m, k, true);
     for past in 0..line {
         for (apart, transposed) in [(0, false), (line / 2, false), (0, true)] {
             let (b, at) = beside_line(&pool.cut(Kind::Ordinary, k * n), (past + apart) % line);
-            let b = if transposed {
-                MatRef::new(&b[at], n, k).unwrap().t()
-            } else {
-                MatRef::new(&b[at], k, n).unwrap()
+            let b =
+                MatRef::new(&b[at], if transposed { n } else { k }, if transposed { k } else { n }).unwrap();
+            let b = if transposed { b.t() } else { b };
+            let mut check = |rows: usize, multiply: &dyn Fn(Level, MatMut<'_, T>)| {
+                let mut expected = vec![T::zero(); rows * n];
+                multiply(Level::scalar(), MatMut::new(&mut expected, rows, n).unwrap());
+                for level in levels() {
+                    let (mut memory, at) = beside_line(&pool.cut(Kind::Ordinary, rows * n), past);
+                    multiply(level, MatMut::new(&mut memory[at.clone()], rows, n).unwrap());
+                    let what = || format!("{} on {}, {past} and {apart} past a line", T::NAME, level.name());
+                    assert_same(&what, &memory[at.clone()], &expected);
+                    let mut around = memory[..at.start].iter().chain(&memory[at.end..]);
+                    assert!(around.all(|x| x.raw() == 0), "{}", what());
+                }
             };
-            let mut expected = vec![T::zero(); m * n];
-            kernel::product(Definition, MatMut::new(&mut expected, m, n).unwrap(), a.view(), b).unwrap();
-            for level in levels() {
-                let (mut memory, at) = beside_line(&pool.cut(Kind::Ordinary, m * n), past);
-                kernel::product(level, MatMut::new(&mut memory[at.clone()], m, n).unwrap(), a.view(), b)
-                    .unwrap();
-                let what = || format!("{} on {}, {past} and {apart} past a line", T::NAME, level.name());
-                assert_same(&what, &memory[at.clone()], &expected);
-                assert!(
-                    memory[..at.start].iter().chain(&memory[at.end..]).all(|x| x.raw() == 0),
-                    "{}",
-                    what()
-                );
+            check(m, &|level, c| kernel::product(level, c, a.view(), b).unwrap());
+            if !transposed {
+                check(n, &|level, c| kernel::outer(level, c, b).unwrap());
             }
         }
     }

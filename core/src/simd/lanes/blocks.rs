@@ -213,7 +213,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let near = b.column == 1 && columns <= NEAR_VECTORS * S::WIDTH;
         let (strips, panels) = (rows.div_ceil(S::ROWS), columns.div_ceil(panel));
         // Where a is packed: there the tiles, as high as ever and two vectors wide, touch c the most.
-        let first = if LEFT > 0 && region == Region::Full { before_line(c, columns, b) % panel } else { 0 };
+        let first = if LEFT > 0 { before_line(c, columns, b) % panel } else { 0 };
         let tiles = if region == Region::Full { strips * panels } else { (strips + 1) * panels / 2 + 1 };
         let most_strips = if LEFT > 0 { LEFT * S::WIDTH / S::ROWS } else { BLOCK_STRIPS };
         let block = even(strips, most_strips) * S::ROWS;
@@ -237,7 +237,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                     if LEFT > 0 { Rows::packed::<S>(set, left, a, height, depth) } else { Rows::InPlace(a) }
                 };
                 // The panels left of the diagonal of an upper triangle hold nothing of this block.
-                let mut j = if region == Region::Upper { top - top % panel } else { 0 };
+                let mut j =
+                    if region == Region::Upper && top >= first { top - (top - first) % panel } else { 0 };
                 while j < columns {
                     let rest = columns - j;
                     let width = if j < first {
