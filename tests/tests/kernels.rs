@@ -123,12 +123,15 @@ impl<T: Number> Matrix<T> {
     }
 
     fn view(&self) -> MatRef<'_, T> {
-        let data = &self.data[self.first..];
-        if self.transposed {
-            MatRef::new(data, self.columns, self.rows).unwrap().t()
-        } else {
-            MatRef::new(data, self.rows, self.columns).unwrap()
-        }
+        plain_or_transposed(&self.data[self.first..], (self.rows, self.columns), self.transposed)
+    }
+}
+
+fn plain_or_transposed<T>(data: &[T], (rows, columns): (usize, usize), transposed: bool) -> MatRef<'_, T> {
+    if transposed {
+        MatRef::new(data, columns, rows).unwrap().t()
+    } else {
+        MatRef::new(data, rows, columns).unwrap()
     }
 }
 
@@ -345,30 +348,36 @@ fn beside_line<T: Number>(values: &[T], past: usize) -> (Vec<T>, std::ops::Range
 /// place of c beside the lines, b plain at the same and at another place, and b transposed; and outer products.
 fn products_beside_lines<T: Number>(seed: u64) {
     let line = 64 / size_of::<T>();
-    let (m, k, n) = (17 * line, 70, 33 * line);
+    // Two runs of inner indices.
+    let (m, k, n) = (17 * line, 260, 33 * line);
     let mut pool = Pool::<T>::new(seed, n * n);
     let a = Matrix::new(&mut pool, Kind::Ordinary, m, k, true);
-    for past in 0..line {
-        for (apart, transposed) in [(0, false), (line / 2, false), (0, true)] {
-            let (b, at) = beside_line(&pool.cut(Kind::Ordinary, k * n), (past + apart) % line);
-            let b =
-                MatRef::new(&b[at], if transposed { n } else { k }, if transposed { k } else { n }).unwrap();
-            let b = if transposed { b.t() } else { b };
-            let mut check = |rows: usize, multiply: &dyn Fn(Level, MatMut<'_, T>)| {
-                let mut expected = vec![T::zero(); rows * n];
-                multiply(Level::scalar(), MatMut::new(&mut expected, rows, n).unwrap());
-                for level in levels() {
-                    let (mut memory, at) = beside_line(&pool.cut(Kind::Ordinary, rows * n), past);
-                    multiply(level, MatMut::new(&mut memory[at.clone()], rows, n).unwrap());
+    let (b, initial) = (pool.cut(Kind::Ordinary, k * n), pool.cut(Kind::Ordinary, n * n));
+    for transposed in [false, true] {
+        let operations: [&dyn Fn(Level, MatMut<'_, T>, MatRef<'_, T>); 3] = [
+            &|level, c, b| kernel::product(level, c, a.view(), b).unwrap(),
+            &|level, c, b| kernel::accumulate(level, c, a.view(), b).unwrap(),
+            &|level, c, b| kernel::accumulate_outer(level, c, b).unwrap(),
+        ];
+        for (multiply, rows) in operations.into_iter().zip([m, m, n]) {
+            let initial = &initial[..rows * n];
+            let mut expected = initial.to_vec();
+            multiply(
+                Level::scalar(),
+                MatMut::new(&mut expected, rows, n).unwrap(),
+                plain_or_transposed(&b, (k, n), transposed),
+            );
+            for (past, apart) in (0..line).flat_map(|past| [(past, 0), (past, line / 2)]) {
+                let (b, at) = beside_line(&b, (past + apart) % line);
+                let b = plain_or_transposed(&b[at], (k, n), transposed);
+                for level in levels().into_iter().filter(|level| *level != Level::scalar()) {
+                    let (mut memory, at) = beside_line(initial, past);
+                    multiply(level, MatMut::new(&mut memory[at.clone()], rows, n).unwrap(), b);
                     let what = || format!("{} on {}, {past} and {apart} past a line", T::NAME, level.name());
                     assert_same(&what, &memory[at.clone()], &expected);
                     let mut around = memory[..at.start].iter().chain(&memory[at.end..]);
                     assert!(around.all(|x| x.raw() == 0), "{}", what());
                 }
-            };
-            check(m, &|level, c| kernel::product(level, c, a.view(), b).unwrap());
-            if !transposed {
-                check(n, &|level, c| kernel::outer(level, c, b).unwrap());
             }
         }
     }

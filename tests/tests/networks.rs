@@ -165,8 +165,6 @@ fn both_rules_meet_the_oracle_after_five_steps() {
     }
 }
 
-/// Why: the fixtures know some activations only; here the gradient of each smooth one meets central differences of the
-/// loss, whose error is of the order of the square of the step.
 #[test]
 fn parameters_that_are_not_finite_are_refused_with_their_place() {
     let shape = Shape::new(&[5, 7, 2], true).unwrap();
@@ -187,6 +185,8 @@ fn parameters_that_are_not_finite_are_refused_with_their_place() {
     }
 }
 
+/// Why: the fixtures know some activations only; here the gradient of each smooth one meets central differences of the
+/// loss, whose error is of the order of the square of the step.
 #[test]
 fn gradients_of_smooth_activations_meet_central_differences() {
     let mut rng = SplitMix64::new(29);

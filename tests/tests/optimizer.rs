@@ -298,7 +298,7 @@ fn hidden_overflows<T: Real>() {
     let slo = |speeds, epsilon| Rule::SpeedLimited { speeds, epsilon };
     for (rule, rate, gradient) in [
         (Rule::GradientDescent, 1e3, T::LARGEST / 1e2),
-        // A norm so small that its inverse is beyond the largest number (by the rate's help, in f64).
+        // A norm so small that the rate over it is beyond the largest number.
         (slo(&[1.0; 3], 0.0), T::LARGEST / 1e10, 1e-20),
         (slo(&[1.0; 3], 1e-20), T::LARGEST / 1e10, 1e-20),
         // A factor that is small because epsilon is large; so is the gradient.

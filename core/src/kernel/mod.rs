@@ -5,8 +5,8 @@
 //! ascending fma chain.
 //!
 //! The vector levels pack blocks of the factors on the stack: 8 KiB for up to 64 inner indices, 48 KiB for more, 144 KiB for
-//! large factors with contiguous columns and for wide products (AVX-512; half of that on AVX2; 2, 12 and 120 KiB on NEON
-//! and WebAssembly's simd128).
+//! large left factors with contiguous columns (AVX-512; half of that on AVX2; 2, 12 and 120 KiB on NEON and WebAssembly's
+//! simd128), 128 KiB for wide products (AVX-512 alone).
 
 pub(crate) mod definition;
 

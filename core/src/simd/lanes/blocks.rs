@@ -17,8 +17,8 @@
 //!    lie and how many panels go over them is large.
 //! 4. Where rows of b are not short, a panel has [`WIDE`] vectors, a strip fewer rows and a run more inner indices: c is
 //!    read and written fewer times, and few of its rows, a page each, at once.
-//! 5. Where rows of b and of c lie alike across the cache lines, the first panel ends with a line, and all that follow
-//!    begin with one.
+//! 5. Where a is packed, and rows of c and of a b that is not all lie alike across the cache lines, the first panel ends
+//!    with a line, so that those that follow begin with one (or with a vector, where a panel is less than a line).
 
 use super::Kernel;
 use super::ahead::Ahead;
@@ -72,7 +72,7 @@ const LINE: usize = 64;
 /// Least bytes from one inner index of a to the next for which a is packed when its columns are contiguous.
 const APART: usize = 1024;
 
-/// The same times the bytes of a row of b that go over it: the further apart, the fewer have to.
+/// Least product of that distance and of the bytes of a row of b that go over the packed block.
 const APART_BY_ROW: usize = 1 << 21;
 
 /// See [`crate::kernel::Backend::accumulate`]. Takes at most 144 KiB of stack, 8 KiB for up to 64 inner indices.

@@ -47,7 +47,7 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const ROWS: usize;
     /// Rows of a register tile of one vector each, at least `ROWS`.
     const SINGLE_ROWS: usize;
-    /// Rows of a register tile of [`WIDE`] vectors each; zero where there are too few registers.
+    /// Rows of a register tile of [`WIDE`] vectors each; zero where they do not pay.
     const WIDE_ROWS: usize;
     /// The best set with [`Squares`] that is there as well.
     type Narrow: Squares<T>;
