@@ -1,9 +1,8 @@
 //! Products and outer products against the fma peak and against peers, all measured in turn in one process.
 //!
 //! `cargo bench -p agop-benches --bench products [-- FILTER]` prints one line a kernel: Gflop/s on the flops that are
-//! really done, the ratio to the peak of the level, in brackets that ratio where all operands begin with a cache line (as
-//! the memory of `agop` does; that of a large `Vec` begins 16 bytes after one), and the ratio of each peer's time to ours,
-//! the best peer's last. A peer works on the same `Vec`s, on one thread and on the best instructions it finds by itself. Where one triangle is
+//! really done, the ratio to the peak of the level, and the ratio of each peer's time to ours, the best peer's last. A
+//! peer works on the same memory, on one thread and on the best instructions it finds by itself. Where one triangle is
 //! wanted, faer computes that, and the others, which have no such product, compute both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 #![allow(unsafe_code, reason = "two peers take raw pointers")]
@@ -162,15 +161,6 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A copy of `values` in `room` whose first begins a cache line.
-fn aligned<'a, T: Real>(room: &'a mut Vec<T>, values: &[T]) -> &'a mut [T] {
-    *room = vec![T::zero(); values.len() + 64 / size_of::<T>()];
-    let from = room.as_ptr().align_offset(64);
-    let copy = &mut room[from..from + values.len()];
-    copy.copy_from_slice(values);
-    copy
-}
-
 fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)]) {
     for Case { operation, shape: [m, k, n], transposed, triangle } in cases() {
         let size = format!("{m}x{k}x{n}");
@@ -190,10 +180,7 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
                 MatRef::new(data, rows, columns).unwrap()
             }
         };
-        let (mut x_room, mut y_room) = (Vec::new(), Vec::new());
-        let (x_aligned, y_aligned) = (&*aligned(&mut x_room, &x), &*aligned(&mut y_room, &y));
-        let of = |x, y| (view(x, m, k, transposed.0), view(y, k, n, transposed.1));
-        let operands = [of(&x, &y), of(x_aligned, y_aligned)];
+        let (a, b) = (view(&x, m, k, transposed.0), view(&y, k, n, transposed.1));
         let problem = Problem {
             a: Factor::new(&x, (m, k), transposed.0),
             b: Factor::new(&y, (k, n), transposed.1),
@@ -204,14 +191,10 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
         for level in Level::available().filter(|level| *level != Level::scalar()) {
             let mut c = vec![T::zero(); m * n];
             let mut others = vec![c.clone(); peers.len()];
-            let mut c_room = Vec::new();
-            let c_aligned = aligned(&mut c_room, &c);
-            let multiply = |c: &mut [T], (a, b)| {
-                let c = MatMut::new(c, m, n).unwrap();
+            let mut ours = || {
+                let c = MatMut::new(&mut c, m, n).unwrap();
                 if triangle { outer(level, c, b).unwrap() } else { product(level, c, a, b).unwrap() }
             };
-            let mut ours = || multiply(&mut c, operands[0]);
-            let mut ours_aligned = || multiply(c_aligned, operands[1]);
             let mut operations = 0;
             let mut registers = || operations = fma_rounds::<T>(level);
             let mut theirs: Vec<_> = peers
@@ -222,23 +205,21 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
                     move || peer(problem, other)
                 })
                 .collect();
-            let mut candidates: Vec<&mut dyn FnMut()> = vec![&mut registers, &mut ours, &mut ours_aligned];
+            let mut candidates: Vec<&mut dyn FnMut()> = vec![&mut registers, &mut ours];
             candidates.extend(theirs.iter_mut().map(|call| call as &mut dyn FnMut()));
             let times = race(&mut candidates);
             let mut hasher = Hasher::new();
             hasher.array(&[m, n], &c);
-            assert_eq!(c, c_aligned, "{size}");
             run.check(operation, T::NAME, level, &size, hasher.finish());
             let (peak, rate) = (operations as f64 / times[0], flops / times[1]);
             let mut line = format!(
-                "{}: {:.2} Gflop/s, {:.3} ({:.3}) of peak;",
+                "{}: {:.2} Gflop/s, {:.3} of peak;",
                 name(operation, T::NAME, level, &size),
                 rate / 1e9,
-                rate / peak,
-                flops / times[2] / peak
+                rate / peak
             );
             let mut best = ("no peer", f64::INFINITY);
-            for (((peer, _), other), time) in peers.iter().zip(&others).zip(&times[3..]) {
+            for (((peer, _), other), time) in peers.iter().zip(&others).zip(&times[2..]) {
                 let near = c.iter().zip(other).enumerate().all(|(place, (x, y))| {
                     let (x, y) = (x.to_f64(), y.to_f64());
                     (triangle && place / n > place % n) || (x - y).abs() <= 1e-2 * (1.0 + x.abs())

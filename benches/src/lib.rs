@@ -35,6 +35,9 @@ pub fn best_time(mut call: impl FnMut()) -> f64 {
 /// Rounds in which every candidate is timed once; the shortest time counts.
 const ROUNDS: usize = 40;
 
+/// Seconds after which there are no more rounds, once there were five.
+const SECONDS: f64 = 4.0;
+
 /// Time that one timed batch of calls should take, in seconds.
 const BATCH: f64 = 1e-3;
 
@@ -58,7 +61,7 @@ pub fn race(candidates: &mut [&mut dyn FnMut()]) -> Vec<f64> {
     let mut best = vec![f64::INFINITY; candidates.len()];
     let begin = Instant::now();
     for round in 0..ROUNDS {
-        if round >= 5 && begin.elapsed().as_secs_f64() > 1.5 {
+        if round >= 5 && begin.elapsed().as_secs_f64() > SECONDS {
             break;
         }
         for ((call, calls), best) in candidates.iter_mut().zip(&calls).zip(&mut best) {
