@@ -335,6 +335,9 @@ fn large_products_f64() {
     large_products::<f64>(4);
 }
 
+/// Something done to c with b.
+type Operation<'a, T> = dyn Fn(Level, MatMut<'_, T>, MatRef<'_, T>) + 'a;
+
 /// A copy of `values` whose first lies `past` values beyond the begin of a cache line, with room around it.
 fn beside_line<T: Number>(values: &[T], past: usize) -> (Vec<T>, std::ops::Range<usize>) {
     let line = 64 / size_of::<T>();
@@ -354,7 +357,7 @@ fn products_beside_lines<T: Number>(seed: u64) {
     let a = Matrix::new(&mut pool, Kind::Ordinary, m, k, true);
     let (b, initial) = (pool.cut(Kind::Ordinary, k * n), pool.cut(Kind::Ordinary, n * n));
     for transposed in [false, true] {
-        let operations: [&dyn Fn(Level, MatMut<'_, T>, MatRef<'_, T>); 3] = [
+        let operations: [&Operation<'_, T>; 3] = [
             &|level, c, b| kernel::product(level, c, a.view(), b).unwrap(),
             &|level, c, b| kernel::accumulate(level, c, a.view(), b).unwrap(),
             &|level, c, b| kernel::accumulate_outer(level, c, b).unwrap(),
