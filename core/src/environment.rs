@@ -35,6 +35,8 @@ impl fmt::Display for Fault {
     }
 }
 
+impl core::error::Error for Fault {}
+
 /// Tests the environment of the calling thread, for both scalars on the given level.
 ///
 /// It detects flush-to-zero, denormals-are-zero, a changed rounding mode, x87 double rounding and a wrong fma.

@@ -49,6 +49,22 @@ pub enum Error {
         /// Index of the offending width, or the number of widths.
         at: usize,
     },
+    /// A layer that the network does not have.
+    Layer {
+        /// Index that was asked for.
+        index: usize,
+        /// Layers (or hidden layers) there are.
+        layers: usize,
+    },
+    /// A matrix that must be symmetric is not.
+    NotSymmetric {
+        /// Which matrix.
+        what: &'static str,
+        /// Row of the first entry that differs from its mirror image.
+        row: usize,
+        /// Column of that entry.
+        column: usize,
+    },
     /// A parameter of a rule, a task or an initialiser outside its range.
     Parameter {
         /// Which parameter.
@@ -99,6 +115,12 @@ impl fmt::Display for Error {
                 write!(f, "{what}: the value at row {row}, column {column} is not finite")
             }
             Self::Architecture { reason, at } => write!(f, "network shape: {reason} (at {at})"),
+            Self::Layer { index, layers } => {
+                write!(f, "layer {index}: expected an index below {layers}, the number of such layers")
+            }
+            Self::NotSymmetric { what, row, column } => {
+                write!(f, "{what}: the value at row {row}, column {column} differs from its mirror image")
+            }
             Self::Parameter { what, expected, found } => {
                 write!(f, "{what}: expected {expected}, found {found}")
             }

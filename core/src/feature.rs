@@ -42,7 +42,7 @@ pub fn finish<'s, T: Scalar>(
 
 /// The PTK features K (k x k) of one hidden layer.
 ///
-/// **Errors** [`Error::Architecture`] when there is no such hidden layer, [`Error::Length`].
+/// **Errors** [`Error::Layer`] when there is no such hidden layer, [`Error::Length`].
 pub fn of_layer<'f, T>(shape: Shape<'_>, features: &'f [T], layer: usize) -> Result<MatRef<'f, T>, Error> {
     check_length("features", shape.features(), features.len())?;
     let (offset, k) = shape.feature_span(layer)?;

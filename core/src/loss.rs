@@ -35,7 +35,8 @@ impl<T: Scalar> Loss<T> for MeanSquared {
 /// Softmax cross-entropy `(1/n) sum_a sum_o y_ao (logsumexp(f_a) - f_ao)` for target distributions y.
 ///
 /// **Arithmetic** `m` is the largest output, `e_o = exp(f_o - m)`, `s = sum e_o` ascending, `lse = m + ln s`; the term is
-/// one chain `fma(y_o, lse - f_o, sum)`, and `g_o = (sum y) e_o / s - y_o`.
+/// one chain `fma(y_o, lse - f_o, sum)`, and `g_o = (sum y) e_o / s - y_o`; NaN for an output that is not finite, though
+/// its `e_o` be zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CrossEntropy;
 
@@ -53,7 +54,8 @@ impl<T: Transcendental> Loss<T> for CrossEntropy {
         let mass = target.iter().fold(T::zero(), |mass, y| mass + y.clone());
         outputs.iter_mut().zip(target).fold(sum, |sum, (f, y)| {
             let term = T::fma(y, &(log_sum.clone() - f.clone()), sum);
-            *f = mass.clone() * (f.clone() - largest.clone()).exp() / scale.clone() - y.clone();
+            let share = mass.clone() * (f.clone() - largest.clone()).exp() / scale.clone() - y.clone();
+            *f = if f.is_finite() { share } else { f.clone() - f.clone() };
             term
         })
     }
@@ -79,6 +81,11 @@ impl AnyLoss {
             Self::MeanSquared => "mean-squared",
             Self::CrossEntropy => "cross-entropy",
         }
+    }
+
+    /// The loss of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|loss| loss.name() == name)
     }
 }
 

@@ -143,9 +143,20 @@ impl<T: Scalar> MatRef<'_, T> {
         {
             return Ok(());
         }
-        for row in 0..self.rows {
+        // Rows without columns may be more than anyone can count.
+        for row in 0..if self.columns == 0 { 0 } else { self.rows } {
             if let Some(column) = self.row(row).position(|x| !x.is_finite()) {
                 return Err(Error::NotFinite { what, row, column });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a square matrix that is not symmetric, naming the first place.
+    pub(crate) fn check_symmetric(&self, what: &'static str) -> Result<(), Error> {
+        for i in 0..self.rows {
+            if let Some(column) = self.row(i).zip(self.t().row(i)).take(i).position(|(x, y)| x != y) {
+                return Err(Error::NotSymmetric { what, row: i, column });
             }
         }
         Ok(())

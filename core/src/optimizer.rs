@@ -51,12 +51,12 @@ impl<'a> Optimizer<'a> {
     }
 
     /// Values of state that the rule carries from step to step: none without momentum and decay, else a velocity and as
-    /// much scratch. It starts at zero.
-    pub fn state(&self, parameters: usize) -> usize {
-        if self.plain() { 0 } else { 2 * parameters }
+    /// much scratch; saturating. It starts at zero.
+    pub const fn state(&self, parameters: usize) -> usize {
+        if self.plain() { 0 } else { parameters.saturating_mul(2) }
     }
 
-    fn plain(&self) -> bool {
+    const fn plain(&self) -> bool {
         self.momentum == 0.0 && self.decay == 0.0
     }
 
@@ -209,28 +209,32 @@ impl<'a> Optimizer<'a> {
 }
 
 /// `|grad_l|_F` of a layer's weights and bias, in `f64`.
+///
+/// **Errors** [`Error::Length`] when the gradient, laid out like the parameters, ends before the layer does.
 pub fn gradient_norm<T: Real, B: Backend<T>>(
     backend: B,
     span: LayerSpan,
     gradient: &[T],
 ) -> Result<f64, Error> {
     let w = weights(gradient, span)?;
-    let bias =
-        gradient.get(span.offset + span.weights()..span.offset + span.parameters()).unwrap_or_default();
+    let Some(bias) = gradient.get(span.bias_range()) else {
+        return Err(Error::Length { what: "gradient", expected: span.range().end, found: gradient.len() });
+    };
     let bias = MatRef::column_vector(bias);
     Ok(sqrt(backend.dot(w, w) + backend.dot(bias, bias)))
 }
 
 /// Speeds that favour one layer: `C_target = contrast`, all others `1 / contrast`.
 ///
-/// **Errors** [`Error::Architecture`] when there is no such layer, [`Error::Parameter`] unless the contrast is a positive
-/// number.
+/// **Errors** [`Error::Layer`] when there is no such layer, [`Error::Parameter`] unless the contrast is a positive number
+/// with a finite inverse. The speeds are unchanged then.
 pub fn target_speeds(target: usize, contrast: f64, speeds: &mut [f64]) -> Result<(), Error> {
     if target >= speeds.len() {
-        return Err(Error::Architecture { reason: "no such layer", at: target });
+        return Err(Error::Layer { index: target, layers: speeds.len() });
     }
-    if !(contrast.is_finite() && contrast > 0.0) {
-        return Err(Error::Parameter { what: "contrast", expected: "a positive number", found: contrast });
+    if !(contrast.is_finite() && contrast > 0.0 && (1.0 / contrast).is_finite()) {
+        let expected = "a positive number with a finite inverse";
+        return Err(Error::Parameter { what: "contrast", expected, found: contrast });
     }
     for (layer, speed) in speeds.iter_mut().enumerate() {
         *speed = if layer == target { contrast } else { 1.0 / contrast };

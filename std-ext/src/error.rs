@@ -36,6 +36,10 @@ pub enum Error {
     },
     /// Options that do not make sense together or alone. Shown as the sentence itself.
     Usage(String),
+    /// What the core refused.
+    Core(agop_core::error::Error),
+    /// Values stopped being finite: the rule, the step, what.
+    Diverged(String),
     /// Any other failure, as one sentence.
     Message(String),
 }
@@ -61,7 +65,10 @@ impl Display for Error {
             Self::Io { file, action, source } => {
                 write!(f, "{}: cannot {action}: {}", OneLine(file.display()), OneLine(source))
             }
-            Self::Usage(message) | Self::Message(message) => write!(f, "{}", OneLine(message)),
+            Self::Core(error) => write!(f, "{}", OneLine(error)),
+            Self::Usage(message) | Self::Diverged(message) | Self::Message(message) => {
+                write!(f, "{}", OneLine(message))
+            }
         }
     }
 }
@@ -70,6 +77,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Core(error) => std::error::Error::source(error),
             _ => None,
         }
     }
@@ -77,7 +85,7 @@ impl std::error::Error for Error {
 
 impl From<agop_core::error::Error> for Error {
     fn from(error: agop_core::error::Error) -> Self {
-        Self::Message(error.to_string())
+        Self::Core(error)
     }
 }
 

@@ -29,7 +29,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// A network of the given widths (inputs, hidden, outputs) and flat parameters.
     ///
     /// # Errors
-    /// [`Error::Architecture`] or [`Error::Length`].
+    /// [`Error::Architecture`], [`Error::Length`], and [`Error::NotFinite`] when a parameter is not finite.
     pub fn new(widths: Vec<usize>, bias: bool, activation: A, parameters: Vec<T>) -> Result<Self, Error> {
         let model = Self { widths, bias, activation, parameters: Aligned::new(parameters) };
         model.view()?;
@@ -84,7 +84,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// The weights of a layer.
     ///
     /// # Errors
-    /// [`Error::Architecture`] when there is no such layer.
+    /// [`Error::Layer`] when there is no such layer.
     pub fn weights(&self, layer: usize) -> Result<MatRef<'_, T>, Error> {
         weights(self.parameters.as_slice(), self.shape()?.layer(layer)?)
     }
@@ -132,7 +132,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// Mean loss and gradient; the gradient is written to `out`.
     ///
     /// # Errors
-    /// As [`Network::accumulate_gradient`].
+    /// As [`Network::accumulate_gradient`], and [`Error::Length`] for `out`, which is unchanged on any error.
     pub fn gradient<B: Backend<T> + Send + Sync>(
         &self,
         backend: B,
@@ -143,6 +143,10 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         out: &mut [T],
     ) -> Result<T, Error> {
         let view = self.view_on(backend)?;
+        if out.len() != self.parameters().len() {
+            let (expected, found) = (self.parameters().len(), out.len());
+            return Err(Error::Length { what: "gradient", expected, found });
+        }
         let mut sum = gradient_sums(&view, backend, loss, (inputs, targets), memory)?;
         let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
         out.clone_from_slice(gradient);
@@ -162,6 +166,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         let view = self.view_on(backend)?;
         let mut sum = memory.sum(backend, inputs.rows(), |range, tree, workspace| {
             view.accumulate_features(backend, inputs.row_range(range.start, range.len()), tree, workspace)
+                .map_err(|error| in_whole(error, range.start))
         })?;
         Ok(feature::finish(backend, self.shape()?, &mut sum)?.to_vec())
     }
@@ -200,9 +205,22 @@ fn gradient_sums<'m, T: Scalar + Send + Sync, A: Activation<T> + Sync, B: Backen
     (inputs, targets): (MatRef<'_, T>, MatRef<'_, T>),
     memory: &'m mut Accumulator<T>,
 ) -> Result<SampleTree<'m, T>, Error> {
+    if targets.rows() != inputs.rows() {
+        let expected = (inputs.rows(), view.shape().outputs());
+        return Err(Error::Shape { what: "targets", expected, found: targets.shape() });
+    }
     memory.sum(backend, inputs.rows(), |range, tree, workspace| {
         let x = inputs.row_range(range.start, range.len());
         let y = targets.row_range(range.start, range.len());
         view.accumulate_gradient(backend, loss, x, y, tree, workspace)
+            .map_err(|error| in_whole(error, range.start))
     })
+}
+
+/// An error in a range of samples, its row counted in all of them, whoever took the range.
+fn in_whole(error: Error, start: usize) -> Error {
+    match error {
+        Error::NotFinite { what, row, column } => Error::NotFinite { what, row: start + row, column },
+        other => other,
+    }
 }

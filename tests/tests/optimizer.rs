@@ -392,10 +392,12 @@ fn target_speeds_favour_one_layer() {
     assert_eq!(speeds, [1.0; 4]);
     target_speeds(3, 0.25, &mut speeds).unwrap();
     assert_eq!(speeds, [4.0, 4.0, 4.0, 0.25]);
-    let error = Error::Architecture { reason: "no such layer", at: 4 };
+    let error = Error::Layer { index: 4, layers: 4 };
     assert_eq!(target_speeds(4, 2.0, &mut speeds), Err(error));
-    for found in [0.0, -2.0, f64::INFINITY] {
-        let error = Error::Parameter { what: "contrast", expected: "a positive number", found };
+    // The last is positive, and so small that its inverse overflows.
+    for found in [0.0, -2.0, f64::INFINITY, 1e-320] {
+        let expected = "a positive number with a finite inverse";
+        let error = Error::Parameter { what: "contrast", expected, found };
         assert_eq!(target_speeds(1, found, &mut speeds), Err(error));
     }
     assert!(target_speeds(1, f64::NAN, &mut speeds).is_err());

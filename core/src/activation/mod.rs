@@ -40,29 +40,37 @@ pub trait Activation<T: Scalar>: Copy {
         (self.value(z), self.derivative(z))
     }
 
-    /// `z <- phi(z)`, elementwise.
+    /// `z <- phi(z)`, elementwise; NaN for a z that is not finite, which some functions would hide.
     fn apply(&self, backend: impl Backend<T>, z: &mut [T]) {
         backend.vectorize(
             #[inline(always)] // else a large body stays outside of the function that has the instruction set
             || {
                 for z in z {
-                    *z = self.value(z);
+                    *z = if z.is_finite() { self.value(z) } else { undefined(z) };
                 }
             },
         );
     }
 
-    /// `z <- phi(z)` and `slope <- phi'(z)`, elementwise.
+    /// `z <- phi(z)` and `slope <- phi'(z)`, elementwise; both NaN for a z that is not finite.
     fn apply_with_slope(&self, backend: impl Backend<T>, z: &mut [T], slope: &mut [T]) {
         backend.vectorize(
             #[inline(always)]
             || {
                 for (z, slope) in z.iter_mut().zip(slope) {
-                    (*z, *slope) = self.value_and_derivative(z);
+                    let both = self.value_and_derivative(z);
+                    (*z, *slope) = if z.is_finite() { both } else { (undefined(z), undefined(z)) };
                 }
             },
         );
     }
+}
+
+/// NaN, for a z that is not finite: a sum that overflowed on the way has lost its sign, and what saturates would pass for
+/// a number.
+#[inline(always)]
+fn undefined<T: Scalar>(z: &T) -> T {
+    z.clone() - z.clone()
 }
 
 /// An activation chosen at run time.

@@ -35,6 +35,19 @@ pub struct InputError {
     pub features: f64,
 }
 
+impl InputError {
+    pub(super) fn check(self) -> Result<(), Error> {
+        for (what, found) in
+            [("error of the weights", self.weights), ("error of the features", self.features)]
+        {
+            if !(found.is_finite() && found >= 0.0) {
+                return Err(Error::Parameter { what, expected: "a finite number, at least 0", found });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A number not less than the exact one it stands for; every operation rounds up.
 #[derive(Clone, Copy)]
 struct Upper(f64);

@@ -1,7 +1,7 @@
 //! All measures of one layer.
 
 use super::{
-    Correlations, InputError, Powers, Route, Undefined, correlate, correlate_workspace, scale,
+    Correlations, InputError, Powers, Route, Undefined, correlate_named, correlate_workspace, scale,
     times_power_of_two, traces::take,
 };
 use crate::error::{Error, check_workspace};
@@ -22,9 +22,13 @@ pub struct LayerMeasure {
     pub double_centered: Correlations,
 }
 
-/// Values of workspace that [`measure_layer`] needs for weights (k x d).
+/// Values of workspace that [`measure_layer`] needs for weights (k x d), saturating.
 pub const fn measure_workspace(k: usize, d: usize) -> usize {
-    k * d + k * k + correlate_workspace(k, d, Route::cheaper(k, d))
+    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(correlate_workspace(
+        k,
+        d,
+        Route::cheaper(k, d),
+    ))
 }
 
 /// Measures one hidden layer by the cheaper route.
@@ -32,7 +36,7 @@ pub const fn measure_workspace(k: usize, d: usize) -> usize {
 /// **Shapes** weights and initial (k x d), features and initial_features (k x k), workspace at least
 /// [`measure_workspace`].
 /// **Arithmetic** everything is widened to `f64` first; the differences are rounded once.
-/// **Errors** as [`correlate`].
+/// **Errors** as [`super::correlate`]; [`Error::NotFinite`] names the matrix, given or a difference.
 pub fn measure_layer<T: Real, B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, T>,
@@ -54,18 +58,19 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     let rounded = f64::EPSILON / 2.0;
     weights.widen_into(w);
     features.widen_into(f);
-    let uncentered =
-        correlate(backend, MatRef::new(w, k, d)?, MatRef::new(f, k, k)?, exact, route, powers, rest)?;
+    let (w_now, f_now) = (("weights", MatRef::new(w, k, d)?), ("features", MatRef::new(f, k, k)?));
+    let uncentered = correlate_named(backend, w_now, f_now, exact, route, powers, rest)?;
     let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
     subtract(w, initial);
     let change = norm(backend, MatRef::new(w, k, d)?, rest)?;
     let given = InputError { weights: rounded, ..exact };
-    let centered =
-        correlate(backend, MatRef::new(w, k, d)?, MatRef::new(f, k, k)?, given, route, powers, rest)?;
+    let w = ("weights minus initial weights", MatRef::new(w, k, d)?);
+    let f_now = ("features", MatRef::new(f, k, k)?);
+    let centered = correlate_named(backend, w, f_now, given, route, powers, rest)?;
     subtract(f, initial_features);
     let given = InputError { weights: rounded, features: rounded };
-    let w = MatRef::new(w, k, d)?;
-    let mut double_centered = correlate(backend, w, MatRef::new(f, k, k)?, given, route, Powers::One, rest)?;
+    let f = ("features minus initial features", MatRef::new(f, k, k)?);
+    let mut double_centered = correlate_named(backend, w, f, given, route, Powers::One, rest)?;
     double_centered.cosine_sqrt = double_centered.cosine.and(Err(Undefined::Indefinite));
     double_centered.pearson_sqrt = double_centered.cosine_sqrt;
     let relative_change = match (change, whole) {

@@ -57,6 +57,8 @@ impl fmt::Display for Undefined {
     }
 }
 
+impl core::error::Error for Undefined {}
+
 /// Why a value has no error bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -75,6 +77,8 @@ impl fmt::Display for Unbounded {
         })
     }
 }
+
+impl core::error::Error for Unbounded {}
 
 /// A correlation with a rigorous bound of its absolute error, for the value given the weights and features as rounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,10 +116,11 @@ pub enum Powers {
     OneAndHalf,
 }
 
-/// Values of workspace that [`correlate`] needs for weights (k x d).
+/// Values of workspace that [`correlate`] needs for weights (k x d), saturating.
 pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
     let (powers, plain) = (power::workspace(k, d, route), route.workspace(k, d));
-    k * d + k * k + if powers > plain { powers } else { plain }
+    let most = if powers > plain { powers } else { plain };
+    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(most)
 }
 
 /// The correlations of `F = W^T W` with `G = W^T K W`.
@@ -124,7 +129,8 @@ pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
 /// **Arithmetic** W and K are scaled by powers of two to a largest entry in [1/2, 1), which changes no correlation;
 /// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
 /// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used.
-/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NoConvergence`].
+/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NotSymmetric`], [`Error::Parameter`]
+/// for a negative input error, [`Error::NoConvergence`].
 pub fn correlate<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
@@ -134,10 +140,27 @@ pub fn correlate<B: Backend<f64>>(
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
+    correlate_named(backend, ("weights", weights), ("features", features), given, route, powers, workspace)
+}
+
+/// A matrix and what errors call it.
+type Named<'a> = (&'static str, MatRef<'a, f64>);
+
+fn correlate_named<B: Backend<f64>>(
+    backend: B,
+    (weights_name, weights): Named<'_>,
+    (features_name, features): Named<'_>,
+    given: InputError,
+    route: Route,
+    powers: Powers,
+    workspace: &mut [f64],
+) -> Result<Correlations, Error> {
     let (k, d) = weights.shape();
-    features.check_shape("features", (k, k))?;
-    weights.check_finite("weights")?;
-    features.check_finite("features")?;
+    features.check_shape(features_name, (k, k))?;
+    weights.check_finite(weights_name)?;
+    features.check_finite(features_name)?;
+    features.check_symmetric(features_name)?;
+    given.check()?;
     check_workspace("workspace", correlate_workspace(k, d, route), workspace.len())?;
     let (w, rest) = traces::take(workspace, k * d);
     let (f, rest) = traces::take(rest, k * k);

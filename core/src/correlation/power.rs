@@ -1,7 +1,7 @@
 //! The correlations with `G^(1/2)`.
 
 use super::eigen::{EigenError, eigen_workspace, symmetric_eigen};
-use super::traces::{gram, row_sums, take};
+use super::traces::{gram, quadratic, row_sums, take};
 use super::{Certified, Correlation, Route, Traces, Unbounded, Undefined, cosine, covariances, varies};
 use crate::error::Error;
 use crate::kernel::{self, Backend};
@@ -11,8 +11,10 @@ use crate::scalar::sqrt;
 /// Values of workspace for weights (k x d).
 pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
     match route {
-        Route::Gram => 6 * k * k + 4 * k + eigen_workspace(k),
-        Route::Direct => 3 * d * d + k * d + d + k + eigen_workspace(d),
+        Route::Gram => quadratic(6, k, k, 4).saturating_add(eigen_workspace(k)),
+        Route::Direct => {
+            quadratic(3, d, d, 1).saturating_add(quadratic(1, d, k, 1)).saturating_add(eigen_workspace(d))
+        }
     }
 }
 

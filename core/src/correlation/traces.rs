@@ -39,10 +39,15 @@ impl Route {
     /// Values of workspace that [`traces`] needs for weights (k x d).
     pub const fn workspace(self, k: usize, d: usize) -> usize {
         match self {
-            Self::Gram => 2 * k * k + 2 * k,
-            Self::Direct => 2 * d * d + k * d + 2 * k,
+            Self::Gram => quadratic(2, k, k, 2),
+            Self::Direct => quadratic(2, d, d, 0).saturating_add(quadratic(1, d, k, 2)),
         }
     }
+}
+
+/// `squares x y + lines y`, saturating.
+pub(super) const fn quadratic(squares: usize, x: usize, y: usize, lines: usize) -> usize {
+    squares.saturating_mul(x).saturating_add(lines).saturating_mul(y)
 }
 
 /// The traces of `F = W^T W` and `G = W^T K W`.

@@ -50,7 +50,8 @@ const fn fixed(parameters: usize, features: usize, samples: usize) -> usize {
 }
 
 const fn storage(parameters: usize, features: usize, samples: usize) -> usize {
-    let longer = if parameters + 1 > features { parameters + 1 } else { features };
+    let gradient = parameters.saturating_add(1);
+    let longer = if gradient > features { gradient } else { features };
     buffers(samples as u64).saturating_mul(longer)
 }
 
@@ -77,7 +78,7 @@ type DualMatrix<'w, T> = MatRef<'w, Dual<T>>;
 impl<'w, T> Derivatives<'w, T> {
     /// Gradient (k x d) and features (k x k) of one hidden layer.
     ///
-    /// **Errors** [`Error::Architecture`] when there is no such hidden layer, [`Error::Length`].
+    /// **Errors** [`Error::Layer`] when there is no such hidden layer, [`Error::Length`].
     pub fn layer(
         &self,
         shape: Shape<'_>,

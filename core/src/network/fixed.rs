@@ -28,7 +28,7 @@ macro_rules! network {
         $visibility:vis struct $name:ident([$scalar:ty; $first:literal $(=> $width:literal)+], $activation:ident, bias: $bias:literal);
     ) => {
         $(#[$attribute])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, PartialEq)]
         $visibility struct $name {
             /// Flat parameters: `W_0` row-major (outputs x inputs), `b_0` if there are biases, `W_1`, ...
             pub parameters: [$scalar; $crate::network::parameters(&[$first $(, $width)+], $bias)],
@@ -70,6 +70,11 @@ macro_rules! network {
                 $crate::reduce::buffers(samples) * Self::FEATURES
             }
 
+            /// Values of the state that a rule carries from step to step.
+            pub const fn optimizer_state(optimizer: &$crate::optimizer::Optimizer<'_>) -> usize {
+                optimizer.state(Self::PARAMETERS)
+            }
+
             /// The shape.
             pub const fn shape() -> $crate::network::Shape<'static> {
                 const { match $crate::network::Shape::new(Self::WIDTHS, Self::BIAS) {
@@ -88,7 +93,32 @@ macro_rules! network {
                 $crate::network::Network<'_, $scalar, $crate::activation::$activation>,
                 $crate::error::Error,
             > {
-                $crate::network::Network::new(Self::shape(), $crate::activation::$activation, &self.parameters)
+                self.network_on($crate::kernel::Definition)
+            }
+
+            /// The same, looking for values that are not finite in the vectors of a backend.
+            ///
+            /// # Errors
+            /// `Error::NotFinite` when a parameter is not finite.
+            pub fn network_on(
+                &self,
+                backend: impl $crate::kernel::Backend<$scalar>,
+            ) -> Result<
+                $crate::network::Network<'_, $scalar, $crate::activation::$activation>,
+                $crate::error::Error,
+            > {
+                $crate::network::Network::new_on(
+                    backend,
+                    Self::shape(),
+                    $crate::activation::$activation,
+                    &self.parameters,
+                )
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
             }
         }
     };

@@ -21,6 +21,10 @@ use crate::matrix::MatRef;
 use crate::scalar::Scalar;
 
 /// A network: shape, activation, parameters.
+///
+/// **Overflow** Inputs and parameters are finite, but a sum inside can overflow. The activation and the slope of such a
+/// pre-activation are NaN ([`Activation::apply_with_slope`]), whatever the function would make of it, so that all that is
+/// computed from that sample is seen not to be finite: outputs, loss, gradient, features.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a, T, A> {
     shape: Shape<'a>,
@@ -68,18 +72,17 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
 
     /// The weights of a layer, (outputs x inputs).
     ///
-    /// **Errors** [`Error::Architecture`] when there is no such layer.
+    /// **Errors** [`Error::Layer`] when there is no such layer.
     pub fn weights(&self, layer: usize) -> Result<MatRef<'a, T>, Error> {
         weights(self.parameters, self.shape.layer(layer)?)
     }
 
     /// The bias of a layer, or `None` where the network has none.
     ///
-    /// **Errors** [`Error::Architecture`] when there is no such layer.
+    /// **Errors** [`Error::Layer`] when there is no such layer.
     pub fn bias(&self, layer: usize) -> Result<Option<&'a [T]>, Error> {
         let span = self.shape.layer(layer)?;
-        let range = span.offset + span.weights()..span.offset + span.parameters();
-        Ok(if span.bias { self.parameters.get(range) } else { None })
+        Ok(if span.bias { self.parameters.get(span.bias_range()) } else { None })
     }
 }
 
@@ -87,6 +90,5 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
 ///
 /// **Errors** [`Error::Length`] when the slice is too short.
 pub fn weights<T>(parameters: &[T], span: LayerSpan) -> Result<MatRef<'_, T>, Error> {
-    let range = span.offset..span.offset + span.weights();
-    MatRef::new(parameters.get(range).unwrap_or_default(), span.outputs, span.inputs)
+    MatRef::new(parameters.get(span.weights_range()).unwrap_or_default(), span.outputs, span.inputs)
 }

@@ -119,7 +119,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// [`super::jacobian_workspace`] of one sample.
     /// **Arithmetic** `J_{L-1} = W_L o phi'(h_{L-1})`, one product; `J_{l-1} = (J_l W_l) o phi'(h_{l-1})`, the chain over
     /// the width of layer l ascending, then one product.
-    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Architecture`].
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Layer`]; `out` is unchanged then.
     pub fn jacobians<B: Backend<T>>(
         &self,
         backend: B,

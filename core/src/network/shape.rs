@@ -103,8 +103,9 @@ pub struct Shape<'a> {
     bias: bool,
 }
 
-/// Where one layer lies in the flat parameters.
+/// Where one layer lies in the flat parameters: only a [`Shape`] makes one, and has seen that nothing overflows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerSpan {
     /// Index of the first weight.
     pub offset: usize,
@@ -119,22 +120,33 @@ pub struct LayerSpan {
 impl LayerSpan {
     /// Number of weights.
     pub const fn weights(&self) -> usize {
-        self.inputs * self.outputs
+        self.inputs.wrapping_mul(self.outputs)
     }
 
     /// Number of weights and biases.
     pub const fn parameters(&self) -> usize {
-        self.weights() + if self.bias { self.outputs } else { 0 }
+        self.weights().wrapping_add(if self.bias { self.outputs } else { 0 })
     }
 
     /// Weights and biases in the flat parameters.
     pub const fn range(&self) -> core::ops::Range<usize> {
-        self.offset..self.offset + self.parameters()
+        self.offset..self.offset.wrapping_add(self.parameters())
+    }
+
+    /// The weights in the flat parameters.
+    pub const fn weights_range(&self) -> core::ops::Range<usize> {
+        self.offset..self.offset.wrapping_add(self.weights())
+    }
+
+    /// The biases in the flat parameters; empty where there are none.
+    pub const fn bias_range(&self) -> core::ops::Range<usize> {
+        self.weights_range().end..self.range().end
     }
 }
 
 impl<'a> Shape<'a> {
-    /// Checks the widths: inputs and outputs at least, none zero, and sizes that memory can hold.
+    /// Checks the widths: inputs and outputs at least, none zero, and sizes that memory can hold: parameters, features and
+    /// the workspace of one sample are each fewer than `isize::MAX / 32` values.
     ///
     /// **Errors** [`Error::Architecture`].
     pub const fn new(widths: &'a [usize], bias: bool) -> Result<Self, Error> {
@@ -148,7 +160,8 @@ impl<'a> Shape<'a> {
             }
             rest = tail;
         }
-        let most = isize::MAX as usize / 32 / SAMPLE_BLOCK;
+        // No scalar has more than 32 bytes.
+        let most = isize::MAX as usize / 32;
         if parameters(widths, bias) >= most || jacobian_row(widths) >= most || features(widths) >= most {
             return Err(Error::Architecture { reason: "too large for memory", at: widths.len() });
         }
@@ -206,18 +219,18 @@ impl<'a> Shape<'a> {
 
     /// Layer `layer`, the readout being the last.
     ///
-    /// **Errors** [`Error::Architecture`] when there is no such layer.
+    /// **Errors** [`Error::Layer`] when there is no such layer.
     pub const fn layer(&self, layer: usize) -> Result<LayerSpan, Error> {
         if layer < self.layers() {
             Ok(span(self.widths, self.bias, layer))
         } else {
-            Err(Error::Architecture { reason: "no such layer", at: layer })
+            Err(Error::Layer { index: layer, layers: self.layers() })
         }
     }
 
     /// Where the PTK features of a hidden layer lie in the concatenation of all of them, and its width.
     ///
-    /// **Errors** [`Error::Architecture`] when there is no such hidden layer.
+    /// **Errors** [`Error::Layer`] when there is no such hidden layer.
     pub const fn feature_span(&self, layer: usize) -> Result<(usize, usize), Error> {
         let (mut rest, mut offset, mut index) = (hidden(self.widths), 0, 0);
         while let [k, tail @ ..] = rest {
@@ -228,7 +241,7 @@ impl<'a> Shape<'a> {
             index += 1;
             rest = tail;
         }
-        Err(Error::Architecture { reason: "no such hidden layer", at: layer })
+        Err(Error::Layer { index: layer, layers: self.hidden_layers() })
     }
 }
 

@@ -50,6 +50,11 @@ impl Initializer {
         }
     }
 
+    /// The initializer of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|initializer| initializer.name() == name)
+    }
+
     /// Fills the parameters of a network.
     ///
     /// **Shapes** parameters as [`Shape::parameters`].
