@@ -11,9 +11,9 @@ pub const VARIABLE: &str = "AGOP_LEVEL";
 /// # Errors
 /// [`Error::Usage`] when `AGOP_LEVEL` names a level that this build or this machine does not have.
 pub fn level() -> Result<Level> {
-    match std::env::var(VARIABLE) {
-        Err(_) => Ok(Level::detect()),
-        Ok(name) => named(&name),
+    match std::env::var_os(VARIABLE) {
+        None => Ok(Level::detect()),
+        Some(name) => named(&name.to_string_lossy()),
     }
 }
 

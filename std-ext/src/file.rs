@@ -72,7 +72,7 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     replace_with(path, |output| output.write_all(bytes))
 }
 
-/// Makes `path` hold exactly what `write` writes, all at once.
+/// Makes `path` hold exactly what `write` writes, all at once: [`Staged::new`], then [`Staged::commit`].
 ///
 /// The bytes go to a temporary file in the same directory, which is flushed to the disk, renamed over `path`, and made
 /// durable by flushing the directory. A reader sees the old content or the new, never a part; after a failure the old
@@ -84,25 +84,47 @@ pub fn replace_with(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let path = path.as_ref();
-    let directory = directory_of(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".agop-").suffix(".tmp");
-    // The default of 0600 suits secrets; a result gets what the user's umask leaves of 0666, as any new file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder
-        .tempfile_in(&directory)
-        .map_err(|e| Error::io(path, "create a temporary file beside it", e))?;
-    let written = (|| {
-        let mut output = BufWriter::new(temporary.as_file());
-        write(&mut output)?;
-        output.flush()
-    })();
-    written.map_err(|e| Error::io(path, "write", e))?;
-    temporary.as_file().sync_all().map_err(|e| Error::io(path, "flush", e))?;
-    temporary.persist(path).map_err(|e| Error::io(path, "replace", e.error))?;
-    flush_directory(&directory).map_err(|e| Error::io(path, "flush its directory", e))
+    Staged::new(path, write)?.commit()
+}
+
+/// The coming content of a file, on the disk beside it; dropped without [`Staged::commit`], it goes away.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    path: PathBuf,
+    temporary: tempfile::NamedTempFile,
+}
+
+impl Staged {
+    /// Writes the content to a temporary file in the directory of `path`, down to the disk.
+    pub(crate) fn new(
+        path: impl AsRef<Path>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".agop-").suffix(".tmp");
+        // The default of 0600 suits secrets; a result gets what the user's umask leaves of 0666, as any new file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder
+            .tempfile_in(directory_of(path))
+            .map_err(|e| Error::io(path, "create a temporary file beside it", e))?;
+        let written = (|| {
+            let mut output = BufWriter::new(temporary.as_file());
+            write(&mut output)?;
+            output.flush()
+        })();
+        written.map_err(|e| Error::io(path, "write", e))?;
+        temporary.as_file().sync_all().map_err(|e| Error::io(path, "flush", e))?;
+        Ok(Self { path: path.to_path_buf(), temporary })
+    }
+
+    /// Puts it in place.
+    pub(crate) fn commit(self) -> Result<()> {
+        let Self { path, temporary } = self;
+        temporary.persist(&path).map_err(|e| Error::io(&path, "replace", e.error))?;
+        flush_directory(&directory_of(&path)).map_err(|e| Error::io(&path, "flush its directory", e))
+    }
 }
 
 /// The directory a path lies in; `.` for a bare name.

@@ -78,23 +78,19 @@ fn a_reader_that_leaves_is_no_panic() {
     assert_eq!((answer.status.code(), answer.stderr.len()), (Some(0), 0));
 }
 
-/// Without `--out`, `runs/0001`, then the next.
+/// Without `--out`, `runs/0001`, then the next; beside the one object of `--json` only the messages can say so.
 #[test]
 fn runs_are_numbered() {
     let folder = tempfile::tempdir().unwrap();
-    let run = || {
-        let status = Command::new(env!("CARGO_BIN_EXE_agop"))
+    for number in ["0001", "0002"] {
+        let answer = Command::new(env!("CARGO_BIN_EXE_agop"))
             .args(&RUN[..12])
             .current_dir(folder.path())
-            .stdout(Stdio::null())
             .stdin(Stdio::null())
-            .status()
+            .output()
             .unwrap();
-        assert_eq!(status.code(), Some(0));
-    };
-    run();
-    run();
-    for number in ["0001", "0002"] {
+        assert_eq!(answer.status.code(), Some(0));
+        assert_eq!(String::from_utf8(answer.stderr).unwrap(), format!("run: runs/{number}\n"));
         assert!(folder.path().join("runs").join(number).join("manifest.json").is_file());
     }
 }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use agop_core::simd::Level;
+use std::ffi::OsStr;
 use std::process::{Command, Output};
 
-fn info(level: &str) -> Output {
+fn info(level: impl AsRef<OsStr>) -> Output {
     Command::new(env!("CARGO_BIN_EXE_agop"))
         .args(["info", "--json"])
         .env("AGOP_LEVEL", level)
@@ -41,4 +42,16 @@ fn others_are_refused_with_their_name_and_with_those_there_are() {
         };
         assert_eq!(line, format!("agop: AGOP_LEVEL={name}: {why} (this machine has: {})\n", here.join(", ")));
     }
+}
+
+/// What is no name at all is not taken for none given.
+#[cfg(unix)]
+#[test]
+fn nor_is_what_is_no_text_a_level() {
+    use std::os::unix::ffi::OsStrExt;
+    let answer = info(OsStr::from_bytes(b"avx2\xff"));
+    assert_eq!((answer.status.code(), answer.stdout.len()), (Some(2), 0));
+    assert!(
+        String::from_utf8(answer.stderr).unwrap().starts_with("agop: AGOP_LEVEL=avx2\u{fffd}: no level of ")
+    );
 }

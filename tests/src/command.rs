@@ -36,3 +36,31 @@ pub fn json(arguments: &[&str]) -> Value {
 pub fn fixture(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name).display().to_string()
 }
+
+/// Every null of a report has a reason: in the `why` of the object it stands in, by its key, or further out by its path.
+///
+/// # Panics
+/// Where there is none.
+pub fn assert_nulls_explained(report: &Value) {
+    fn visit(value: &Value, path: &str, outer: &[(String, &Value)]) {
+        match value {
+            Value::Null => {
+                let explained = outer.iter().any(|(prefix, why)| {
+                    let key = path.strip_prefix(prefix.as_str()).unwrap_or(path);
+                    why[key.trim_start_matches('.')].is_string()
+                });
+                assert!(explained, "{path} is null, and nothing says why");
+            }
+            Value::Object(fields) => {
+                let mut outer = outer.to_vec();
+                outer.extend(fields.get("why").map(|why| (path.to_owned(), why)));
+                fields.iter().for_each(|(key, value)| visit(value, &format!("{path}.{key}"), &outer));
+            }
+            Value::Array(values) => {
+                values.iter().enumerate().for_each(|(i, value)| visit(value, &format!("{path}.{i}"), outer));
+            }
+            _ => {}
+        }
+    }
+    visit(report, "", &[]);
+}

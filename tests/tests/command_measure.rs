@@ -123,6 +123,69 @@ fn an_untrained_network_has_no_centred_correlation() {
     }
 }
 
+/// Weights of a network 2 - 2 - 2 - 1 in a file.
+fn weights(folder: &tempfile::TempDir, name: &str, values: [f64; 10]) -> String {
+    let path = folder.path().join(name);
+    agop::checkpoint::write(&path, &[2, 2, 2, 1], false, &values).unwrap();
+    path.display().to_string()
+}
+
+/// Why: a pre-activation that overflows on the way has lost its value and even its sign, and an activation that
+/// saturates would turn it into a plain number. Here the true values are small in f64.
+#[test]
+fn what_overflows_inside_the_network_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = [1e25, 0.0, 0.0, 1e25];
+    let now = weights(
+        &folder,
+        "now",
+        [&first[..], &[-4e14, 8e14, -4e14, 4.1e14, 1e-39, 1e-39]].concat().try_into().unwrap(),
+    );
+    let before = weights(&folder, "before", [1.0, 0.5, 0.25, 1.0, 1.0, 0.5, 0.25, 1.0, 1.0, 1.0]);
+    let data = ones(&folder);
+    for activation in ["relu", "tanh", "sigmoid", "softplus", "silu", "gelu", "linear", "quadratic"] {
+        let arguments =
+            ["measure", "--init", &before, "--weights", &now, "--data", &data, "--activation", activation];
+        let answer = agop(&[&arguments[..], &["--scalar", "f32"]].concat());
+        let saturated = ["tanh", "sigmoid"].contains(&activation);
+        assert_eq!(answer.code, if saturated { 0 } else { 2 }, "{activation}: {answer:?}");
+        assert!(saturated || answer.messages.starts_with(&format!("agop: {now}: network: ")), "{answer:?}");
+        let answer = agop(&[&arguments[..], &["--scalar", "f64"]].concat());
+        assert_eq!(answer.code, 0, "{activation}: {answer:?}");
+    }
+}
+
+/// Every null has a reason: the weights are zero, the change or the inner product overflows.
+#[test]
+fn what_is_missing_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = weights(&folder, "init", [1e10; 10]);
+    let data = ones(&folder);
+    for (name, values) in [
+        ("zero", [0.0; 10]),
+        ("tiny", [1e-300; 10]),
+        ("large", [1e80, 1e80, 1e80, 1e80, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    ] {
+        let now = weights(&folder, name, values);
+        let report =
+            json(&["measure", "--init", &init, "--weights", &now, "--data", &data, "--activation", "linear"]);
+        agop_tests::command::assert_nulls_explained(&report);
+        let layer = &report["layers"][0];
+        assert_eq!(layer["relative_change"].is_null(), name != "large", "{layer}");
+        assert_eq!(layer["why"].is_null(), name == "large", "{layer}");
+        assert_eq!(layer["uncentered"]["inner"].is_null(), name == "large", "{layer}");
+        let table =
+            agop(&["measure", "--init", &init, "--weights", &now, "--data", &data, "--activation", "linear"]);
+        assert!(!table.output.contains("inf") && !table.output.contains("NaN"), "{}", table.output);
+    }
+}
+
+fn ones(folder: &tempfile::TempDir) -> String {
+    let data = folder.path().join("x.npy");
+    agop::dataset::npy::write(&data, 3, 2, &[1.0; 6]).unwrap();
+    data.display().to_string()
+}
+
 /// The same numbers, whatever the threads and the spelling; another scalar, another digest.
 #[test]
 fn threads_change_nothing() {

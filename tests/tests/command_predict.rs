@@ -78,8 +78,54 @@ fn limits_of_the_digits_equal_the_oracle_and_the_measured_step() {
     assert!(difference < 2e-5, "{measured}");
     let rounded = json(&borrowed(&digits(&["--init", &init, "--scalar", "f32", "--threads", "1"])));
     assert_eq!(rounded["rho"], report["rho"], "the fixture holds f32: rounding to it changes nothing");
-    let other = json(&borrowed(&digits(&["--init", &init, "--loss", "cross-entropy"])));
-    assert_ne!(other["rho"], report["rho"]);
+}
+
+/// Why: a loss decides what the labels are as well as what the residual is. The limit is what one short step of the
+/// training with the same files and the same loss then shows, for either loss and from the weights that the run left.
+#[test]
+fn the_limit_is_that_of_the_training_with_the_same_loss() {
+    let folder = TempDir::new().unwrap();
+    let name = |name: &str| folder.path().join(name).display().to_string();
+    let mut rng = agop_tests::SplitMix64::new(76);
+    let x: Vec<f64> = (0..40 * 6).map(|_| rng.normal()).collect();
+    agop::dataset::npy::write(Path::new(&name("x.npy")), 40, 6, &x).unwrap();
+    let header = "{'descr': '<i8', 'fortran_order': False, 'shape': (40,), }";
+    let mut labels = b"\x93NUMPY\x01\x00".to_vec();
+    labels.extend_from_slice(&(header.len() as u16 + 1).to_le_bytes());
+    labels.extend_from_slice(header.as_bytes());
+    labels.push(b'\n');
+    (0..40_i64).for_each(|row| labels.extend_from_slice(&((row * row) % 3).to_le_bytes()));
+    std::fs::write(name("y.npy"), labels).unwrap();
+    let (data, labels) = (name("x.npy"), name("y.npy"));
+    let files = ["--data", &data, "--labels", &labels];
+    let mut limits = Vec::new();
+    for loss in ["mean-squared", "cross-entropy"] {
+        let out = name(loss);
+        let options = ["--test-data", &data, "--test-labels", &labels, "--out", &out, "--hidden", "5,4"];
+        let short = ["--rule", "gd", "--steps", "1", "--rate", "1e-5", "--scalar", "f64", "--loss", loss];
+        let run = json(&[&["train"][..], &files, &options, &short].concat());
+        let layers = run["rules"]["gd"]["layers"].as_array().unwrap();
+        let trained: Vec<f64> =
+            layers.iter().map(|layer| layer["centered"]["cosine"].as_f64().unwrap()).collect();
+        let init = format!("{out}/gd/initial.safetensors");
+        let predicted = json(&[&["predict"][..], &files, &["--init", &init, "--loss", loss]].concat());
+        let predicted = numbers(&predicted["rho"]);
+        let difference = largest_difference(&trained, &predicted);
+        assert!(difference < 1e-5, "{loss}: {trained:?} {predicted:?}");
+        limits.push(predicted);
+    }
+    assert!(largest_difference(&limits[0], &limits[1]) > 1e-4, "{limits:?}");
+    // As in training, cross-entropy is for classes.
+    let answer = agop(
+        &[
+            &["predict", "--data", &data, "--labels", &data][..],
+            &["--hidden", "4", "--model", "limit"],
+            &["--loss", "cross-entropy"],
+        ]
+        .concat(),
+    );
+    assert_eq!(answer.code, 2);
+    assert!(answer.messages.contains("x.npy: labels: cross-entropy needs classes"), "{}", answer.messages);
 }
 
 /// Why: the networks that are drawn have the widths given and converge to the prediction as these grow; the seed decides

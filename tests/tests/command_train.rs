@@ -228,7 +228,109 @@ fn a_run_folder_holds_what_it_says() {
     assert_eq!(names(&out), files);
     assert_eq!(agop(&[&again[..], &["--force"]].concat()).code, 0);
     assert_eq!(names(&out), &files[..5]);
+    assert!(!out.join("slo").exists());
     assert_eq!(agop(&["verify", out.to_str().unwrap()]).code, 0);
+}
+
+/// Why: what cannot be written in whole must not cost what stands there, be it a run or somebody's files.
+#[test]
+fn a_refused_overwrite_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let arguments = [&TINY[..], &["--out", out.to_str().unwrap()]].concat();
+    let forced = [&arguments[..], &["--force", "--seed", "2"]].concat();
+    let content = || {
+        let paths = names(&out).into_iter().map(|name| out.join(name));
+        paths.map(|path| (path.clone(), std::fs::read(path).unwrap_or_default())).collect::<Vec<_>>()
+    };
+    assert_eq!(agop(&arguments).code, 0);
+    // A folder in the place of the last file.
+    std::fs::remove_file(out.join("slo/initial.safetensors")).unwrap();
+    std::fs::create_dir(out.join("slo/initial.safetensors")).unwrap();
+    let before = content();
+    let answer = agop(&forced);
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.messages.contains("slo/initial.safetensors: cannot replace: "), "{}", answer.messages);
+    assert_eq!(content(), before);
+    std::fs::remove_dir(out.join("slo/initial.safetensors")).unwrap();
+    assert_eq!(agop(&forced).code, 0, "a damaged run is a run");
+    // Without the manifest, or with that of something else, it is none.
+    for manifest in ["{}", "{\"schema\": \"web/1\"}", "no JSON"] {
+        std::fs::write(out.join("manifest.json"), manifest).unwrap();
+        let before = content();
+        let answer = agop(&forced);
+        assert_eq!(answer.code, 2);
+        assert!(answer.messages.contains("is not empty; --force overwrites the run in it, which holds none"));
+        assert_eq!(content(), before);
+    }
+}
+
+/// Why: an hour of training must not end at a name that cannot be stored.
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_not_utf8_is_refused_before_training() {
+    use std::os::unix::ffi::OsStringExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(std::ffi::OsString::from_vec(b"x\xff.npy".to_vec()));
+    agop::dataset::npy::write(&data, 10, 2, &[0.5; 20]).unwrap();
+    let labels = folder.path().join("y.npy");
+    agop::dataset::npy::write(&labels, 10, 1, &[0.5; 10]).unwrap();
+    let out = folder.path().join("run");
+    let words: [&std::ffi::OsStr; 10] = [
+        "agop".as_ref(),
+        "train".as_ref(),
+        "--data".as_ref(),
+        data.as_ref(),
+        "--labels".as_ref(),
+        labels.as_ref(),
+        "--out".as_ref(),
+        out.as_ref(),
+        "--steps".as_ref(),
+        "1".as_ref(),
+    ];
+    let (mut output, mut messages) = (Vec::new(), Vec::new());
+    let code = agop::command::run(words.map(Into::into), &mut output, &mut messages);
+    assert_eq!((code, output.len(), out.exists()), (2, 0, false));
+    assert!(String::from_utf8(messages).unwrap().contains("the path is not UTF-8"));
+}
+
+/// Every null has a reason, wherever it stands.
+#[test]
+fn a_test_loss_that_overflows_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: f64| {
+        let path = folder.path().join(name);
+        agop::dataset::npy::write(&path, 10, 2, &[value; 20]).unwrap();
+        path.display().to_string()
+    };
+    let (x, y, far) = (write("x.npy", 0.5), write("y.npy", 1.0), write("far.npy", 1e200));
+    let out = folder.path().join("run").display().to_string();
+    let report = json(&[
+        "train",
+        "--data",
+        &x,
+        "--labels",
+        &y,
+        "--test-data",
+        &far,
+        "--test-labels",
+        &y,
+        "--scalar",
+        "f64",
+        "--hidden",
+        "3",
+        "--steps",
+        "2",
+        "--rule",
+        "gd",
+        "--out",
+        &out,
+    ]);
+    let gd = &report["rules"]["gd"];
+    assert!(gd["train_loss"].as_f64().is_some() && gd["test_loss"].is_null(), "{gd}");
+    agop_tests::command::assert_nulls_explained(&report);
+    let history = std::fs::read_to_string(Path::new(&out).join("gd/history.csv")).unwrap();
+    assert!(!history.contains("inf") && !history.contains("NaN"), "{history}");
 }
 
 /// What fails leaves no folder behind; what diverges says when.
@@ -244,6 +346,14 @@ fn a_failed_run_leaves_nothing() {
     assert!(answer.messages.contains("not finite"), "{}", answer.messages);
     assert_eq!(answer.messages.lines().count(), 1);
     assert!(!out.exists());
+    // Nor the folders above it, and the rule that had finished is named.
+    let deep = folder.path().join("a/b/c");
+    let arguments = [&TINY[..], &["--out", deep.to_str().unwrap(), "--speeds", "1e30,1e30"]].concat();
+    let answer = agop(&arguments);
+    assert_eq!((answer.code, answer.output.as_str()), (2, ""));
+    assert!(answer.messages.starts_with("agop: slo step "), "{}", answer.messages);
+    assert!(answer.messages.contains("`--rule gd` runs alone"), "{}", answer.messages);
+    assert!(!folder.path().join("a").exists());
 }
 
 #[test]

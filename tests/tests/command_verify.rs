@@ -220,6 +220,11 @@ fn what_is_malformed_is_named() {
         assert!(answer.messages.contains(&format!("{}: cannot open", folder.name(file))), "{answer:?}");
         std::fs::write(folder.path(file), kept).unwrap();
     }
+    // A run of no rule has nothing to replay, and is not equal for that.
+    let config = folder.text("run/config.toml").replace("rules = [\"gd\", \"slo\"]", "rules = []");
+    let answer = folder.with_bytes("run/config.toml", config.as_bytes());
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.messages.contains("config.toml: training.rules: expected at least one"), "{answer:?}");
     let text = folder.text("run/manifest.json");
     for (from, to, place) in [
         ("\"contract\": 1", "\"contract\": 2", "contract: the run was made under bit contract 2"),

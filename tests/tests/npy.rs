@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use agop::dataset::{Array, MOST_CLASSES, Values, npy, read_matrix, read_targets};
+use agop_core::loss::AnyLoss;
 use proptest::prelude::*;
 use std::io::Write;
 
@@ -384,8 +385,8 @@ fn matrices_are_saved_and_read_again() {
     let (rows, columns, values) = read_matrix::<f32>(&path).unwrap();
     assert_eq!((rows, columns, values[1].to_bits(), values[3].to_bits()), (2, 2, 0x8000_0000, 1));
     npy::write(&path, 3, 1, &[1.0_f64, 2.0, 1e300]).unwrap();
-    assert_eq!(read_targets::<f64>(&path, 3, 0).unwrap().values, [1.0, 2.0, 1e300]);
-    let text = read_targets::<f32>(&path, 3, 0).unwrap_err().to_string();
+    assert_eq!(read_targets::<f64>(&path, 3, 0, AnyLoss::MeanSquared).unwrap().values, [1.0, 2.0, 1e300]);
+    let text = read_targets::<f32>(&path, 3, 0, AnyLoss::MeanSquared).unwrap_err().to_string();
     assert_eq!(text, format!("{}: row 2, column 0: the value 1e300 overflows f32", path.display()));
     let text = npy::write(&path, 2, 2, &[0.0_f64; 3]).unwrap_err().to_string();
     assert_eq!(text, format!("{}: shape: a 2 x 2 matrix does not have the 3 elements given", path.display()));

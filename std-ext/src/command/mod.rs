@@ -80,7 +80,7 @@ pub fn run(
 ) -> u8 {
     let outcome = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => match arguments.command {
-            Command::Train(options) => train::run(&options, output),
+            Command::Train(options) => train::run(&options, output, messages),
             Command::Measure(options) => measure::run(&options, output),
             Command::Predict(options) => predict::run(&options, output),
             Command::Verify(options) => verify::run(&options, output),

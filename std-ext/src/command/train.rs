@@ -6,7 +6,7 @@ use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder};
 use crate::run::problem::Problem;
 use crate::run::report::TrainReport;
-use crate::run::train::{Machine, Run};
+use crate::run::train::{Machine, Outcome, Run};
 use agop_core::loss::AnyLoss;
 use agop_core::random::Initializer;
 use agop_core::scalar::Real;
@@ -231,18 +231,28 @@ fn losses() -> PossibleValuesParser {
 
 /// The path from the root, so that the stored configuration serves from any folder.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| Error::io(path, "locate", error))
+    let absolute = std::path::absolute(path).map_err(|error| Error::io(path, "locate", error))?;
+    if absolute.to_str().is_none() {
+        let reason = "the path is not UTF-8, which the run's configuration cannot hold";
+        return Err(Error::Usage(format!("{}: {reason}", path.display())));
+    }
+    Ok(absolute)
 }
 
-pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
+pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn Write) -> Result<u8> {
     let config = options.config()?;
     match config.scalar()? {
-        "f32" => run_in::<f32>(options, &config, output),
-        _ => run_in::<f64>(options, &config, output),
+        "f32" => run_in::<f32>(options, &config, output, messages),
+        _ => run_in::<f64>(options, &config, output, messages),
     }
 }
 
-fn run_in<T: Real>(options: &Options, config: &Config, output: &mut dyn Write) -> Result<u8> {
+fn run_in<T: Real>(
+    options: &Options,
+    config: &Config,
+    output: &mut dyn Write,
+    messages: &mut dyn Write,
+) -> Result<u8> {
     let machine: Machine = options.computing.machine()?;
     let problem = Problem::<T>::load(config)?;
     // All that can be wrong with the settings is found before the first rule trains.
@@ -252,7 +262,7 @@ fn run_in<T: Real>(options: &Options, config: &Config, output: &mut dyn Write) -
         Some(directory) => Claim::named(directory, options.force)?,
         None => Claim::fresh()?,
     };
-    let mut outcomes = Vec::new();
+    let mut outcomes: Vec<Outcome<T>> = Vec::new();
     for run in runs {
         let bar = bar(config);
         bar.set_prefix(run.rule().name());
@@ -261,7 +271,15 @@ fn run_in<T: Real>(options: &Options, config: &Config, output: &mut dyn Write) -
             true
         });
         bar.finish_and_clear();
-        outcomes.push(trained?);
+        outcomes.push(trained.map_err(|error| match (error, outcomes.last()) {
+            (Error::Diverged(reason), Some(done)) => {
+                let done = done.rule.name();
+                Error::Diverged(format!(
+                    "{reason}; nothing is kept of {done}, which `--rule {done}` runs alone"
+                ))
+            }
+            (error, _) => error,
+        })?);
     }
     Folder::new(config, problem.digest, &outcomes)?.write(claim.directory())?;
     let directory = claim.directory().display().to_string();
@@ -271,6 +289,10 @@ fn run_in<T: Real>(options: &Options, config: &Config, output: &mut dyn Write) -
     let report = TrainReport::new(last, unknown);
     if options.json {
         write_json(output, &report)?;
+        if options.out.is_none() {
+            // Nobody need read it.
+            let _ = writeln!(messages, "run: {directory}");
+        }
     } else {
         write(output, &format!("{}\nrun: {directory}\n", report.table()))?;
     }

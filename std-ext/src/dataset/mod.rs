@@ -6,6 +6,7 @@ pub mod npy;
 mod npy_header;
 
 use crate::error::{ParseError, Result, shape_text};
+use agop_core::loss::AnyLoss;
 use agop_core::scalar::Real;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -107,6 +108,27 @@ pub struct Targets<T> {
     pub values: Vec<T>,
     /// The class of each sample, where the labels were classes.
     pub classes: Option<Vec<usize>>,
+}
+
+impl<T: Real> Targets<T> {
+    /// What a loss is trained towards: for cross-entropy the classes as distributions, one-hot without the mean taken
+    /// off; else the targets as they are.
+    ///
+    /// **Errors** at `labels` when cross-entropy is given no classes.
+    pub fn for_loss(mut self, loss: AnyLoss) -> std::result::Result<Self, ParseError> {
+        if loss == AnyLoss::CrossEntropy {
+            let Some(classes) = &self.classes else {
+                let reason = "cross-entropy needs classes: integers in one dimension";
+                return Err(ParseError::new("labels", reason));
+            };
+            for (row, class) in self.values.chunks_exact_mut(self.outputs).zip(classes) {
+                for (output, value) in row.iter_mut().enumerate() {
+                    *value = if output == *class { T::one() } else { T::zero() };
+                }
+            }
+        }
+        Ok(self)
+    }
 }
 
 impl Array {
@@ -217,14 +239,16 @@ pub fn read_matrix<T: Real>(path: impl AsRef<Path>) -> Result<(usize, usize, Vec
     npy::read(path)?.matrix().map_err(|error| error.in_file(path))
 }
 
-/// The labels in a `.npy` file as targets. See [`Array::targets`].
+/// The labels in a `.npy` file as targets of a loss. See [`Array::targets`] and [`Targets::for_loss`].
 ///
-/// **Errors** all of [`npy::read`] and [`Array::targets`], with the file's name.
+/// **Errors** all of [`npy::read`], [`Array::targets`] and [`Targets::for_loss`], with the file's name.
 pub fn read_targets<T: Real>(
     path: impl AsRef<Path>,
     samples: usize,
     minimum_classes: usize,
+    loss: AnyLoss,
 ) -> Result<Targets<T>> {
     let path = path.as_ref();
-    npy::read(path)?.targets(samples, minimum_classes).map_err(|error| error.in_file(path))
+    let targets = npy::read(path)?.targets(samples, minimum_classes);
+    targets.and_then(|targets: Targets<T>| targets.for_loss(loss)).map_err(|error| error.in_file(path))
 }

@@ -93,7 +93,7 @@ impl MeasureReport {
         let powers = Powers::OneAndHalf;
         let measured = measure(level, &trained, &initial, &features, &initial_features, powers, &memory);
         let layers = measured.map_err(|error| match error {
-            Error::Message(message) => Error::input(files.weights, "network", message),
+            Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
         })?;
         Ok(Self {
@@ -128,14 +128,14 @@ impl MeasureReport {
             for (name, block) in blocks {
                 let _ = writeln!(
                     out,
-                    "{:>5} {:>9} {name:<15} {:>11} {:>11} {:>11} {:>11} {:>12.4e} {:>8}",
+                    "{:>5} {:>9} {name:<15} {:>11} {:>11} {:>11} {:>11} {:>12} {:>8}",
                     layer.layer,
                     format!("{}x{}", layer.outputs, layer.inputs),
                     number(block.cosine),
                     number(block.pearson),
                     number(block.cosine_sqrt),
                     number(block.pearson_sqrt),
-                    block.inner,
+                    block.inner.map_or_else(|| "-".to_owned(), |x| format!("{x:.4e}")),
                     block.bound.cosine.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}")),
                 );
             }

@@ -18,6 +18,9 @@ use agop_core::simd::Level;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// Why a number beyond the range of `f64` is missing.
+pub(crate) const OVERFLOW: &str = "undefined: the value overflows f64";
+
 /// The measures of one hidden layer, as in the command's JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LayerReport {
@@ -27,8 +30,11 @@ pub struct LayerReport {
     pub inputs: usize,
     /// Its width k.
     pub outputs: usize,
-    /// `|W - W_0|_F / |W|_F`; `None` when W is zero.
+    /// `|W - W_0|_F / |W|_F`; `None` when W is zero or so small beside W_0 that it overflows `f64`.
     pub relative_change: Option<f64>,
+    /// Why `relative_change` is missing, by its key; left out of the object when it is there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub why: BTreeMap<String, String>,
     /// UC-NFC.
     pub uncentered: Block,
     /// C-NFC.
@@ -48,8 +54,8 @@ pub struct Block {
     pub cosine_sqrt: Option<f64>,
     /// Pearson of F and `G^(1/2)`.
     pub pearson_sqrt: Option<f64>,
-    /// `tr(F G)`.
-    pub inner: f64,
+    /// `tr(F G)`; `None` when it overflows `f64`.
+    pub inner: Option<f64>,
     /// Absolute error bounds.
     pub bound: Bounds,
     /// Why a number is missing, by its key; bounds as `bound.KEY`.
@@ -89,12 +95,16 @@ impl Block {
         let pearson = take("pearson", c.pearson);
         let cosine_sqrt = take("cosine_sqrt", c.cosine_sqrt);
         let pearson_sqrt = take("pearson_sqrt", c.pearson_sqrt);
+        let inner = Some(c.inner).filter(|inner| inner.is_finite());
+        if inner.is_none() {
+            why.insert("inner".to_owned(), OVERFLOW.to_owned());
+        }
         Self {
             cosine: cosine.0,
             pearson: pearson.0,
             cosine_sqrt: cosine_sqrt.0,
             pearson_sqrt: pearson_sqrt.0,
-            inner: c.inner,
+            inner,
             bound: Bounds {
                 cosine: cosine.1,
                 pearson: pearson.1,
@@ -109,11 +119,15 @@ impl Block {
 impl LayerReport {
     /// The report of a measured layer.
     pub fn new(layer: usize, inputs: usize, outputs: usize, m: &LayerMeasure) -> Self {
+        let change = m.relative_change.map_err(|reason| reason.to_string());
+        let change = change.and_then(|x| if x.is_finite() { Ok(x) } else { Err(OVERFLOW.to_owned()) });
+        let why = change.clone().err().map(|reason| ("relative_change".to_owned(), reason));
         Self {
             layer,
             inputs,
             outputs,
-            relative_change: m.relative_change.ok(),
+            relative_change: change.ok(),
+            why: why.into_iter().collect(),
             uncentered: Block::new(&m.uncentered),
             centered: Block::new(&m.centered),
             double_centered: Block::new(&m.double_centered),

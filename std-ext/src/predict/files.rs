@@ -67,9 +67,9 @@ struct Samples {
 }
 
 impl Samples {
-    fn read<T: Real>(files: &PredictFiles<'_>) -> Result<Self> {
+    fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
         let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
-        let targets = read_targets::<T>(files.labels, count, 0)?;
+        let targets = read_targets::<T>(files.labels, count, 0, loss)?;
         Ok(Self {
             count,
             dimension,
@@ -125,9 +125,10 @@ pub fn predict<T: Real>(
             model.name()
         )));
     }
-    let samples = Samples::read::<T>(files)?;
+    let loss = settings.loss.unwrap_or(AnyLoss::MeanSquared);
+    let samples = Samples::read::<T>(files, loss)?;
     let mut report = match model {
-        Predictor::Limit => of_limit::<T>(machine, files, settings, &samples),
+        Predictor::Limit => of_limit::<T>(machine, files, settings, loss, &samples),
         Predictor::Quadratic => of_quadratic::<T>(machine, files, settings, &samples),
         Predictor::Wide => of_wide::<T>(machine, files, settings, &samples),
     }?;
@@ -179,11 +180,11 @@ fn of_limit<T: Real>(
     machine: Machine,
     files: &PredictFiles<'_>,
     settings: &Settings,
+    loss: AnyLoss,
     samples: &Samples,
 ) -> Result<PredictReport> {
     let activation =
         config::activation(settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name()))?;
-    let loss = settings.loss.unwrap_or(AnyLoss::MeanSquared);
     let (x, y) = (samples.inputs()?, samples.targets()?);
     let (mut model, random) = match files.network {
         Given::Hidden(hidden) => (drawn(samples.widths(hidden), activation, settings.seed)?, true),

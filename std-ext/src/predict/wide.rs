@@ -23,7 +23,7 @@ pub fn wide(
     targets: MatRef<'_, f64>,
     hidden_layers: usize,
 ) -> Result<Vec<std::result::Result<f64, Undefined>>> {
-    let mut rho = vec![Err(Undefined::NotComputed); hidden_layers];
+    let mut rho = filled("predictions", hidden_layers, Err(Undefined::NotComputed))?;
     let size = wide_workspace(inputs.rows(), inputs.columns(), targets.columns(), hidden_layers);
     let mut workspace = filled("workspace of sample pairs", size, 0.0)?;
     core::wide(level, activation, VARIANCE, inputs, targets, &mut rho, &mut workspace)?;

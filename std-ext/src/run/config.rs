@@ -221,11 +221,7 @@ impl Config {
     pub fn initializer(&self) -> Result<Initializer> {
         let name = &self.network.initializer;
         let names: Vec<&str> = Initializer::ALL.iter().map(|i| i.name()).collect();
-        Initializer::ALL
-            .iter()
-            .copied()
-            .find(|i| i.name() == name)
-            .ok_or_else(|| unknown("initializer", name, &names))
+        Initializer::from_name(name).ok_or_else(|| unknown("initializer", name, &names))
     }
 
     /// The loss.
@@ -252,7 +248,7 @@ pub fn activation(name: &str) -> Result<AnyActivation> {
 /// [`Error::Usage`] for an unknown name.
 pub fn loss(name: &str) -> Result<AnyLoss> {
     let names: Vec<&str> = AnyLoss::ALL.iter().map(|l| l.name()).collect();
-    AnyLoss::ALL.iter().copied().find(|l| l.name() == name).ok_or_else(|| unknown("loss", name, &names))
+    AnyLoss::from_name(name).ok_or_else(|| unknown("loss", name, &names))
 }
 
 /// The configuration in the bytes of a `config.toml`.

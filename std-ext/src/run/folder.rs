@@ -55,6 +55,8 @@ pub struct Folder {
 pub const MANIFEST: &str = "manifest.json";
 /// Name of the configuration.
 pub const CONFIG: &str = "config.toml";
+/// A configuration or manifest longer than this is none.
+pub(super) const LONGEST_TEXT: u64 = 1 << 26;
 
 impl Folder {
     /// The files of finished trainings.
@@ -87,14 +89,23 @@ impl Folder {
         Ok(Self { files, manifest })
     }
 
-    /// Writes the files, each atomically, the manifest last; an older manifest goes first, so that no manifest ever
-    /// describes files of another run. Files that an older run had and this one has not go too.
+    /// Writes the files: all of them beside their places first, and only when that succeeded each into its place, the
+    /// manifest last. An older manifest goes before that, so that no manifest ever describes files of another run; files
+    /// that an older run had and this one has not go too, and so do folders of rules that are empty then.
     ///
     /// # Errors
-    /// Naming the file that could not be written.
+    /// Naming the file that could not be written; an older run stands as it was unless the renaming itself failed.
     pub fn write(&self, directory: &Path) -> Result<()> {
-        let old = [RuleName::Gd, RuleName::Slo].into_iter().flat_map(files_of);
-        let old = old.filter(|name| !self.files.contains_key(name));
+        let mut text = serde_json::to_string_pretty(&self.manifest)
+            .map_err(|error| Error::Message(error.to_string()))?;
+        text.push('\n');
+        let mut staged = Vec::new();
+        for (name, bytes) in self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())) {
+            staged.push(stage(directory, name, bytes)?);
+        }
+        let manifest = stage(directory, MANIFEST, text.as_bytes())?;
+        let rules = [RuleName::Gd, RuleName::Slo];
+        let old = rules.into_iter().flat_map(files_of).filter(|name| !self.files.contains_key(name));
         for path in std::iter::once(MANIFEST.to_owned()).chain(old).map(|name| directory.join(name)) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -103,18 +114,25 @@ impl Folder {
                 _ => {}
             }
         }
-        for (name, bytes) in &self.files {
-            let path = directory.join(name);
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, "create", error))?;
-            }
-            file::replace(path, bytes)?;
+        for rule in rules {
+            // Only an empty folder can be removed this way.
+            let _ = std::fs::remove_dir(directory.join(rule.name()));
         }
-        let mut text = serde_json::to_string_pretty(&self.manifest)
-            .map_err(|error| Error::Message(error.to_string()))?;
-        text.push('\n');
-        file::replace(directory.join(MANIFEST), text.as_bytes())
+        staged.into_iter().try_for_each(file::Staged::commit)?;
+        manifest.commit()
     }
+}
+
+/// A file of a folder, written beside its place.
+fn stage(directory: &Path, name: &str, bytes: &[u8]) -> Result<file::Staged> {
+    let path = directory.join(name);
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, "create", error))?;
+    }
+    if path.is_dir() {
+        return Err(Error::io(path, "replace", std::io::ErrorKind::IsADirectory.into()));
+    }
+    file::Staged::new(path, |output| output.write_all(bytes))
 }
 
 /// SHA-256 of a file's bytes, as `sha256:` and hexadecimal digits.
@@ -129,34 +147,46 @@ pub fn files_of(rule: RuleName) -> [String; 3] {
     ["initial.safetensors", "final.safetensors", "history.csv"].map(|name| format!("{}/{name}", rule.name()))
 }
 
+/// Whether the folder has the manifest of a run.
+fn holds_run(directory: &Path) -> bool {
+    let read = file::read_limited(directory.join(MANIFEST), LONGEST_TEXT);
+    read.is_ok_and(|bytes| {
+        serde_json::from_slice::<Manifest>(&bytes).is_ok_and(|manifest| manifest.schema == SCHEMA)
+    })
+}
+
 /// A folder that was claimed for a run before the run starts, so that an hour of training does not end at a folder that
 /// cannot be written. Dropped without [`Claim::keep`], it takes away again what it made.
 #[derive(Debug)]
 pub struct Claim {
     directory: PathBuf,
-    made: bool,
+    /// The folders that were made for it, innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl Claim {
-    /// The named folder: a new or an empty one, or any with `force`.
+    /// The named folder: a new or an empty one, or with `force` one in which a run stands.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a folder that is not empty, and for a path that is no folder; [`Error::Io`].
+    /// [`Error::Usage`] for any other folder, and for a path that is no folder; [`Error::Io`].
     pub fn named(directory: &Path, force: bool) -> Result<Self> {
-        let mut claim = Self { directory: directory.to_path_buf(), made: false };
+        let mut claim = Self { directory: directory.to_path_buf(), made: Vec::new() };
         if directory.is_dir() {
             let mut entries =
                 std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
-            if !force && entries.next().is_some() {
+            if entries.next().is_some() && !(force && holds_run(directory)) {
+                let reason = if force { "which holds none" } else { "if there is one" };
+                let directory = directory.display();
                 let message =
-                    format!("{}: is not empty; --force overwrites the run in it", directory.display());
+                    format!("{directory}: is not empty; --force overwrites the run in it, {reason}");
                 return Err(Error::Usage(message));
             }
         } else if directory.exists() {
             return Err(Error::Usage(format!("{}: is not a folder", directory.display())));
         } else {
+            let above = directory.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+            claim.made = above.take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
             std::fs::create_dir_all(directory).map_err(|error| Error::io(directory, "create", error))?;
-            claim.made = true;
         }
         // Gone at once: it only shows that files can be made.
         tempfile::tempfile_in(directory).map_err(|error| Error::io(directory, "write in", error))?;
@@ -169,11 +199,15 @@ impl Claim {
     /// [`Error::Io`] when no folder can be made.
     pub fn fresh() -> Result<Self> {
         let runs = Path::new("runs");
+        let new = if runs.exists() { None } else { Some(runs.to_path_buf()) };
         std::fs::create_dir_all(runs).map_err(|error| Error::io(runs, "create", error))?;
         for number in 1_u32.. {
             let directory = runs.join(format!("{number:04}"));
             match std::fs::create_dir(&directory) {
-                Ok(()) => return Ok(Self { directory, made: true }),
+                Ok(()) => {
+                    let made = std::iter::once(directory.clone()).chain(new).collect();
+                    return Ok(Self { directory, made });
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io(directory, "create", error)),
             }
@@ -188,15 +222,15 @@ impl Claim {
 
     /// Leaves the folder where it is.
     pub fn keep(mut self) {
-        self.made = false;
+        self.made.clear();
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.made {
+        for folder in &self.made {
             // Only an empty folder can be removed this way.
-            let _ = std::fs::remove_dir(&self.directory);
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }

@@ -212,22 +212,7 @@ fn read_samples<T: Real>(
     classes: usize,
 ) -> Result<(usize, usize, Samples<T>)> {
     let (count, dimension, inputs) = read_matrix(data)?;
-    let mut targets = crate::dataset::read_targets(labels, count, classes)?;
-    if loss == AnyLoss::CrossEntropy {
-        let Some(classes) = &targets.classes else {
-            return Err(Error::input(
-                labels,
-                "labels",
-                "cross-entropy needs classes: integers in one dimension",
-            ));
-        };
-        // Distributions: one-hot, without the mean taken off.
-        for (row, class) in targets.values.chunks_exact_mut(targets.outputs).zip(classes) {
-            for (output, value) in row.iter_mut().enumerate() {
-                *value = if output == *class { T::one() } else { T::zero() };
-            }
-        }
-    }
+    let targets = crate::dataset::read_targets(labels, count, classes, loss)?;
     Ok((
         dimension,
         targets.outputs,

@@ -2,7 +2,7 @@
 
 use super::config::RuleName;
 use super::train::{Outcome, Record};
-use crate::measure::LayerReport;
+use crate::measure::{LayerReport, OVERFLOW};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,10 +21,10 @@ pub struct TrainReport {
 pub struct RuleReport {
     /// Updates done.
     pub steps: u64,
-    /// `(1/n) sum |f - y|^2` on the training samples (or the mean cross-entropy).
-    pub train_loss: f64,
+    /// `(1/n) sum |f - y|^2` on the training samples (or the mean cross-entropy); `None` when it overflows.
+    pub train_loss: Option<f64>,
     /// The same on the test samples.
-    pub test_loss: f64,
+    pub test_loss: Option<f64>,
     /// Share of test samples classified rightly; `None` with one output.
     pub test_accuracy: Option<f64>,
     /// The measures of each hidden layer.
@@ -42,16 +42,26 @@ impl RuleReport {
     pub fn new(record: &Record, unknown: Option<&str>) -> Self {
         let mut why = BTreeMap::new();
         if record.feature_alignment.is_none() {
-            let reason = unknown.unwrap_or("undefined: the first layer's weights are zero");
+            let reason = unknown
+                .unwrap_or("undefined: the first layer's weights are zero, or their products overflow f64");
             why.insert("feature_alignment", reason.to_owned());
         }
         if record.test_accuracy.is_none() {
             why.insert("test_accuracy", "one output has no argmax".to_owned());
         }
+        let mut loss = |key, x: f64| {
+            let x = Some(x).filter(|x| x.is_finite());
+            if x.is_none() {
+                why.insert(key, OVERFLOW.to_owned());
+            }
+            x
+        };
+        let (train_loss, test_loss) =
+            (loss("train_loss", record.train_loss), loss("test_loss", record.test_loss));
         Self {
             steps: record.step,
-            train_loss: record.train_loss,
-            test_loss: record.test_loss,
+            train_loss,
+            test_loss,
             test_accuracy: record.test_accuracy,
             layers: record.layers.clone(),
             feature_alignment: record.feature_alignment,
@@ -81,10 +91,10 @@ impl TrainReport {
         for (name, rule) in &self.rules {
             let _ = writeln!(
                 out,
-                "{name:<5} {:>6} {:>11.4} {:>10.4} {:>9} {:>10}",
+                "{name:<5} {:>6} {:>11} {:>10} {:>9} {:>10}",
                 rule.steps,
-                rule.train_loss,
-                rule.test_loss,
+                number(rule.train_loss),
+                number(rule.test_loss),
                 number(rule.test_accuracy),
                 number(rule.feature_alignment)
             );
@@ -151,8 +161,9 @@ pub fn history<T>(outcome: &Outcome<T>) -> String {
     out.push_str(",digest\n");
     let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
     for record in &outcome.records {
-        let Record { step, train_loss, test_loss, .. } = record;
-        let _ = write!(out, "{step},{train_loss},{test_loss},{}", number(record.test_accuracy));
+        let finite = |x: f64| number(Some(x).filter(|x| x.is_finite()));
+        let (train, test) = (finite(record.train_loss), finite(record.test_loss));
+        let _ = write!(out, "{},{train},{test},{}", record.step, number(record.test_accuracy));
         let _ = write!(out, ",{}", number(record.feature_alignment));
         for layer in &record.layers {
             let (u, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);

@@ -166,7 +166,7 @@ impl<'p, T: Real> Run<'p, T> {
     /// training by returning false.
     ///
     /// # Errors
-    /// [`Error::Message`] when values stop being finite, with the step at which they did.
+    /// [`Error::Diverged`] when values stop being finite, with the step at which they did; what the machine refuses.
     pub fn train(
         mut self,
         progress: &mut dyn FnMut(u64),
@@ -176,7 +176,12 @@ impl<'p, T: Real> Run<'p, T> {
         let (steps, every, rule) =
             (self.config.training.steps, self.config.training.measure_every, self.rule);
         for step in 0..=steps {
-            let failed = |error: Error| Error::Message(format!("{} step {step}: {error}", rule.name()));
+            let failed = |error| match error {
+                Error::Core(error @ agop_core::error::Error::NotFinite { .. }) => {
+                    Error::Diverged(format!("{} step {step}: {error}", rule.name()))
+                }
+                other => other,
+            };
             let last = step == steps;
             if last || step % every == 0 {
                 let powers = if last { Powers::OneAndHalf } else { Powers::One };
@@ -190,8 +195,8 @@ impl<'p, T: Real> Run<'p, T> {
             }
             if !last {
                 self.update(step).map_err(failed)?;
+                progress(step + 1);
             }
-            progress(step);
         }
         Ok(Outcome { rule, initial: self.initial, trained: self.model, records })
     }
@@ -288,7 +293,7 @@ impl<'p, T: Real> Run<'p, T> {
         let (f, e) = (MatRef::new(&nfm, d, d)?, MatRef::new(expected, d, d)?);
         let dot = |a, b| kernel::dot(level, a, b);
         let norms = dot(f, f)?.sqrt() * dot(e, e)?.sqrt();
-        Ok(if norms > 0.0 { Some(dot(f, e)? / norms) } else { None })
+        Ok(if norms > 0.0 && norms.is_finite() { Some(dot(f, e)? / norms) } else { None })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The replay that checks a run folder: stored files against the manifest, then every measurement against a new run.
 
 use super::config::{self, Config, Data, RuleName};
-use super::folder::{CONFIG, Folder, MANIFEST, Manifest, SCHEMA, files_of, sha256};
+use super::folder::{CONFIG, Folder, LONGEST_TEXT, MANIFEST, Manifest, SCHEMA, files_of, sha256};
 use super::problem::Problem;
 use super::report::Mark;
 use super::train::{Machine, Record, Run};
@@ -13,9 +13,6 @@ use agop_core::scalar::Real;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// A configuration or manifest longer than this is none.
-const LONGEST_TEXT: u64 = 1 << 26;
 
 /// A place at which the replay or a stored file is not what the manifest says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,6 +110,13 @@ impl Stored {
         let config_path = directory.join(CONFIG);
         let config_bytes = file::read_limited(&config_path, LONGEST_TEXT)?;
         let mut config = config::parse(&config_bytes).map_err(|error| error.in_file(&config_path))?;
+        if config.training.rules.is_empty() {
+            return Err(Error::input(
+                config_path,
+                "training.rules",
+                "expected at least one rule, found none",
+            ));
+        }
         moved.put_into(&mut config)?;
         let mut files = BTreeMap::from([(CONFIG.to_owned(), config_bytes)]);
         for name in config.training.rules.iter().copied().flat_map(files_of) {
@@ -187,7 +191,8 @@ impl Stored {
             let mut replay = Replay { rule, marks, equal: 0, difference: None };
             match run.train(&mut |step| progress(rule, step), &mut |record| replay.observe(record)) {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(error) => replay.stopped(&error),
+                Err(Error::Diverged(reason)) => replay.stopped(&reason),
+                Err(error) => return Err(error),
             }
             replay.ended();
             measurements.insert(rule, replay.equal);
@@ -261,9 +266,9 @@ impl Replay<'_> {
         false
     }
 
-    fn stopped(&mut self, error: &Error) {
+    fn stopped(&mut self, reason: &str) {
         let step = self.marks.get(self.equal).map_or(0, |mark| mark.step);
-        self.differ(step, format!("the replay stops before it: {error}"));
+        self.differ(step, format!("the replay stops before it: {reason}"));
     }
 
     fn ended(&mut self) {
