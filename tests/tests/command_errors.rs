@@ -196,7 +196,7 @@ fn options() {
     let files = Files::new();
     let out = files.name("run");
     let cases: &[(&[&str], &str)] = &[
-        (&["--hidden", "0"], "a width is zero"),
+        (&["--hidden", "0"], "hidden: a width is zero"),
         (&["--hidden", "4,x"], "invalid value 'x'"),
         (&["--hidden", "999999999,999999999,999999999"], "too large for memory"),
         (&["--hidden", "9999999,9999999"], "do not fit the memory"),

@@ -269,6 +269,7 @@ fn bad_usage_is_one_line_and_exit_2() {
     let files = Files(tempfile::tempdir().unwrap());
     let labels = digit_labels(files.0.path());
     let square = files.write("square.npy", 2, &[1.0; 4]);
+    let huge = files.write("huge.npy", 2, &[1e200, 1e200, -1e200, 1e200]);
     let zero_row = files.write("zero.npy", 2, &[1.0, 2.0, 0.0, 0.0]);
     let two = files.write("two.npy", 2, &[1.0, -1.0]);
     let init = fixture("digits-relu/init.safetensors");
@@ -282,7 +283,7 @@ fn bad_usage_is_one_line_and_exit_2() {
         (digits(&[]), "--hidden <K,..>|--readout <A.npy>|--init"),
         (digits(&["--hidden", "4", "--init", &init]), "cannot be used with"),
         (digits(&["--hidden", "x"]), "invalid value"),
-        (digits(&["--hidden", "4,0"]), "a width is zero"),
+        (digits(&["--hidden", "4,0"]), "hidden: a width is zero"),
         (digits(&["--hidden", "4", "--model", "narrow"]), "possible values"),
         (digits(&["--hidden", "4", "--scalar", "f16"]), "f16"),
         (digits(&["--hidden", "4", "--activation", "tanh"]), "no dual kernel"),
@@ -302,6 +303,13 @@ fn bad_usage_is_one_line_and_exit_2() {
             ["predict", "--data", &zero_row, "--labels", &two, "--hidden", "4"].map(str::to_owned).to_vec(),
             "zero.npy: samples: row of inputs that is zero",
         ),
+        (
+            ["predict", "--data", &huge, "--labels", &two, "--hidden", "4", "--model", "limit"]
+                .map(str::to_owned)
+                .to_vec(),
+            "huge.npy: samples: gradient: the value at row 0, column ",
+        ),
+        (digits(&["--init", &two]), "byte 0: a .npy file, expected a safetensors file"),
     ];
     for (arguments, reason) in cases {
         let answer = agop(&borrowed(&arguments));

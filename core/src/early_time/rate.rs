@@ -113,6 +113,8 @@ where
     let (shape, n) = (network.shape(), inputs.rows());
     inputs.check_shape("inputs", (n, shape.inputs()))?;
     targets.check_shape("targets", (n, shape.outputs()))?;
+    inputs.check_finite("inputs")?;
+    targets.check_finite("targets")?;
     let needed = differentiate_workspace(shape.widths(), shape.bias(), n, 1);
     check_workspace("workspace", needed, workspace.len())?;
     let (p, f) = (shape.parameters(), shape.features());
@@ -137,6 +139,7 @@ where
         }
         let (_, found) = view.finish_gradient(backend, loss, &mut sum)?;
         gradient.clone_from_slice(found);
+        MatRef::new(&*gradient, 1, p)?.check_finite("gradient")?;
         for (slot, g) in moving.iter_mut().zip(gradient.iter()) {
             slot.derivative = -g.value.clone();
         }
@@ -150,6 +153,7 @@ where
         start += a.rows();
     }
     features.clone_from_slice(feature::finish(backend, shape, &mut sum)?);
+    MatRef::new(&*features, 1, f)?.check_finite("features")?;
     Ok(Derivatives { gradient, features })
 }
 

@@ -4,6 +4,7 @@
 //! equal names. Both are looked at here first.
 
 use super::{ParseError, tensor};
+use crate::dataset::npy;
 use crate::error::{quote, shape_text};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -27,6 +28,9 @@ pub(super) fn end(bytes: &[u8], length: u64) -> Result<usize> {
         };
         return Err(ParseError::new(format!("byte {length}"), reason));
     };
+    if claim.starts_with(&npy::MAGIC) {
+        return Err(ParseError::new("byte 0", "a .npy file, expected a safetensors file"));
+    }
     let claim = u64::from_le_bytes(*claim);
     if claim > length.saturating_sub(8) {
         let reason =

@@ -9,7 +9,7 @@ use crate::measure::read_model;
 use crate::memory::filled;
 use crate::network::Model;
 use crate::run::config;
-use crate::run::train::Machine;
+use crate::run::train::{Machine, widths};
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
@@ -88,8 +88,8 @@ impl Samples {
     }
 
     /// The widths of a network on these samples.
-    fn widths(&self, hidden: &[usize]) -> Vec<usize> {
-        [&[self.dimension], hidden, &[self.outputs]].concat()
+    fn widths(&self, hidden: &[usize]) -> Result<Vec<usize>> {
+        widths(self.dimension, hidden, self.outputs)
     }
 }
 
@@ -187,7 +187,7 @@ fn of_limit<T: Real>(
         config::activation(settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name()))?;
     let (x, y) = (samples.inputs()?, samples.targets()?);
     let (mut model, random) = match files.network {
-        Given::Hidden(hidden) => (drawn(samples.widths(hidden), activation, settings.seed)?, true),
+        Given::Hidden(hidden) => (drawn(samples.widths(hidden)?, activation, settings.seed)?, true),
         Given::Init(file) | Given::Readout(file) => {
             (read_init::<T>(file, files, samples, activation)?, false)
         }
@@ -195,7 +195,10 @@ fn of_limit<T: Real>(
     if !random && settings.trials.is_some_and(|count| count > 0) {
         return Err(Error::Usage("--trials draws weights, --init gives them: nothing is random".into()));
     }
-    let found = limit(machine, &model, loss, x, y)?;
+    let found = limit(machine, &model, loss, x, y).map_err(|error| match error {
+        Error::Core(error) => Error::input(files.data, "samples", error.to_string()),
+        other => other,
+    })?;
     let mut why = BTreeMap::new();
     let rho = defined("rho", &found.rho, &mut why);
     let rate = defined("rate", &found.rate, &mut why);
@@ -237,7 +240,7 @@ fn of_wide<T: Real>(
         ))
     })?;
     let widths = match files.network {
-        Given::Hidden(hidden) => samples.widths(hidden),
+        Given::Hidden(hidden) => samples.widths(hidden)?,
         Given::Init(file) | Given::Readout(file) => {
             read_init::<T>(file, files, samples, AnyActivation::Relu)?.widths().to_vec()
         }
@@ -302,7 +305,7 @@ fn of_quadratic<T: Real>(
             Readout::Given(&values)
         }
     };
-    let widths = samples.widths(&[readout.units()]);
+    let widths = samples.widths(&[readout.units()])?;
     let count = settings.trials.unwrap_or(TRIALS);
     let (x, y) = (samples.inputs()?, &samples.targets);
     let (found, trials): (_, Trials) = quadratic(machine.level, x, y, readout, settings.seed, count)?;

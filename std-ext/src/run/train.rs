@@ -64,14 +64,23 @@ pub struct Machine {
 /// # Errors
 /// Unknown names, and widths that make no network.
 pub fn initial_model<T: Real>(config: &Config, problem: &Problem<T>) -> Result<Model<T, AnyActivation>> {
-    let mut widths = vec![problem.dimension];
-    widths.extend(&config.network.hidden);
-    widths.push(problem.outputs);
+    let widths = widths(problem.dimension, &config.network.hidden, problem.outputs)?;
     let bias = config.network.bias;
     let shape = Shape::new(&widths, bias)?;
     let mut values = filled("parameters", parameters(&widths, bias), T::zero())?;
     config.initializer()?.fill(shape, config.seed, &mut values)?;
     Ok(Model::new(widths, bias, config.activation()?, values)?)
+}
+
+/// The widths of a network.
+///
+/// # Errors
+/// [`Error::Usage`] for a hidden layer without width.
+pub(crate) fn widths(inputs: usize, hidden: &[usize], outputs: usize) -> Result<Vec<usize>> {
+    if hidden.contains(&0) {
+        return Err(Error::Usage("hidden: a width is zero, expected at least 1".into()));
+    }
+    Ok([&[inputs], hidden, &[outputs]].concat())
 }
 
 /// A training that is ready to start.

@@ -101,7 +101,7 @@ pub fn wide<T: Real, B: Backend<f64>>(
         && let Some(row) = (0..n).find(|row| !first.get(row * n + row).is_some_and(|norm| *norm > 0.0))
     {
         return Err(Error::Parameter {
-            what: "row of inputs that is zero",
+            what: "row of inputs that is zero, or so small beside the largest that its square is",
             expected: "none",
             found: row as f64,
         });
