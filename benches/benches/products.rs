@@ -2,11 +2,13 @@
 //!
 //! `cargo bench -p agop-benches --bench products [-- FILTER]` prints one line a kernel: Gflop/s on the flops that are
 //! really done, the ratio to the peak of the level, and the ratio of each peer's time to ours, the best peer's last. A
-//! peer works on the same memory, on one thread and on the best instructions it finds by itself. Where one triangle is
+//! peer works on the same memory, which begins with a cache line, on one thread and on the best instructions it finds by
+//! itself. Where one triangle is
 //! wanted, faer computes that, and the others, which have no such product, compute both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 #![allow(unsafe_code, reason = "two peers take raw pointers")]
 
+use agop::memory::Aligned;
 use agop_benches::{Run, fma_rounds, name, race};
 use agop_core::digest::Hasher;
 use agop_core::kernel::{outer, product};
@@ -167,12 +169,14 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
         if !format!("{operation}-{}-{size}", T::NAME).contains(filter) {
             continue;
         }
-        let (mut x, mut y) = (vec![T::zero(); m * k], vec![T::zero(); k * n]);
-        Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
-        Stream::new(1, Purpose::TrainLabels, 0).fill_normal(&mut y);
+        let memory = |count| Aligned::filled("operand", count, T::zero()).unwrap();
+        let (mut x, mut y) = (memory(m * k), memory(k * n));
+        Stream::new(1, Purpose::TrainInputs, 0).fill_normal(x.as_mut_slice());
+        Stream::new(1, Purpose::TrainLabels, 0).fill_normal(y.as_mut_slice());
         if triangle {
-            y.clone_from(&x);
+            y.as_mut_slice().clone_from_slice(x.as_slice());
         }
+        let (x, y) = (x.as_slice(), y.as_slice());
         let view = |data, rows, columns, transposed| {
             if transposed {
                 MatRef::new(data, columns, rows).unwrap().t()
@@ -180,19 +184,20 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
                 MatRef::new(data, rows, columns).unwrap()
             }
         };
-        let (a, b) = (view(&x, m, k, transposed.0), view(&y, k, n, transposed.1));
+        let (a, b) = (view(x, m, k, transposed.0), view(y, k, n, transposed.1));
         let problem = Problem {
-            a: Factor::new(&x, (m, k), transposed.0),
-            b: Factor::new(&y, (k, n), transposed.1),
+            a: Factor::new(x, (m, k), transposed.0),
+            b: Factor::new(y, (k, n), transposed.1),
             triangle,
         };
         let outputs = if triangle { n * (n + 1) / 2 } else { m * n };
         let flops = 2.0 * (outputs * k) as f64;
         for level in Level::available().filter(|level| *level != Level::scalar()) {
-            let mut c = vec![T::zero(); m * n];
+            let mut c = memory(m * n);
             let mut others = vec![c.clone(); peers.len()];
+            let c = c.as_mut_slice();
             let mut ours = || {
-                let c = MatMut::new(&mut c, m, n).unwrap();
+                let c = MatMut::new(c, m, n).unwrap();
                 if triangle { outer(level, c, b).unwrap() } else { product(level, c, a, b).unwrap() }
             };
             let mut operations = 0;
@@ -202,14 +207,14 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
                 .zip(&mut others)
                 .map(|((_, peer), other)| {
                     let problem = &problem;
-                    move || peer(problem, other)
+                    move || peer(problem, other.as_mut_slice())
                 })
                 .collect();
             let mut candidates: Vec<&mut dyn FnMut()> = vec![&mut registers, &mut ours];
             candidates.extend(theirs.iter_mut().map(|call| call as &mut dyn FnMut()));
             let times = race(&mut candidates);
             let mut hasher = Hasher::new();
-            hasher.array(&[m, n], &c);
+            hasher.array(&[m, n], c);
             run.check(operation, T::NAME, level, &size, hasher.finish());
             let (peak, rate) = (operations as f64 / times[0], flops / times[1]);
             let mut line = format!(
@@ -220,7 +225,7 @@ fn of_scalar<T: Real>(run: &mut Run, filter: &str, peers: &[(&str, Product<T>)])
             );
             let mut best = ("no peer", f64::INFINITY);
             for (((peer, _), other), time) in peers.iter().zip(&others).zip(&times[2..]) {
-                let near = c.iter().zip(other).enumerate().all(|(place, (x, y))| {
+                let near = c.iter().zip(other.as_slice()).enumerate().all(|(place, (x, y))| {
                     let (x, y) = (x.to_f64(), y.to_f64());
                     (triangle && place / n > place % n) || (x - y).abs() <= 1e-2 * (1.0 + x.abs())
                 });

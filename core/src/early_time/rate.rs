@@ -95,7 +95,7 @@ impl<'w, T> Derivatives<'w, T> {
 /// above that lets more samples pass at a time.
 /// **Arithmetic** values have the bits of [`Network::accumulate_gradient`] and [`Network::accumulate_features`];
 /// derivatives are exact on exact scalars. [`super::Directional`] runs dual numbers on vector lanes.
-/// **Errors** those of the two passes; [`Error::NoSamples`].
+/// **Errors** those of the two passes; [`Error::NoSamples`]; [`Error::NotFinite`] for a gradient or features that overflow.
 pub fn differentiate<'w, T, A, L, B>(
     backend: B,
     network: &Network<'_, T, A>,
