@@ -13,15 +13,11 @@ const SWEEPS_PER_EIGENVALUE: usize = 30;
 /// Above it products by 2^-53 are still normal numbers, so rounding errors stay relative and QL cannot stagnate.
 const NEGLIGIBLE: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 
-/// Columns of a panel: `n = 512` rows of them are 256 KiB.
-const COLUMNS: usize = 64;
-const WIDTH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(COLUMNS - 1);
+/// Columns of a panel: `n = 512` rows of them are 64 KiB, and a few registers hold one.
+const COLUMNS: usize = 16;
 
-/// Columns in one vector, or in some.
-const LANES: usize = 8;
-
-/// Sweeps that are kept before the rows are turned.
-const SWEEPS: usize = 16;
+/// Most sweeps that are kept before the rows are turned.
+const SWEEPS: usize = 40;
 
 /// A sweep over the rows `first ..= first + pairs`, its rotations from the last pair of neighbours to the first.
 #[derive(Clone, Copy, Default)]
@@ -177,20 +173,20 @@ impl Plain for Turn<'_, '_> {
         let Self { rows, n, rotations } = self;
         let sweeps = rotations.sweeps.get(..rotations.count).unwrap_or_default();
         let angles = (&*rotations.cosines, &*rotations.sines);
-        if rotations.panel.is_empty() {
-            turn_rows(rows, n, sweeps, angles);
+        let (panel, _) = rotations.panel.as_chunks_mut::<COLUMNS>();
+        if panel.is_empty() {
+            turn_in_place(rows, n, sweeps, angles);
         } else {
             let first = sweeps.first().map_or(0, |sweep| sweep.first); // of all: what has settled stays so
             for column in (0..n.get()).step_by(COLUMNS) {
-                let width = NonZeroUsize::new(n.get() - column).map_or(n, |left| left.min(WIDTH));
-                let pairs = rows.chunks_exact(n.get()).zip(rotations.panel.chunks_exact_mut(width.get()));
+                let pairs = rows.chunks_exact(n.get()).zip(&mut *panel);
                 for (row, tile) in pairs.skip(first) {
                     for (to, from) in tile.iter_mut().zip(row.get(column..).unwrap_or_default()) {
                         *to = *from;
                     }
                 }
-                turn_rows(rotations.panel, width, sweeps, angles);
-                let pairs = rows.chunks_exact_mut(n.get()).zip(rotations.panel.chunks_exact(width.get()));
+                turn_panel(panel, sweeps, angles);
+                let pairs = rows.chunks_exact_mut(n.get()).zip(&*panel);
                 for (row, tile) in pairs.skip(first) {
                     for (to, from) in row.get_mut(column..).unwrap_or_default().iter_mut().zip(tile) {
                         *to = *from;
@@ -202,57 +198,99 @@ impl Plain for Turn<'_, '_> {
     }
 }
 
-/// Turns rows of `n` columns by the rotations of some sweeps.
+/// Turns rows of `n` columns by the rotations of some sweeps, one rotation after the other.
 #[inline(always)]
-fn turn_rows(rows: &mut [f64], n: NonZeroUsize, sweeps: &[Sweep], (cosines, sines): (&[f64], &[f64])) {
-    let (mut cosines, mut sines) = (cosines, sines);
+fn turn_in_place(rows: &mut [f64], n: NonZeroUsize, sweeps: &[Sweep], (cosines, sines): Angles<'_>) {
+    let mut angles = cosines.iter().copied().zip(sines.iter().copied());
     for Sweep { first, pairs } in sweeps {
-        let Some((now, later)) = cosines.split_at_checked(*pairs) else { return };
-        cosines = later;
-        let angles = now.iter().copied().zip(sines.iter().copied());
-        sines = sines.get(*pairs..).unwrap_or_default();
         let (_, block) = split_rows(rows, n, *first);
         let (block, _) = split_rows(block, n, pairs.saturating_add(1));
         let mut from_last = block.chunks_exact_mut(n.get()).rev();
         let Some(mut high) = from_last.next() else { return };
-        let mut steps = angles.zip(from_last);
-        while let Some((angle, low)) = steps.next() {
-            let Some((next_angle, lower)) = steps.next() else {
-                turn_pair(low, high, angle);
-                break;
-            };
-            turn_three(lower, low, high, angle, next_angle);
-            high = lower;
+        for (low, angle) in from_last.zip(&mut angles) {
+            for (low, high) in low.iter_mut().zip(high) {
+                ([*low], [*high]) = turned([*low], [*high], angle);
+            }
+            high = low;
         }
     }
+}
+
+/// Turns a panel by the rotations of some sweeps, two at once where they begin with the same pair of rows (the later one
+/// is not longer then: rows settle from the first on).
+#[inline(always)]
+fn turn_panel(panel: &mut [[f64; COLUMNS]], sweeps: &[Sweep], (cosines, sines): Angles<'_>) {
+    let panel = Cell::from_mut(panel).as_slice_of_cells();
+    let (mut sweeps, mut cosines, mut sines) = (sweeps, cosines, sines);
+    let mut next = || -> Option<(Sweep, Angles<'_>)> {
+        let (sweep, later) = sweeps.split_first()?;
+        let (c, later_c) = cosines.split_at_checked(sweep.pairs)?;
+        let (s, later_s) = sines.split_at_checked(sweep.pairs)?;
+        (sweeps, cosines, sines) = (later, later_c, later_s);
+        Some((*sweep, (c, s)))
+    };
+    let mut held = next();
+    while let Some((sweep, angles)) = held {
+        held = next();
+        let end = sweep.first + sweep.pairs;
+        let rows = panel.get(sweep.first..=end).unwrap_or_default();
+        match held {
+            Some((second, later)) if second.first + second.pairs == end => {
+                turn_twice(rows, angles, later);
+                held = next();
+            }
+            _ => turn_once(rows, angles),
+        }
+    }
+}
+
+/// One sweep over the last of these rows.
+#[inline(always)]
+fn turn_once(rows: &[Cell<[f64; COLUMNS]>], (cosines, sines): Angles<'_>) {
+    let Some(last) = rows.last() else { return };
+    let mut high = last.get();
+    let angles = cosines.iter().copied().zip(sines.iter().copied());
+    for (pair, angle) in rows.windows(2).rev().zip(angles) {
+        let [low, at] = pair else { return };
+        let (x, y) = turned(low.get(), high, angle);
+        at.set(y);
+        low.set(x);
+        high = x;
+    }
+}
+
+/// Two sweeps over the last of these rows, the second, which is not longer, one pair behind the first.
+#[inline(always)]
+fn turn_twice(rows: &[Cell<[f64; COLUMNS]>], (c1, s1): Angles<'_>, (c2, s2): Angles<'_>) {
+    let ([.., next, last], [first_c, c1 @ ..], [first_s, s1 @ ..]) = (rows, c1, s1) else { return };
+    let (mut low, mut high) = turned(next.get(), last.get(), (*first_c, *first_s));
+    let first = c1.iter().copied().zip(s1.iter().copied());
+    let second = c2.iter().copied().zip(s2.iter().copied());
+    let mut steps = 0;
+    for ((trio, first), second) in rows.windows(3).rev().zip(first).zip(second) {
+        let [from, _, to] = trio else { return };
+        let (x, y) = turned(from.get(), low, first);
+        let (y, z) = turned(y, high, second);
+        to.set(z);
+        (low, high) = (x, y);
+        steps += 1;
+    }
+    // The rows that are held, and what is left of either sweep.
+    let Some(rows) = rows.get(..rows.len() - steps) else { return };
+    let [.., next, last] = rows else { return };
+    next.set(low);
+    last.set(high);
+    let (c1, s1) = (c1.get(steps..).unwrap_or_default(), s1.get(steps..).unwrap_or_default());
+    let (c2, s2) = (c2.get(steps..).unwrap_or_default(), s2.get(steps..).unwrap_or_default());
+    turn_once(rows.get(..rows.len() - 1).unwrap_or_default(), (c1, s1));
+    turn_once(rows, (c2, s2));
 }
 
 /// The cosine and the sine of a rotation.
 type Angle = (f64, f64);
 
-/// One rotation of two rows.
-#[inline(always)]
-fn turn_pair(low: &mut [f64], high: &mut [f64], angle: Angle) {
-    for (low, high) in low.iter_mut().zip(high) {
-        ([*low], [*high]) = turned([*low], [*high], angle);
-    }
-}
-
-/// The rotation of the upper two rows, then that of the lower two. All is read before anything is written, so that the
-/// compiler need not know that the rows do not overlap.
-#[inline(always)]
-fn turn_three(low: &mut [f64], middle: &mut [f64], high: &mut [f64], first: Angle, second: Angle) {
-    let (low, low_rest) = low.as_chunks_mut::<LANES>();
-    let (middle, middle_rest) = middle.as_chunks_mut::<LANES>();
-    let (high, high_rest) = high.as_chunks_mut::<LANES>();
-    for ((low, middle), high) in low.iter_mut().zip(middle).zip(high) {
-        let (x, y) = turned(*middle, *high, first);
-        let (w, x) = turned(*low, x, second);
-        (*low, *middle, *high) = (w, x, y);
-    }
-    turn_pair(middle_rest, high_rest, first);
-    turn_pair(low_rest, middle_rest, second);
-}
+/// Those of some rotations.
+type Angles<'a> = (&'a [f64], &'a [f64]);
 
 /// A rotation of some columns of two rows.
 #[inline(always)]

@@ -46,14 +46,24 @@ impl Plain for Tridiagonalise<'_> {
                 *coupling = alpha;
             }
             sum.fill(0.0);
-            for (i, (row, weight)) in block.chunks_exact_mut(n.get()).zip(v.iter()).enumerate() {
-                let Some(row) = row.get_mut(..k) else { return };
-                match older {
-                    Some((v, w)) if h != 0.0 => update_and_add(row, v, w, i, *weight, sum),
-                    Some((v, w)) => update(row, v, w, i),
-                    None if h != 0.0 => add_weighted(row, *weight, sum),
-                    None => break,
+            match older {
+                Some((older_v, w)) if h != 0.0 => {
+                    let reflected = |a_ij: f64, [v_i, w_i]: [f64; 2], [v_j, w_j]: [f64; 2]| {
+                        a_ij - (v_i * w_j + w_i * v_j)
+                    };
+                    update_and_add((block, n), [older_v, w], v, sum, reflected);
                 }
+                Some((v, w)) => {
+                    for (i, row) in block.chunks_exact_mut(n.get()).enumerate() {
+                        update(row.get_mut(..k).unwrap_or_default(), v, w, i);
+                    }
+                }
+                None if h != 0.0 => {
+                    for (row, weight) in block.chunks_exact(n.get()).zip(v.iter()) {
+                        add_weighted(row, *weight, sum);
+                    }
+                }
+                None => {}
             }
             reflected = h != 0.0;
             if !reflected {
@@ -82,14 +92,75 @@ fn update(row: &mut [f64], v: &[f64], w: &[f64], i: usize) {
     }
 }
 
-/// [`update`], then [`add_weighted`].
+/// Rows that take the vectors out of the first-level cache together.
+const TOGETHER: usize = 4;
+
+/// Columns in one vector, or in some.
+const LANES: usize = 8;
+
+/// `a_ij <- update(a_ij, [x_i, y_i], [x_j, y_j])`, then `sum_j <- sum_j + weight_i a_ij`, for each row i in ascending order
+/// and as many columns j as there are sums.
 #[inline(always)]
-fn update_and_add(row: &mut [f64], v: &[f64], w: &[f64], i: usize, weight: f64, sum: &mut [f64]) {
-    let (Some(v_i), Some(w_i)) = (v.get(i), w.get(i)) else { return };
-    for (((a_ij, v_j), w_j), s) in row.iter_mut().zip(v).zip(w).zip(sum) {
-        *a_ij -= *v_i * *w_j + *w_i * *v_j;
-        *s += weight * *a_ij;
+fn update_and_add(
+    (block, n): (&mut [f64], NonZeroUsize),
+    [x, y]: [&[f64]; 2],
+    weights: &[f64],
+    sum: &mut [f64],
+    update: impl Fn(f64, [f64; 2], [f64; 2]) -> f64 + Copy,
+) {
+    let width = sum.len();
+    let (x, y) = (x.get(..width).unwrap_or_default(), y.get(..width).unwrap_or_default());
+    let mut factors = x.iter().zip(y).zip(weights).map(|((x, y), weight)| ([*x, *y], *weight));
+    let mut next = || factors.next().unwrap_or_default();
+    let mut several = block.chunks_exact_mut(n.get().saturating_mul(TOGETHER));
+    for rows in several.by_ref() {
+        let (first, rows) = rows.split_at_mut_checked(n.get()).unwrap_or_default();
+        let (second, rows) = rows.split_at_mut_checked(n.get()).unwrap_or_default();
+        let (third, fourth) = rows.split_at_mut_checked(n.get()).unwrap_or_default();
+        let factors = [next(), next(), next(), next()];
+        let rows = [first, second, third, fourth].map(|row| row.get_mut(..width).unwrap_or_default());
+        let rows = rows.map(|row| row.as_chunks_mut::<LANES>());
+        let [(first, last_first), (second, last_second), (third, last_third), (fourth, last_fourth)] = rows;
+        let (sums, last_sums) = sum.as_chunks_mut::<LANES>();
+        let ((xs, last_x), (ys, last_y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+        let rows = first.iter_mut().zip(second).zip(third).zip(fourth);
+        for ((((((first, second), third), fourth), sum), x), y) in rows.zip(sums).zip(xs).zip(ys) {
+            // All is read before anything is written: rows a page apart would look like the same place.
+            let rows = [*first, *second, *third, *fourth];
+            ([*first, *second, *third, *fourth], *sum) = columns(rows, *sum, factors, [*x, *y], update);
+        }
+        let rows = last_first.iter_mut().zip(last_second).zip(last_third).zip(last_fourth);
+        for ((((((first, second), third), fourth), sum), x), y) in rows.zip(last_sums).zip(last_x).zip(last_y)
+        {
+            let rows = [[*first], [*second], [*third], [*fourth]];
+            ([[*first], [*second], [*third], [*fourth]], [*sum]) =
+                columns(rows, [*sum], factors, [[*x], [*y]], update);
+        }
     }
+    for row in several.into_remainder().chunks_exact_mut(n.get()) {
+        let factors = [next()];
+        for (((a, sum), x), y) in row.iter_mut().zip(&mut *sum).zip(x).zip(y) {
+            ([[*a]], [*sum]) = columns([[*a]], [*sum], factors, [[*x], [*y]], update);
+        }
+    }
+}
+
+/// [`update_and_add`] for N columns of R rows.
+#[inline(always)]
+fn columns<const R: usize, const N: usize>(
+    mut rows: [[f64; N]; R],
+    mut sum: [f64; N],
+    factors: [([f64; 2], f64); R],
+    [x, y]: [[f64; N]; 2],
+    update: impl Fn(f64, [f64; 2], [f64; 2]) -> f64,
+) -> ([[f64; N]; R], [f64; N]) {
+    for (row, (factors, weight)) in rows.iter_mut().zip(factors) {
+        for (((a, sum), x), y) in row.iter_mut().zip(&mut sum).zip(x).zip(y) {
+            *a = update(*a, factors, [x, y]);
+            *sum += weight * *a;
+        }
+    }
+    (rows, sum)
 }
 
 /// `sum <- sum + weight row`: with rows in ascending order, a product `A v` whose lanes are columns.
@@ -155,16 +226,25 @@ impl Plain for Accumulate<'_> {
                 *sum_j = 0.0;
             }
             let next_v = if next_h == 0.0 { None } else { Some(&*from_next) };
-            for (i, (row, v_i)) in block.chunks_exact_mut(n.get()).zip(v.iter()).enumerate() {
-                let Some((row, [above, ..])) = row.split_at_mut_checked(k) else { return };
-                *above = 0.0;
-                let weight = next_v.and_then(|v| v.get(i));
-                match weight {
-                    Some(weight) if h != 0.0 => subtract_and_add(row, *v_i, t, *weight, sum),
-                    Some(weight) => add_weighted(row, *weight, sum),
-                    None if h != 0.0 => subtract_weighted(row, *v_i, t),
-                    None => {}
+            match next_v {
+                Some(weights) if h != 0.0 => {
+                    let multiplied = |q_ij: f64, [v_i, _]: [f64; 2], [_, t_j]: [f64; 2]| q_ij - v_i * t_j;
+                    update_and_add((&mut *block, n), [v, t], weights, sum, multiplied);
                 }
+                Some(weights) => {
+                    for (row, weight) in block.chunks_exact(n.get()).zip(weights) {
+                        add_weighted(row, *weight, sum);
+                    }
+                }
+                None if h != 0.0 => {
+                    for (row, v_i) in block.chunks_exact_mut(n.get()).zip(v.iter()) {
+                        subtract_weighted(row, *v_i, t);
+                    }
+                }
+                None => {}
+            }
+            for above in block.iter_mut().skip(k).step_by(n.get()) {
+                *above = 0.0;
             }
             v.fill(0.0);
             *corner = 1.0;
@@ -181,14 +261,5 @@ impl Plain for Accumulate<'_> {
 fn subtract_weighted(row: &mut [f64], factor: f64, t: &[f64]) {
     for (q_j, t_j) in row.iter_mut().zip(t) {
         *q_j -= factor * *t_j;
-    }
-}
-
-/// [`subtract_weighted`], then [`add_weighted`].
-#[inline(always)]
-fn subtract_and_add(row: &mut [f64], factor: f64, t: &[f64], weight: f64, sum: &mut [f64]) {
-    for ((q_j, t_j), s) in row.iter_mut().zip(t).zip(sum) {
-        *q_j -= factor * *t_j;
-        *s += weight * *q_j;
     }
 }
