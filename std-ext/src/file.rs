@@ -72,7 +72,7 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     replace_with(path, |output| output.write_all(bytes))
 }
 
-/// Makes `path` hold exactly what `write` writes, all at once: [`Staged::new`], then [`Staged::commit`].
+/// Makes `path` hold exactly what `write` writes, all at once.
 ///
 /// The bytes go to a temporary file in the same directory, which is flushed to the disk, renamed over `path`, and made
 /// durable by flushing the directory. A reader sees the old content or the new, never a part; after a failure the old

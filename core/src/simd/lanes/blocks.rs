@@ -22,8 +22,9 @@
 
 use super::Kernel;
 use super::ahead::Ahead;
-use super::pack::{Strided, pack};
+use super::pack::Strided;
 use super::slim::{FewInner, FewRows, Slim};
+use super::strips::{Place, Rows, strips_of};
 use super::tile::Tile;
 use super::{Lanes, WIDE};
 use crate::kernel::definition::begin;
@@ -44,15 +45,9 @@ const LONG_WIDE: usize = 512;
 /// The same as [`LONG`] when a's inner indices lie far apart, a page each.
 const LONG_APART: usize = 256;
 
-/// Strips that have to go over a panel of b before copying it pays.
-const PACK_STRIPS: usize = 4;
-
 /// Most strips in a block when a is read in place: so many that packing b again for each block costs little, so few
 /// that the block stays in the second-level cache.
 const BLOCK_STRIPS: usize = 24;
-
-/// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two strips.
-const PACK_DEPTH: usize = 16;
 
 /// Vectors in a row of a packed block of a.
 const BLOCK_VECTORS: usize = 7;
@@ -270,147 +265,6 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
     }
 }
 
-/// A block of rows of a.
-#[derive(Clone, Copy)]
-enum Rows<T> {
-    InPlace(Strided<T>),
-    /// Strips of ROWS rows, each inner index of a strip side by side.
-    Packed(*const T),
-}
-
-impl<T: Real> Rows<T> {
-    /// # Safety
-    /// a must hold `height` rows and `depth` columns, `to` takes `depth` values for each row of each begun strip.
-    #[inline(always)]
-    unsafe fn packed<S: Lanes<T>>(set: S, to: *mut T, a: Strided<T>, height: usize, depth: usize) -> Self {
-        let mut p = 0;
-        while p < depth {
-            let count = least(depth - p, PACK_DEPTH);
-            let mut i = 0;
-            while i < height {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let to = to.add(i * depth + p * S::ROWS);
-                    pack(set, to, S::ROWS, a.from(i, p).t(), count, least(height - i, S::ROWS));
-                }
-                i += S::ROWS;
-            }
-            p += count;
-        }
-        Self::Packed(to.cast_const())
-    }
-
-    /// The rows from i on, and how many of `wanted` rows a tile of at most `most` can take.
-    ///
-    /// # Safety
-    /// Row i must be one of the block, packed with the same `depth`.
-    #[inline(always)]
-    unsafe fn strip<S: Lanes<T>>(
-        self,
-        i: usize,
-        depth: usize,
-        wanted: usize,
-        most: usize,
-    ) -> (Strided<T>, usize) {
-        match self {
-            // Strips of equal height, none so low that each step waits for the one before.
-            // SAFETY: the caller's promise.
-            Self::InPlace(a) => (unsafe { a.from(i, 0) }, even(wanted, most)),
-            Self::Packed(start) => {
-                let (inside, row) = (i % S::ROWS, i - i % S::ROWS);
-                // SAFETY: the caller's promise.
-                let start = unsafe { start.add(row * depth + inside) };
-                (Strided { start, row: 1, column: S::ROWS }, least(least(S::ROWS - inside, most), wanted))
-            }
-        }
-    }
-}
-
-/// Rows `top .. top + height` and columns `j .. j + width` of c.
-#[derive(Clone, Copy)]
-struct Place {
-    top: usize,
-    height: usize,
-    j: usize,
-    width: usize,
-    depth: usize,
-    region: Region,
-    chain: Chain,
-}
-
-/// All strips of a block of rows over one panel.
-///
-/// # Safety
-/// a must hold `height` rows of `depth` values, b `depth` rows of `width` values; c, whose rows are `c_row` apart, must
-/// hold the place and overlap no factor; `right` takes `depth` rows of as many vectors as the panel has, at least two.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
-unsafe fn strips_of<T: Real, S: Lanes<T>>(
-    set: S,
-    c: *mut T,
-    c_row: usize,
-    a: Rows<T>,
-    b: Strided<T>,
-    right: *mut T,
-    place: Place,
-    ahead: &mut Ahead<T>,
-) {
-    let Place { top, height, j, width, depth, region, chain } = place;
-    let wide = width == WIDE * S::WIDTH;
-    let vectors = if wide { WIDE } else { 2 };
-    let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
-    let packed = Strided { start: right.cast_const(), row: vectors * S::WIDTH, column: 1 };
-    let mut b = b;
-    if b.column != 1 {
-        // SAFETY: the caller's promise.
-        unsafe { pack(set, right, packed.row, b, depth, width) };
-        b = packed;
-    }
-    // The first whole tile that goes over a panel in place packs it for those that follow: one of both vectors, a tile of
-    // the second alone would leave the first as it was.
-    let mut fill = width == packed.row && height >= PACK_STRIPS * tile_rows && b.row > packed.row;
-    // Rows from `single` on have only their second vector on or above the diagonal.
-    let (end, single) = match region {
-        Region::Full => (height, height),
-        Region::Upper => {
-            let end = least(height, (j + width).saturating_sub(top));
-            (end, least(end, (j + S::WIDTH).saturating_sub(top)))
-        }
-    };
-    for (first, end, skip, most) in [(0, single, 0, tile_rows), (single, end, S::WIDTH, S::SINGLE_ROWS)] {
-        let mut i = first;
-        while i < end {
-            // SAFETY: i is below `height`.
-            let (a, rows) = unsafe { a.strip::<S>(i, depth, end - i, most) };
-            let crosses = region == Region::Upper && top + i + rows > j + skip + 1;
-            let fills = fill && !crosses && skip == 0;
-            // SAFETY: a holds `rows` rows from i on and b, as it is or packed, `depth` rows of `width` values; c holds the
-            // place. `skip` is less than `width` where rows from `single` on exist.
-            unsafe {
-                set.call(Tile {
-                    c: c.add((top + i) * c_row + j + skip),
-                    c_row,
-                    a,
-                    b: b.start.add(skip),
-                    b_row: b.row,
-                    rows,
-                    depth,
-                    width: width - skip,
-                    begins: chain == Chain::Begin,
-                    fill: if fills { right } else { core::ptr::null_mut() },
-                    ahead: ahead.share(b.start, depth),
-                    below: if crosses { Some((top + i, j + skip)) } else { None },
-                });
-            }
-            if fills {
-                b = packed;
-                fill = false;
-            }
-            i += rows;
-        }
-    }
-}
-
 /// How many columns c has before one that begins a cache line in all of its rows and, unless b will be packed anyway, in
 /// those of b; zero where there is none.
 #[inline(always)]
@@ -423,7 +277,7 @@ fn before_line<T>(c: *const T, columns: usize, b: Strided<T>) -> usize {
 
 /// `total` in the fewest parts of at most `most`, all about equal: the first of them.
 #[inline(always)]
-fn even(total: usize, most: usize) -> usize {
+pub(super) fn even(total: usize, most: usize) -> usize {
     if total <= most { total } else { total.div_ceil(total.div_ceil(most)) }
 }
 

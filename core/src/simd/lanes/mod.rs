@@ -6,6 +6,7 @@ mod blocks;
 mod dot;
 mod pack;
 mod slim;
+mod strips;
 mod tile;
 
 pub(crate) use axpy::Axpy;
