@@ -178,7 +178,7 @@ fn others<T: Bits>(random: &mut Random, a: T, kind: u64) -> (T, T) {
         2 | 3 => {
             let second = random.exponent::<T>();
             let b = random.number::<T>(second);
-            let near = (-(a * b)).canonical_bits() as i64 + random.between(-3, 3);
+            let near = ((-(a * b)).canonical_bits() as i64).wrapping_add(random.between(-3, 3));
             (b, T::from_bits(near as u64))
         }
         // What is added within a few more than 2 p binades of the product: every alignment.
