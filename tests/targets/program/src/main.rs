@@ -23,10 +23,14 @@ mod fma;
 use agop_core::golden::{NUMBERS, WIDE, run};
 use agop_core::kernel::{Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};
+use agop_core::network::Shape;
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
 use core::fmt::{Error, Write};
+
+// What fits the memory of 32 bits is a network there too.
+const _: () = assert!(Shape::new(&[784, 512, 512, 10], true).is_ok());
 
 #[cfg(not(any(target_os = "none", target_os = "unknown")))]
 fn main() {
