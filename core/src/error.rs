@@ -150,6 +150,15 @@ pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) ->
     if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
 }
 
+/// Checks a rate, a speed, a relative error.
+pub(crate) fn check_at_least_zero(what: &'static str, found: f64) -> Result<(), Error> {
+    if found.is_finite() && found >= 0.0 {
+        Ok(())
+    } else {
+        Err(Error::Parameter { what, expected: "a finite number, at least 0", found })
+    }
+}
+
 /// Checks that a buffer is long enough.
 pub(crate) fn check_workspace(what: &'static str, needed: usize, found: usize) -> Result<(), Error> {
     if found >= needed { Ok(()) } else { Err(Error::Workspace { what, needed, found }) }

@@ -1,6 +1,6 @@
 //! Losses: for one sample the value's term and the derivative with respect to the outputs.
 
-use crate::scalar::{Scalar, Transcendental};
+use crate::scalar::{Scalar, Transcendental, undefined};
 
 /// A loss that is a mean over samples.
 pub trait Loss<T: Scalar>: Copy {
@@ -55,7 +55,7 @@ impl<T: Transcendental> Loss<T> for CrossEntropy {
         outputs.iter_mut().zip(target).fold(sum, |sum, (f, y)| {
             let term = T::fma(y, &(log_sum.clone() - f.clone()), sum);
             let share = mass.clone() * (f.clone() - largest.clone()).exp() / scale.clone() - y.clone();
-            *f = if f.is_finite() { share } else { f.clone() - f.clone() };
+            *f = if f.is_finite() { share } else { undefined(f) };
             term
         })
     }

@@ -7,7 +7,7 @@
 //! with memory        v <- mu v + u / C,   W <- W - eta C (v + lambda W)
 //! ```
 
-use crate::error::{Error, check_length, check_workspace};
+use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
 use crate::network::{LayerSpan, Shape, weights};
@@ -65,23 +65,16 @@ impl<'a> Optimizer<'a> {
     /// **Errors** [`Error::Parameter`] for a rate, speed, epsilon, momentum or decay out of range; [`Error::Length`] for a
     /// wrong number of speeds.
     pub fn check(&self, shape: Shape<'_>) -> Result<(), Error> {
-        let at_least_zero = |what, x: f64| {
-            if x.is_finite() && x >= 0.0 {
-                Ok(())
-            } else {
-                Err(Error::Parameter { what, expected: "a finite number, at least 0", found: x })
-            }
-        };
-        at_least_zero("rate", self.rate)?;
-        at_least_zero("decay", self.decay)?;
-        at_least_zero("momentum", self.momentum)?;
+        check_at_least_zero("rate", self.rate)?;
+        check_at_least_zero("decay", self.decay)?;
+        check_at_least_zero("momentum", self.momentum)?;
         if self.momentum >= 1.0 {
             return Err(Error::Parameter { what: "momentum", expected: "less than 1", found: self.momentum });
         }
         if let Rule::SpeedLimited { speeds, epsilon } = self.rule {
             check_length("speeds", shape.layers(), speeds.len())?;
-            at_least_zero("epsilon", epsilon)?;
-            speeds.iter().try_for_each(|speed| at_least_zero("speed", *speed))?;
+            check_at_least_zero("epsilon", epsilon)?;
+            speeds.iter().try_for_each(|speed| check_at_least_zero("speed", *speed))?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use logistic::Logistic;
 pub(crate) use logistic::damped;
 
 use crate::kernel::Backend;
-use crate::scalar::{Scalar, Transcendental};
+use crate::scalar::{Scalar, Transcendental, undefined};
 
 /// A function applied to every pre-activation.
 pub trait Activation<T: Scalar>: Copy {
@@ -64,13 +64,6 @@ pub trait Activation<T: Scalar>: Copy {
             },
         );
     }
-}
-
-/// NaN, for a z that is not finite: a sum that overflowed on the way has lost its sign, and what saturates would pass for
-/// a number.
-#[inline(always)]
-fn undefined<T: Scalar>(z: &T) -> T {
-    z.clone() - z.clone()
 }
 
 /// An activation chosen at run time.

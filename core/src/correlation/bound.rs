@@ -20,7 +20,7 @@
 
 use super::interval::Interval;
 use super::traces::{Route, Traces, leftovers};
-use crate::error::Error;
+use crate::error::{Error, check_at_least_zero};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
 use crate::scalar::sqrt;
@@ -37,14 +37,8 @@ pub struct InputError {
 
 impl InputError {
     pub(super) fn check(self) -> Result<(), Error> {
-        for (what, found) in
-            [("error of the weights", self.weights), ("error of the features", self.features)]
-        {
-            if !(found.is_finite() && found >= 0.0) {
-                return Err(Error::Parameter { what, expected: "a finite number, at least 0", found });
-            }
-        }
-        Ok(())
+        check_at_least_zero("error of the weights", self.weights)?;
+        check_at_least_zero("error of the features", self.features)
     }
 }
 

@@ -49,6 +49,13 @@ pub trait Scalar:
     }
 }
 
+/// NaN, for an x that is not finite: a sum that overflowed on the way has lost its sign, and what saturates would make a
+/// number of it.
+#[inline(always)]
+pub(crate) fn undefined<T: Scalar>(x: &T) -> T {
+    x.clone() - x.clone()
+}
+
 /// A scalar with an order, as far as ReLU needs one. Dual numbers are ordered by their value.
 pub trait Ordered: Scalar {
     /// `self > 0`; false for both zeros and for NaN.

@@ -100,7 +100,7 @@ impl Folder {
             .map_err(|error| Error::Message(error.to_string()))?;
         text.push('\n');
         let mut staged = Vec::new();
-        for (name, bytes) in self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())) {
+        for (name, bytes) in &self.files {
             staged.push(stage(directory, name, bytes)?);
         }
         let manifest = stage(directory, MANIFEST, text.as_bytes())?;

@@ -48,10 +48,7 @@ impl Plain for Tridiagonalise<'_> {
             sum.fill(0.0);
             match older {
                 Some((older_v, w)) if h != 0.0 => {
-                    let reflected = |a_ij: f64, [v_i, w_i]: [f64; 2], [v_j, w_j]: [f64; 2]| {
-                        a_ij - (v_i * w_j + w_i * v_j)
-                    };
-                    update_and_add((block, n), [older_v, w], v, sum, reflected);
+                    update_and_add((block, n), [older_v, w], v, sum, both_sides);
                 }
                 Some((v, w)) => {
                     for (i, row) in block.chunks_exact_mut(n.get()).enumerate() {
@@ -83,12 +80,18 @@ impl Plain for Tridiagonalise<'_> {
     }
 }
 
-/// Row i of `A - v w^T - w v^T`.
+/// An entry of `A - v w^T - w v^T`.
+#[inline(always)]
+fn both_sides(a_ij: f64, [v_i, w_i]: [f64; 2], [v_j, w_j]: [f64; 2]) -> f64 {
+    a_ij - (v_i * w_j + w_i * v_j)
+}
+
+/// Row i of that.
 #[inline(always)]
 fn update(row: &mut [f64], v: &[f64], w: &[f64], i: usize) {
     let (Some(v_i), Some(w_i)) = (v.get(i), w.get(i)) else { return };
     for ((a_ij, v_j), w_j) in row.iter_mut().zip(v).zip(w) {
-        *a_ij -= *v_i * *w_j + *w_i * *v_j;
+        *a_ij = both_sides(*a_ij, [*v_i, *w_i], [*v_j, *w_j]);
     }
 }
 
@@ -228,8 +231,8 @@ impl Plain for Accumulate<'_> {
             let next_v = if next_h == 0.0 { None } else { Some(&*from_next) };
             match next_v {
                 Some(weights) if h != 0.0 => {
-                    let multiplied = |q_ij: f64, [v_i, _]: [f64; 2], [_, t_j]: [f64; 2]| q_ij - v_i * t_j;
-                    update_and_add((&mut *block, n), [v, t], weights, sum, multiplied);
+                    let one_side = |q_ij: f64, [v_i, _]: [f64; 2], [_, t_j]: [f64; 2]| q_ij - v_i * t_j;
+                    update_and_add((&mut *block, n), [v, t], weights, sum, one_side);
                 }
                 Some(weights) => {
                     for (row, weight) in block.chunks_exact(n.get()).zip(weights) {
