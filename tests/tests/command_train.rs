@@ -260,7 +260,7 @@ fn a_refused_overwrite_changes_nothing() {
         let before = content();
         let answer = agop(&forced);
         assert_eq!(answer.code, 2);
-        assert!(answer.messages.contains("is not empty; --force overwrites the run in it, which holds none"));
+        assert!(answer.messages.contains("is not empty, and no run stands in it that --force"));
         assert_eq!(content(), before);
     }
 }

@@ -174,12 +174,15 @@ impl Claim {
         if directory.is_dir() {
             let mut entries =
                 std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
-            if entries.next().is_some() && !(force && holds_run(directory)) {
-                let reason = if force { "which holds none" } else { "if there is one" };
-                let directory = directory.display();
-                let message =
-                    format!("{directory}: is not empty; --force overwrites the run in it, {reason}");
-                return Err(Error::Usage(message));
+            if entries.next().is_some() {
+                let run = holds_run(directory);
+                if !(force && run) {
+                    let reason = match run {
+                        true => "is not empty; --force overwrites the run in it",
+                        false => "is not empty, and no run stands in it that --force could overwrite",
+                    };
+                    return Err(Error::Usage(format!("{}: {reason}", directory.display())));
+                }
             }
         } else if directory.exists() {
             return Err(Error::Usage(format!("{}: is not a folder", directory.display())));
