@@ -23,7 +23,7 @@
 use super::Kernel;
 use super::ahead::Ahead;
 use super::pack::Strided;
-use super::slim::{FewInner, FewRows, Slim};
+use super::slim::{FewInner, FewRows, OneRow, Slim};
 use super::strips::{Place, Rows, strips_of};
 use super::tile::Tile;
 use super::{Lanes, WIDE};
@@ -157,6 +157,9 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
     chain: Chain,
 ) -> bool {
     macro_rules! slim {
+        ($kernel:ident, $set:expr) => {
+            $set.call($kernel(Slim { c, a, b, rows, inner, columns, region, chain }))
+        };
         ($kernel:ident, $set:expr, $n:literal) => {
             $set.call($kernel::<T, $n>(Slim { c, a, b, rows, inner, columns, region, chain }))
         };
@@ -165,6 +168,9 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
         (_, 1) if b.column == 1 => slim!(FewInner, set, 1),
         (_, 2) if b.column == 1 => slim!(FewInner, set, 2),
         (_, 3) if b.column == 1 => slim!(FewInner, set, 3),
+        (1, _) if b.column == 1 && inner > 3 && region == Region::Full && columns > 2 * S::WIDTH => {
+            slim!(OneRow, set);
+        }
         (1, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 1),
         (2, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 2),
         _ => return false,
