@@ -30,7 +30,7 @@ fn main() {
         let fair = faer::MatRef::from_column_major_slice(a.as_slice(), n, n);
         for level in Level::available() {
             let (mut vectors, mut values) = (a.clone(), vec![0.0; n]);
-            let mut workspace = vec![0.0; eigen_workspace(n) + 96 * n];
+            let mut workspace = vec![0.0; eigen_workspace(n)];
             let (mut by_nalgebra, mut by_faer) = (Vec::new(), Vec::new());
             let times = race(&mut [
                 &mut || {

@@ -1,7 +1,7 @@
 //! The correlations with `G^(1/2)`.
 
 use super::eigen::{EigenError, eigen_workspace, symmetric_eigen};
-use super::traces::{gram, quadratic, row_sums, take};
+use super::traces::{quadratic, row_sums, take};
 use super::{Certified, Correlation, Route, Traces, Unbounded, Undefined, cosine, covariances, varies};
 use crate::error::Error;
 use crate::kernel::{self, Backend};
@@ -11,9 +11,10 @@ use crate::scalar::sqrt;
 /// Values of workspace for weights (k x d).
 pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
     match route {
-        Route::Gram => quadratic(6, k, k, 4).saturating_add(eigen_workspace(k)),
+        Route::Gram => quadratic(4, k, k, 3).saturating_add(eigen_workspace(k)),
         Route::Direct => {
-            quadratic(3, d, d, 1).saturating_add(quadratic(1, d, k, 1)).saturating_add(eigen_workspace(d))
+            let (eigen, agop) = (eigen_workspace(d), quadratic(1, d, k, 0));
+            quadratic(2, d, d, 1).saturating_add(if eigen > agop { eigen } else { agop })
         }
     }
 }
@@ -38,33 +39,32 @@ pub(super) fn half<B: Backend<f64>>(
     let mut positive = true;
     let (fg, gg, g_sum) = match route {
         Route::Direct => {
-            let (f, rest) = take(workspace, d * d);
-            let (g, rest) = take(rest, d * d);
+            let (g, rest) = take(workspace, d * d);
             let (root, rest) = take(rest, d * d);
             let (values, rest) = take(rest, d);
             crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
             let trace = spectral(backend, g, root, values, rest, 0.5, &mut positive)?;
+            let (f, _) = take(rest, d * d);
             crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
             let sum = root.iter().fold(0.0, |sum, x| sum + x);
             (backend.dot(MatRef::new(f, d, d)?, MatRef::new(root, d, d)?), trace, sum)
         }
         Route::Gram => {
-            let (m, rest) = take(workspace, k * k);
-            let (p, rest) = take(rest, k * k);
-            let (root, rest) = take(rest, k * k);
+            let (root, rest) = take(workspace, k * k);
+            let (inverse, rest) = take(rest, k * k);
             let (s, rest) = take(rest, k * k);
             let (c, rest) = take(rest, k * k);
             let (values, rest) = take(rest, k);
             let (v, rest) = take(rest, k);
             let (a, rest) = take(rest, k);
-            gram(backend, weights, features, m, p)?;
             features.widen_into(s);
             spectral(backend, s, root, values, rest, 0.5, &mut positive)?;
+            let (m, _) = take(rest, k * k);
+            kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
             let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
             kernel::product(backend, MatMut::new(c, k, k)?, root, m)?;
             let c = MatRef::new(c, k, k)?;
             kernel::symmetric_product(backend, MatMut::new(s, k, k)?, c, root)?;
-            let inverse = p;
             let trace = spectral(backend, s, inverse, values, rest, -0.5, &mut positive)?;
             kernel::outer(backend, MatMut::new(s, k, k)?, c.t())?;
             let inverse = MatRef::new(inverse, k, k)?;

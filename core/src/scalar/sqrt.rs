@@ -1,15 +1,21 @@
 //! The square root of the contract: correctly rounded, as IEEE 754 fixes it.
 //!
-//! `libm` where operations on `f64` are instructions, the root among them on most targets; digit by digit where each
+//! The instruction on x86-64, where the compiler may put some into one vector; `libm` elsewhere if operations on `f64` are
+//! instructions, the root among them on most targets; digit by digit where each
 //! would be a call into software, which then is the smaller and needs no table. Both give the same bits, which
 //! `tests/sqrt.rs` checks against the instruction.
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::sqrt as hardware;
+#[cfg(not(target_arch = "x86_64"))]
+use libm::sqrt as hardware;
 
 /// The square root, rounded once to nearest even.
 ///
 /// **Arithmetic** The IEEE 754 operation `squareRoot`: subnormals kept, `-0` gives `-0`, anything below it NaN.
 #[inline]
 pub fn sqrt(x: f64) -> f64 {
-    if cfg!(soft_f64) { software_sqrt(x) } else { libm::sqrt(x) }
+    if cfg!(soft_f64) { software_sqrt(x) } else { hardware(x) }
 }
 
 /// [`sqrt`] on integers.

@@ -39,6 +39,15 @@ use crate::kernel::{Backend, Chain, Definition, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Real, Scalar};
 
+/// The square root by the instruction.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn sqrt(x: f64) -> f64 {
+    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_sd};
+    // SAFETY: SSE2 is a part of x86-64.
+    unsafe { _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x))) }
+}
+
 /// An instruction set that is known to be there. All levels give the same bits.
 ///
 /// A value can only be had from [`Level::scalar`], [`Level::detect`], [`Level::available`] or, where the compile target

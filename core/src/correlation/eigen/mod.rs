@@ -1,29 +1,40 @@
-//! Eigen-decomposition of a symmetric matrix, `A = Z diag(lambda) Z^T`: what `G^s` is made of.
+//! Eigen-decomposition of a symmetric matrix, `A = Z^T diag(lambda) Z` with eigenvectors as rows: what `G^s` is made of.
 //!
 //! ```text
 //! scale        A <- 2^-q A, largest entry in [1/2, 1)                       exact, or absolute error 2^-1075
-//! reduce       T  = Q^T A Q tridiagonal, Q = H_{n-1} ... H_1, H_k = I - v v^T / h   (Householder)
-//! accumulate   Q, then transpose: rows lie contiguous from here on
-//! iterate      implicit QL with Wilkinson's shift on T; its rotations, some sweeps at once, turn the rows of Q^T
-//! finish       lambda <- 2^q lambda, ascending; sign
+//! reduce       T = Q^T A Q tridiagonal, Q = H_{n-1} ... H_1, H_k = I - v v^T / h   (Householder)
+//! divide       T into parts of at most 32 rows: implicit QL with Wilkinson's shift
+//! conquer      two parts and their coupling: the secular equation, and a product with the vectors of the parts
+//! reflect      the vectors of T times Q, 32 reflectors at once
+//! finish       lambda <- 2^q lambda; sign
 //! ```
 //!
 //! Every long loop runs along rows, so that lanes are columns and vector width moves no bit: `A v` is the sum over
 //! *rows* `v_i A_i`, not a dot product a row. That reads both triangles, which stay bit-equal because
 //! `v_i w_j + w_i v_j` is the same sum of the same two products as `v_j w_i + w_j v_i`.
 //!
-//! Why not Jacobi: cyclic sweeps are shorter to write and keep the small eigenvalues of some graded matrices to
-//! relative accuracy, but they need about four times the work and turn columns as well as rows. The callers need
-//! errors that are small beside the largest eigenvalue.
+//! Why not QL for the whole: its rotations are six `n^3` operations that wait for memory, where conquering takes at most
+//! `4/3 n^3` in products, less where eigenvalues of the parts agree. Why not Jacobi: cyclic sweeps are shorter to write and
+//! keep the small eigenvalues of some graded matrices to relative accuracy, but they need many times the work. The callers
+//! need errors that are small beside the largest eigenvalue.
 
+mod divide;
+mod eight;
+mod reflect;
+mod secular;
 mod sweeps;
 mod tridiagonal;
 
-use crate::kernel::Backend;
+use crate::kernel::{Backend, Chain, Region};
+use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use core::fmt;
 use core::num::NonZeroUsize;
-use sweeps::{Rotations, iterate};
-use tridiagonal::{Accumulate, Tridiagonalise};
+use tridiagonal::Tridiagonalise;
+
+/// An off-diagonal entry of T up to this size counts as zero whatever stands beside it (the matrix has entries near 1). Above it
+/// products of a few entries, and of their ratios, are normal numbers: rounding errors stay relative, QL cannot stagnate, and
+/// nothing in the secular equation over- or underflows.
+const NEGLIGIBLE: f64 = f64::from_bits((1023 - 300) << 52);
 
 /// Why a decomposition could not be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,30 +97,33 @@ impl fmt::Display for EigenError {
 
 impl core::error::Error for EigenError {}
 
-/// Length of the workspace that [`symmetric_eigen`] needs for an `n x n` matrix: `3 n` numbers.
+/// Length of the workspace that [`symmetric_eigen`] needs for an `n x n` matrix: `3 n^2 + 66 n + 2048` numbers, fewer for n
+/// below 32.
 ///
-/// Saturates where `3 n` overflows; no such matrix fits in memory.
+/// Saturates where that overflows; no such matrix fits in memory.
 #[must_use]
 pub const fn eigen_workspace(n: usize) -> usize {
-    n.saturating_mul(3)
+    let (lines, panels) = (n.saturating_mul(divide::LINES), reflect::workspace(n));
+    let rest = if lines > panels { lines } else { panels };
+    n.saturating_mul(3).saturating_add(2).saturating_mul(n).saturating_add(rest)
 }
 
 /// Decomposes a symmetric matrix, `A = sum_i lambda_i z_i z_i^T` with orthonormal `z_i`.
 ///
 /// **Shapes** `matrix`: `n x n`, row-major; `eigenvalues`: `n`, which sets `n`; `workspace`: at least
-/// [`eigen_workspace`]`(n)`; 96 n numbers more, or some of them, make large matrices faster. `n = 0` is fine. Only the
-/// lower triangle is read, though every entry must be finite. On success `eigenvalues` is ascending and row `i` of
-/// `matrix` is the eigenvector of `eigenvalues[i]`.
+/// [`eigen_workspace`]`(n)`. `n = 0` is fine. Only the lower triangle is read, though every entry must be finite. On
+/// success `eigenvalues` is ascending and row `i` of `matrix` is the eigenvector of `eigenvalues[i]`.
 ///
-/// **Sign** The entry of largest magnitude of each eigenvector, the first of them on a tie, is positive.
+/// **Sign** The entry of largest magnitude of each eigenvector, the first of them on a tie, is positive; where it was not, all
+/// signs were changed, those of zeros too.
 ///
-/// **Arithmetic** `+ - * /` and the correctly rounded square root on `f64`, never fused, in the fixed order written
-/// in this module: the same bits on every target, backend and length of workspace. Scaling `A` by a power of two scales
-/// the eigenvalues and leaves the bits of the eigenvectors alone, as long as nothing becomes subnormal.
+/// **Arithmetic** `+ - * /` and the correctly rounded square root on `f64` in the fixed order written in this module, fused
+/// in the products of matrices alone ([`crate::kernel::product`]): the same bits on every target and backend. Scaling `A` by
+/// a power of two scales the eigenvalues and leaves the bits of the eigenvectors alone, as long as nothing becomes subnormal.
 ///
 /// **Accuracy** Backward stable: `|A z_i - lambda_i z_i|_2` is at most a modest multiple of `n 2^-52 |A|_F`, and
 /// `|Z Z^T - I|` (each entry) of `n 2^-52`; the tests hold both multiples below 2. An eigenvalue far below the largest
-/// is known to that absolute error only, and one below 2^-1022 of it may come out as 0.
+/// is known to that absolute error only, and one below 2^-300 of it may come out as 0.
 ///
 /// **Errors** [`EigenError`]. After `MatrixLength`, `WorkspaceLength` and `NonFinite` nothing has been written; after
 /// the others the contents of the buffers have no meaning.
@@ -127,8 +141,9 @@ pub const fn eigen_workspace(n: usize) -> usize {
 /// ```
 ///
 /// **Source** Martin, Reinsch, Wilkinson, *Householder's tridiagonalization of a symmetric matrix*, Numer. Math. 11
-/// (1968); Dubrulle, Martin, Wilkinson, *The implicit QL algorithm*, Numer. Math. 12 (1968). Unlike both, scaling is
-/// by powers of two and the loops run along rows.
+/// (1968); Dubrulle, Martin, Wilkinson, *The implicit QL algorithm*, Numer. Math. 12 (1968); Cuppen, *A divide and conquer
+/// method for the symmetric tridiagonal eigenproblem*, Numer. Math. 36 (1981). Unlike all, scaling is by powers of two and
+/// the loops run along rows.
 pub fn symmetric_eigen<B: Backend<f64>>(
     backend: B,
     matrix: &mut [f64],
@@ -141,40 +156,39 @@ pub fn symmetric_eigen<B: Backend<f64>>(
         return Err(EigenError::MatrixLength { expected: entries, found: matrix.len() });
     }
     let needed = eigen_workspace(n);
-    let found = workspace.len();
-    let Some((work, spare)) = workspace.split_at_mut_checked(needed) else {
-        return Err(EigenError::WorkspaceLength { expected: needed, found });
-    };
+    if workspace.len() < needed {
+        return Err(EigenError::WorkspaceLength { expected: needed, found: workspace.len() });
+    }
     let Some(n) = NonZeroUsize::new(n) else { return Ok(()) };
     if let Some(place) = matrix.iter().position(|x| !x.is_finite()) {
         return Err(EigenError::NonFinite { row: place / n, column: place % n });
     }
-    let mut parts = work.chunks_exact_mut(n.get());
-    let (Some(off_diagonal), Some(heights), Some(scratch)) = (parts.next(), parts.next(), parts.next())
-    else {
-        return Err(EigenError::WorkspaceLength { expected: needed, found });
-    };
+    let (reflectors, rest) = halves(workspace, entries);
+    let (first, rest) = halves(rest, entries);
+    let (second, rest) = halves(rest, entries);
+    let (off_diagonal, rest) = halves(rest, n.get());
+    let (heights, rest) = halves(rest, n.get());
 
     mirror(matrix, n); // first, so that the upper triangle has no say in the scale
     let exponent = exponent_of_largest(matrix);
     for x in matrix.iter_mut() {
         *x = times_power_of_two(*x, -exponent);
     }
-    backend.vectorize(Tridiagonalise {
-        a: matrix,
-        n,
-        diagonal: eigenvalues,
-        off_diagonal,
-        heights,
-        w: scratch,
-    });
-    backend.vectorize(Accumulate { a: matrix, n, heights, t: scratch });
-    transpose(matrix, n);
-    iterate(backend, matrix, n, eigenvalues, off_diagonal, Rotations::new(n, heights, scratch, spare))?;
-    sort(matrix, n, eigenvalues);
-    for row in matrix.chunks_exact_mut(n.get()) {
-        fix_sign(row);
+    let (scratch, _) = halves(&mut *rest, n.get());
+    let (a, diagonal) = (&mut *matrix, &mut *eigenvalues);
+    backend.vectorize(Tridiagonalise { a, n, diagonal, off_diagonal, heights, w: scratch });
+    // The reflectors stand left of the diagonal.
+    for (k, (row, reflector)) in rows(matrix, n.get()).zip(rows_mut(reflectors, n.get())).enumerate() {
+        let (v, zeros) = halves(reflector, k);
+        copy(row, v);
+        zeros.fill(0.0);
     }
+    let buffers = [first, second, &mut *matrix];
+    let [by_rows, vectors, result] = divide::decompose(backend, eigenvalues, off_diagonal, buffers, rest)?;
+    backend.vectorize(|| transpose(by_rows, n, vectors));
+    reflect::reflect(backend, vectors, heights, reflectors, rest);
+    backend.vectorize(|| transpose(vectors, n, result));
+    backend.vectorize(|| rows_mut(matrix, n.get()).for_each(fix_sign));
     for (index, value) in eigenvalues.iter_mut().enumerate() {
         *value = times_power_of_two(*value, exponent);
         if !value.is_finite() {
@@ -186,14 +200,19 @@ pub fn symmetric_eigen<B: Backend<f64>>(
 
 /// `q` with `2^(q-1) <= max |x_i| < 2^q`; 0 if all are zero.
 fn exponent_of_largest(values: &[f64]) -> i32 {
-    // Magnitudes order like their bit patterns.
-    let bits = values.iter().fold(0, |largest: u64, x| largest.max(x.to_bits() & (u64::MAX >> 1)));
+    let bits = largest_magnitude(values);
     let (field, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
     match (field, fraction) {
         (0, 0) => 0,
         (0, _) => -1010 - fraction.leading_zeros() as i32, // subnormal: fraction * 2^-1074
         _ => field - 1022,
     }
+}
+
+/// The bits of the largest magnitude: they order as the numbers do.
+#[inline(always)]
+fn largest_magnitude(values: &[f64]) -> u64 {
+    values.iter().fold(0, |largest, x| largest.max(x.abs().to_bits()))
 }
 
 /// `x 2^q` for `|q| <= 2000`, in two steps, as one factor may be out of range. Exact unless the result is subnormal
@@ -218,13 +237,52 @@ fn mirror(a: &mut [f64], n: NonZeroUsize) {
     }
 }
 
-/// `A <- A^T` in place.
-fn transpose(a: &mut [f64], n: NonZeroUsize) {
-    for i in 0..n.get() {
-        let (above, from_row) = split_rows(a, n, i);
-        for (upper, lower) in above.iter_mut().skip(i).step_by(n.get()).zip(from_row) {
-            core::mem::swap(upper, lower);
+/// `b <- a^T`, some columns of b at a time: their rows of a stay in the cache.
+#[inline(always)]
+fn transpose(a: &[f64], n: NonZeroUsize, b: &mut [f64]) {
+    let several = n.saturating_mul(NonZeroUsize::new(8).unwrap_or(n));
+    for (first, block) in (0..).step_by(8).zip(b.chunks_mut(several.get())) {
+        for (i, row) in (first..).zip(block.chunks_exact_mut(n.get())) {
+            for (to, from) in row.iter_mut().zip(a.iter().skip(i).step_by(n.get())) {
+                *to = *from;
+            }
         }
+    }
+}
+
+/// `c = a b` or `c += a b`, as [`Backend::accumulate`].
+fn multiply<B: Backend<f64>>(
+    backend: B,
+    c: &mut [f64],
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+    chain: Chain,
+) {
+    if let Ok(c) = MatMut::new(c, a.rows(), b.columns()) {
+        backend.accumulate(c, a, b, Region::Full, chain);
+    }
+}
+
+/// The first numbers as a matrix.
+fn view(numbers: &[f64], rows: usize, columns: usize) -> MatRef<'_, f64> {
+    let numbers = numbers.get(..rows * columns).unwrap_or_default();
+    MatRef::new(numbers, rows, columns).unwrap_or(MatRef::column_vector(&[]))
+}
+
+/// The first columns of a matrix.
+fn first_columns(matrix: MatRef<'_, f64>, count: usize) -> MatRef<'_, f64> {
+    matrix.t().row_range(0, count).t()
+}
+
+/// The first numbers and the others.
+fn halves(numbers: &mut [f64], count: usize) -> (&mut [f64], &mut [f64]) {
+    numbers.split_at_mut_checked(count).unwrap_or_default()
+}
+
+/// Copies as many as there are of both.
+fn copy(from: &[f64], to: &mut [f64]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
     }
 }
 
@@ -258,11 +316,10 @@ fn sort(rows: &mut [f64], n: NonZeroUsize, eigenvalues: &mut [f64]) {
 }
 
 /// Makes the first entry of largest magnitude positive.
+#[inline(always)]
 fn fix_sign(row: &mut [f64]) {
-    let largest = row.iter().fold(0.0, |largest: f64, x| if x.abs() > largest.abs() { *x } else { largest });
-    if largest < 0.0 {
-        for x in row {
-            *x = -*x;
-        }
+    let largest = largest_magnitude(row);
+    if row.iter().find(|x| x.abs().to_bits() == largest).is_some_and(|x| x.is_sign_negative()) {
+        row.iter_mut().for_each(|x| *x = -*x);
     }
 }

@@ -1,4 +1,4 @@
-//! Reduction to tridiagonal form by reflectors, and their product.
+//! Reduction to tridiagonal form by reflectors.
 
 use super::{exponent_of_largest, split_rows, times_power_of_two};
 use crate::kernel::Plain;
@@ -48,7 +48,7 @@ impl Plain for Tridiagonalise<'_> {
             sum.fill(0.0);
             match older {
                 Some((older_v, w)) if h != 0.0 => {
-                    update_and_add((block, n), [older_v, w], v, sum, both_sides);
+                    update_and_add((block, n), [older_v, w], v, sum);
                 }
                 Some((v, w)) => {
                     for (i, row) in block.chunks_exact_mut(n.get()).enumerate() {
@@ -101,19 +101,18 @@ const TOGETHER: usize = 4;
 /// Columns in one vector, or in some.
 const LANES: usize = 8;
 
-/// `a_ij <- update(a_ij, [x_i, y_i], [x_j, y_j])`, then `sum_j <- sum_j + weight_i a_ij`, for each row i in ascending order
-/// and as many columns j as there are sums.
+/// `A <- A - v w^T - w v^T`, then `sum_j <- sum_j + weight_i a_ij`, for each row i in ascending order and as many columns j as
+/// there are sums.
 #[inline(always)]
 fn update_and_add(
     (block, n): (&mut [f64], NonZeroUsize),
-    [x, y]: [&[f64]; 2],
+    [v, w]: [&[f64]; 2],
     weights: &[f64],
     sum: &mut [f64],
-    update: impl Fn(f64, [f64; 2], [f64; 2]) -> f64 + Copy,
 ) {
     let width = sum.len();
-    let (x, y) = (x.get(..width).unwrap_or_default(), y.get(..width).unwrap_or_default());
-    let mut factors = x.iter().zip(y).zip(weights).map(|((x, y), weight)| ([*x, *y], *weight));
+    let (v, w) = (v.get(..width).unwrap_or_default(), w.get(..width).unwrap_or_default());
+    let mut factors = v.iter().zip(w).zip(weights).map(|((v, w), weight)| ([*v, *w], *weight));
     let mut next = || factors.next().unwrap_or_default();
     let mut several = block.chunks_exact_mut(n.get().saturating_mul(TOGETHER));
     for rows in several.by_ref() {
@@ -125,25 +124,25 @@ fn update_and_add(
         let rows = rows.map(|row| row.as_chunks_mut::<LANES>());
         let [(first, last_first), (second, last_second), (third, last_third), (fourth, last_fourth)] = rows;
         let (sums, last_sums) = sum.as_chunks_mut::<LANES>();
-        let ((xs, last_x), (ys, last_y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+        let ((vs, last_v), (ws, last_w)) = (v.as_chunks::<LANES>(), w.as_chunks::<LANES>());
         let rows = first.iter_mut().zip(second).zip(third).zip(fourth);
-        for ((((((first, second), third), fourth), sum), x), y) in rows.zip(sums).zip(xs).zip(ys) {
+        for ((((((first, second), third), fourth), sum), v), w) in rows.zip(sums).zip(vs).zip(ws) {
             // All is read before anything is written: rows a page apart would look like the same place.
             let rows = [*first, *second, *third, *fourth];
-            ([*first, *second, *third, *fourth], *sum) = columns(rows, *sum, factors, [*x, *y], update);
+            ([*first, *second, *third, *fourth], *sum) = columns(rows, *sum, factors, [*v, *w]);
         }
         let rows = last_first.iter_mut().zip(last_second).zip(last_third).zip(last_fourth);
-        for ((((((first, second), third), fourth), sum), x), y) in rows.zip(last_sums).zip(last_x).zip(last_y)
+        for ((((((first, second), third), fourth), sum), v), w) in rows.zip(last_sums).zip(last_v).zip(last_w)
         {
             let rows = [[*first], [*second], [*third], [*fourth]];
             ([[*first], [*second], [*third], [*fourth]], [*sum]) =
-                columns(rows, [*sum], factors, [[*x], [*y]], update);
+                columns(rows, [*sum], factors, [[*v], [*w]]);
         }
     }
     for row in several.into_remainder().chunks_exact_mut(n.get()) {
         let factors = [next()];
-        for (((a, sum), x), y) in row.iter_mut().zip(&mut *sum).zip(x).zip(y) {
-            ([[*a]], [*sum]) = columns([[*a]], [*sum], factors, [[*x], [*y]], update);
+        for (((a, sum), v), w) in row.iter_mut().zip(&mut *sum).zip(v).zip(w) {
+            ([[*a]], [*sum]) = columns([[*a]], [*sum], factors, [[*v], [*w]]);
         }
     }
 }
@@ -154,12 +153,11 @@ fn columns<const R: usize, const N: usize>(
     mut rows: [[f64; N]; R],
     mut sum: [f64; N],
     factors: [([f64; 2], f64); R],
-    [x, y]: [[f64; N]; 2],
-    update: impl Fn(f64, [f64; 2], [f64; 2]) -> f64,
+    [v, w]: [[f64; N]; 2],
 ) -> ([[f64; N]; R], [f64; N]) {
     for (row, (factors, weight)) in rows.iter_mut().zip(factors) {
-        for (((a, sum), x), y) in row.iter_mut().zip(&mut sum).zip(x).zip(y) {
-            *a = update(*a, factors, [x, y]);
+        for (((a, sum), v), w) in row.iter_mut().zip(&mut sum).zip(v).zip(w) {
+            *a = both_sides(*a, factors, [v, w]);
             *sum += weight * *a;
         }
     }
@@ -198,71 +196,4 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     let h = square - *last * alpha;
     *last -= alpha;
     (times_power_of_two(alpha, exponent), h)
-}
-
-/// Multiplies the reflectors kept in the rows of `A` into `Q = H_{n-1} ... H_1`, innermost first: before step `k`
-/// the leading `k x k` block is the product so far, after it row and column `k` are those of the identity.
-///
-/// With `t = Q^T v / h`, `Q H = Q - v t^T` on that block; one pass over it takes the update by one reflector and the
-/// product of the next. `heights[..k]`, not in use any more, holds that product before step `k`.
-pub(super) struct Accumulate<'a> {
-    pub(super) a: &'a mut [f64],
-    pub(super) n: NonZeroUsize,
-    pub(super) heights: &'a mut [f64],
-    pub(super) t: &'a mut [f64],
-}
-
-impl Plain for Accumulate<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let Self { a, n, heights, t } = self;
-        for k in 0..n.get() {
-            let (block, from_row) = split_rows(a, n, k);
-            let Some((row_k, from_next)) = from_row.split_at_mut_checked(n.get()) else { return };
-            let Some((v, [corner, ..])) = row_k.split_at_mut_checked(k) else { return };
-            let Some((sum, [h, later @ ..])) = heights.split_at_mut_checked(k) else { return };
-            let (h, next_h) = (*h, later.first().copied().unwrap_or(0.0));
-            let Some(t) = t.get_mut(..k) else { return };
-            for (t_j, sum_j) in t.iter_mut().zip(sum.iter_mut()) {
-                *t_j = *sum_j / h; // not read if h = 0
-                *sum_j = 0.0;
-            }
-            let next_v = if next_h == 0.0 { None } else { Some(&*from_next) };
-            match next_v {
-                Some(weights) if h != 0.0 => {
-                    let one_side = |q_ij: f64, [v_i, _]: [f64; 2], [_, t_j]: [f64; 2]| q_ij - v_i * t_j;
-                    update_and_add((&mut *block, n), [v, t], weights, sum, one_side);
-                }
-                Some(weights) => {
-                    for (row, weight) in block.chunks_exact(n.get()).zip(weights) {
-                        add_weighted(row, *weight, sum);
-                    }
-                }
-                None if h != 0.0 => {
-                    for (row, v_i) in block.chunks_exact_mut(n.get()).zip(v.iter()) {
-                        subtract_weighted(row, *v_i, t);
-                    }
-                }
-                None => {}
-            }
-            for above in block.iter_mut().skip(k).step_by(n.get()) {
-                *above = 0.0;
-            }
-            v.fill(0.0);
-            *corner = 1.0;
-            // Row k is that of the identity: its products with 0 do not change a sum that started at +0.
-            if let (Some(weight), Some(sum_k)) = (next_v.and_then(|v| v.get(k)), heights.get_mut(k)) {
-                *sum_k = 0.0 + *weight;
-            }
-        }
-    }
-}
-
-/// `row <- row - factor t`.
-#[inline(always)]
-fn subtract_weighted(row: &mut [f64], factor: f64, t: &[f64]) {
-    for (q_j, t_j) in row.iter_mut().zip(t) {
-        *q_j -= factor * *t_j;
-    }
 }

@@ -1,0 +1,60 @@
+//! The product of the reflectors with vectors.
+
+use super::{first_columns, halves, multiply, view};
+use crate::kernel::{Backend, Chain};
+use crate::matrix::rows;
+
+/// Most reflectors that turn vectors together.
+const PANEL: usize = 32;
+
+/// Numbers of workspace that [`reflect`] needs for n rows.
+pub(super) const fn workspace(n: usize) -> usize {
+    let most = if n < PANEL { n } else { PANEL };
+    n.saturating_add(most).saturating_mul(2 * most)
+}
+
+/// `x <- H_(n-1) ... H_1 x`.
+///
+/// **Shapes** x, reflectors (n x n; row k is v of `H_k`, 0 from the diagonal on), heights (n); workspace at least
+/// [`workspace`].
+///
+/// Up to [`PANEL`] reflectors at once: with their v as rows of V, `H_(b+c-1) ... H_b = I + V^T S V`, S lower triangular with
+/// `S_jj = f_j = -1 / h_j` (0 without a reflector) and `S_ji = (sum_(i<=m<j) (V V^T)_jm S_mi) f_j`, m ascending.
+///
+/// **Source** R. Schreiber, C. Van Loan, *A storage-efficient WY representation for products of Householder
+/// transformations*, SIAM J. Sci. Stat. Comput. 10 (1989).
+pub(super) fn reflect<B: Backend<f64>>(
+    backend: B,
+    x: &mut [f64],
+    heights: &[f64],
+    reflectors: &[f64],
+    workspace: &mut [f64],
+) {
+    let n = heights.len();
+    for first in (1..n).step_by(PANEL) {
+        let count = PANEL.min(n - first);
+        let width = first + count - 1;
+        let v = first_columns(view(reflectors, n, n).row_range(first, count), width);
+        let (gram, rest) = halves(workspace, count * count);
+        let (s, rest) = halves(rest, count * count);
+        let (products, rest) = halves(rest, count * n);
+        let (turned, _) = halves(rest, count * n);
+        multiply(backend, gram, v, v.t(), Chain::Begin);
+        s.fill(0.0);
+        for (j, (gram, h)) in rows(gram, count).zip(heights.iter().skip(first)).enumerate() {
+            let (earlier, row) = halves(s, j * count);
+            let factor = if *h == 0.0 { 0.0 } else { -1.0 / h };
+            for (earlier, weight) in rows(earlier, count).zip(gram) {
+                for (sum, x) in row.iter_mut().zip(earlier) {
+                    *sum += weight * x;
+                }
+            }
+            row.iter_mut().take(j).for_each(|sum| *sum *= factor);
+            row.iter_mut().skip(j).take(1).for_each(|corner| *corner = factor);
+        }
+        let (x, _) = halves(x, width * n);
+        multiply(backend, products, v, view(x, width, n), Chain::Begin);
+        multiply(backend, turned, view(s, count, count), view(products, count, n), Chain::Begin);
+        multiply(backend, x, v.t(), view(turned, count, n), Chain::Continue);
+    }
+}
