@@ -31,9 +31,14 @@ const JOBS: &[Job] = &[
     ("train_step-64x64x2x10-1", |level, times| train(level, &[64, 64, 64, 10], 1, false, times)),
     ("outer-32x8", |level, times| outer(level, 32, 8, times)),
     ("outer-256x64", |level, times| outer(level, 256, 64, times)),
-    ("xwt-8x8x8", |level, times| products(level, 8, 8, times)),
-    ("xwt-16x16x16", |level, times| products(level, 16, 16, times)),
-    ("xwt-1x64x64", |level, times| products(level, 1, 64, times)),
+    ("xwt-8x8x8", |level, times| forward(level, 8, 8, times)),
+    ("xwt-16x16x16", |level, times| forward(level, 16, 16, times)),
+    ("xwt-64x64x64", |level, times| forward(level, 64, 64, times)),
+    ("xwt-1x64x64", |level, times| forward(level, 1, 64, times)),
+    ("dw-64x64x64", |level, times| backward(level, 64, 64, times)),
+    ("dw-1x64x64", |level, times| backward(level, 1, 64, times)),
+    ("dtx-64x64x64", |level, times| weight_gradient(level, 64, 64, times)),
+    ("dtx-1x64x64", |level, times| weight_gradient(level, 1, 64, times)),
 ];
 
 fn normal(count: usize, purpose: Purpose) -> Vec<f32> {
@@ -95,12 +100,30 @@ fn outer(level: Level, samples: usize, k: usize, times: usize) {
     black_box(&c);
 }
 
-fn products(level: Level, m: usize, k: usize, times: usize) {
+/// `x W^T`, x (m x k), W (k x k).
+fn forward(level: Level, m: usize, k: usize, times: usize) {
     let (x, w) = (normal(m * k, Purpose::TrainInputs), normal(k * k, Purpose::TrainLabels));
-    let mut c = vec![0.0; m * k];
+    products(level, MatRef::new(&x, m, k).unwrap(), MatRef::new(&w, k, k).unwrap().t(), times);
+}
+
+/// `d W`, d (m x k), W (k x k).
+fn backward(level: Level, m: usize, k: usize, times: usize) {
+    let (d, w) = (normal(m * k, Purpose::TrainInputs), normal(k * k, Purpose::TrainLabels));
+    products(level, MatRef::new(&d, m, k).unwrap(), MatRef::new(&w, k, k).unwrap(), times);
+}
+
+/// `d^T x`, d and x (m x k).
+fn weight_gradient(level: Level, m: usize, k: usize, times: usize) {
+    let (d, x) = (normal(m * k, Purpose::TrainInputs), normal(m * k, Purpose::TrainLabels));
+    products(level, MatRef::new(&d, m, k).unwrap().t(), MatRef::new(&x, m, k).unwrap(), times);
+}
+
+fn products(level: Level, a: MatRef<'_, f32>, b: MatRef<'_, f32>, times: usize) {
+    let (rows, columns) = (a.rows(), b.columns());
+    let mut c = vec![0.0; rows * columns];
     for _ in 0..times {
-        let (x, w) = (MatRef::new(black_box(&x), m, k).unwrap(), MatRef::new(black_box(&w), k, k).unwrap());
-        product(level, MatMut::new(&mut c, m, k).unwrap(), x, w.t()).unwrap();
+        let (a, b) = (black_box(a), black_box(b));
+        product(level, MatMut::new(&mut c, rows, columns).unwrap(), a, b).unwrap();
     }
     black_box(&c);
 }
