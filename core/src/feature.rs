@@ -28,11 +28,7 @@ pub fn finish<'s, T: Scalar>(
     check_length("feature sum", shape.features(), sum.length())?;
     let samples = NonZeroU64::new(sum.samples()).ok_or(Error::NoSamples)?;
     let all = sum.finish(backend);
-    backend.vectorize(|| {
-        for value in all.iter_mut() {
-            *value = value.clone().divide_by(samples);
-        }
-    });
+    backend.vectorize(|| T::divide_all(all, samples));
     for layer in 0..shape.hidden_layers() {
         let (offset, k) = shape.feature_span(layer)?;
         kernel::mirror(MatMut::new(all.get_mut(offset..offset + k * k).unwrap_or_default(), k, k)?)?;

@@ -4,27 +4,35 @@ use agop_core::scalar::Scalar;
 use agop_tests::SplitMix64;
 use std::num::NonZeroU64;
 
-/// Both scalars against one division, in `f64` for both. All NaNs count as equal.
+/// Both scalars, alone and among others, against one division, in `f64` for both. All NaNs count as equal.
 #[track_caller]
 fn same(bits: u64, n: u64) {
     let count = NonZeroU64::new(n).unwrap();
     let x = f64::from_bits(bits);
-    let (found, expected) = (x.divide_by(count), x / n as f64);
-    assert!(
-        found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
-        "{bits:016x} / {n}: {:016x}, not {:016x}",
-        found.to_bits(),
-        expected.to_bits()
-    );
+    let mut several = [x; 3];
+    f64::divide_all(&mut several, count);
+    let expected = x / n as f64;
+    for found in [x.divide_by(count), several[0], several[2]] {
+        assert!(
+            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+            "{bits:016x} / {n}: {:016x}, not {:016x}",
+            found.to_bits(),
+            expected.to_bits()
+        );
+    }
     let x = f32::from_bits(bits as u32);
-    let (found, expected) = (x.divide_by(count), (f64::from(x) / n as f64) as f32);
-    assert!(
-        found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
-        "{:08x} / {n}: {:08x}, not {:08x}",
-        bits as u32,
-        found.to_bits(),
-        expected.to_bits()
-    );
+    let mut several = [x; 3];
+    f32::divide_all(&mut several, count);
+    let expected = (f64::from(x) / n as f64) as f32;
+    for found in [x.divide_by(count), several[0], several[2]] {
+        assert!(
+            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+            "{:08x} / {n}: {:08x}, not {:08x}",
+            bits as u32,
+            found.to_bits(),
+            expected.to_bits()
+        );
+    }
 }
 
 /// Random bits rarely are subnormal, and subnormal quotients are where a product could round otherwise: every exponent

@@ -66,9 +66,7 @@ pub fn limit_by_samples<T: Scalar<Wide = T>, B: Backend<T>>(
     gram(backend, z, q)?;
     gram(backend, h, q2)?;
     gram(backend, inputs, s)?;
-    for value in q2.iter_mut() {
-        *value = value.clone().divide_by(samples);
-    }
+    T::divide_all(q2, samples);
     let (q, q2, s) = (MatRef::new(q, n, n)?, MatRef::new(q2, n, n)?, MatRef::new(s, n, n)?);
     let (products, rest) = take(rest, 2 * n * n);
     let (ff, fg, gg) = sandwich(backend, q, q2, s, products)?;

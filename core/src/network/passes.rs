@@ -103,11 +103,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let (gradient, value) = split_end(all, 1);
         // What is divided by one stays as it is.
         if samples.get() > 1 {
-            backend.vectorize(|| {
-                for g in gradient.iter_mut() {
-                    *g = g.clone().divide_by(samples);
-                }
-            });
+            backend.vectorize(|| T::divide_all(gradient, samples));
         }
         let value = value.first().cloned().unwrap_or_else(T::zero);
         Ok((value.divide_by(doubled.unwrap_or(samples)), gradient))

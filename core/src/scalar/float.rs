@@ -24,6 +24,20 @@ impl Scalar for f32 {
     fn divide_by(self, n: NonZeroU64) -> Self {
         quotient(f64::from(self), n) as f32
     }
+    /// Without `f64` where that gives the same bits: the reciprocal of a power of two is exact, and so is `n` up to 2^24. (Where
+    /// code is short of room, a quotient does for both.)
+    #[inline(always)]
+    fn divide_all(values: &mut [Self], n: NonZeroU64) {
+        let divisor = n.get() as f32;
+        if n.is_power_of_two() && !cfg!(soft_f64) {
+            let reciprocal = 1.0 / divisor;
+            values.iter_mut().for_each(|x| *x *= reciprocal);
+        } else if n.get() < 1 << 24 {
+            values.iter_mut().for_each(|x| *x /= divisor);
+        } else {
+            values.iter_mut().for_each(|x| *x = x.divide_by(n));
+        }
+    }
     #[inline(always)]
     fn widen(&self) -> f64 {
         f64::from(*self)
@@ -57,6 +71,16 @@ impl Scalar for f64 {
     #[inline(always)]
     fn divide_by(self, n: NonZeroU64) -> Self {
         quotient(self, n)
+    }
+    #[inline(always)]
+    fn divide_all(values: &mut [Self], n: NonZeroU64) {
+        let divisor = n.get() as f64;
+        if n.is_power_of_two() {
+            let reciprocal = 1.0 / divisor;
+            values.iter_mut().for_each(|x| *x *= reciprocal);
+        } else {
+            values.iter_mut().for_each(|x| *x /= divisor);
+        }
     }
     #[inline(always)]
     fn widen(&self) -> f64 {

@@ -36,6 +36,13 @@ pub trait Scalar:
     fn fma(a: &Self, b: &Self, c: Self) -> Self;
     /// `self / n`, rounded once.
     fn divide_by(self, n: NonZeroU64) -> Self;
+    /// [`Scalar::divide_by`] for each of the values.
+    #[inline(always)]
+    fn divide_all(values: &mut [Self], n: NonZeroU64) {
+        for value in values {
+            *value = value.clone().divide_by(n);
+        }
+    }
     /// The same value in the accumulation type; exact.
     fn widen(&self) -> Self::Wide;
     /// `a b + c` in the accumulation type, with one rounding.
