@@ -65,6 +65,13 @@ pub enum Error {
         /// Column of that entry.
         column: usize,
     },
+    /// The rows of a matrix must lie in one piece, and it is a transposed view.
+    Strided {
+        /// Which matrix.
+        what: &'static str,
+        /// Places from one value of a row to the next; 1 was needed.
+        stride: usize,
+    },
     /// A parameter of a rule, a task or an initialiser outside its range.
     Parameter {
         /// Which parameter.
@@ -120,6 +127,9 @@ impl fmt::Display for Error {
             }
             Self::NotSymmetric { what, row, column } => {
                 write!(f, "{what}: the value at row {row}, column {column} differs from its mirror image")
+            }
+            Self::Strided { what, stride } => {
+                write!(f, "{what}: expected rows in one piece, found their values {stride} places apart")
             }
             Self::Parameter { what, expected, found } => {
                 write!(f, "{what}: expected {expected}, found {found}")

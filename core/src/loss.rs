@@ -1,5 +1,11 @@
 //! Losses: for one sample the value's term and the derivative with respect to the outputs.
 
+use crate::kernel::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::{Chain, Region};
+#[cfg(target_arch = "x86_64")]
+use crate::matrix::MatMut;
+use crate::matrix::{MatRef, rows_mut};
 use crate::scalar::{Scalar, Transcendental, undefined};
 
 /// A loss that is a mean over samples.
@@ -11,6 +17,15 @@ pub trait Loss<T: Scalar>: Copy {
     ///
     /// **Shapes** outputs (c), target (c).
     fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T;
+
+    /// [`Loss::residual`] for one sample after the other, with the same bits whatever the backend.
+    ///
+    /// **Shapes** outputs (n c), targets (n x c), their rows in one piece.
+    fn residuals<B: Backend<T>>(&self, _: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
+        rows_mut(outputs, targets.columns()).enumerate().fold(sum, |sum, (sample, outputs)| {
+            self.residual(outputs, targets.row_slice(sample).unwrap_or_default(), sum)
+        })
+    }
 }
 
 /// Mean squared error `(1/2n) sum |f - y|^2`.
@@ -29,6 +44,23 @@ impl<T: Scalar> Loss<T> for MeanSquared {
             *f = f.clone() - y.clone();
             T::fma(f, f, sum)
         })
+    }
+    /// The chain is a product of one row and one column: the backend may have an fma where the compile target has none.
+    #[cfg(target_arch = "x86_64")]
+    fn residuals<B: Backend<T>>(&self, backend: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
+        if let Some(targets) = targets.as_slice() {
+            backend.vectorize(|| {
+                for (f, y) in outputs.iter_mut().zip(targets) {
+                    *f = f.clone() - y.clone();
+                }
+            });
+        }
+        let (mut sum, g) = ([sum], MatRef::column_vector(outputs));
+        if let Ok(sum) = MatMut::new(&mut sum, 1, 1) {
+            backend.accumulate(sum, g.t(), g, Region::Full, Chain::Continue);
+        }
+        let [sum] = sum;
+        sum
     }
 }
 
@@ -100,6 +132,12 @@ impl<T: Transcendental> Loss<T> for AnyLoss {
         match self {
             Self::MeanSquared => MeanSquared.residual(outputs, target, sum),
             Self::CrossEntropy => CrossEntropy.residual(outputs, target, sum),
+        }
+    }
+    fn residuals<B: Backend<T>>(&self, backend: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
+        match self {
+            Self::MeanSquared => MeanSquared.residuals(backend, outputs, targets, sum),
+            Self::CrossEntropy => CrossEntropy.residuals(backend, outputs, targets, sum),
         }
     }
 }

@@ -110,7 +110,8 @@ impl<'a, T> MatRef<'a, T> {
 
     /// The whole matrix as one row-major slice, when it is contiguous.
     pub fn as_slice(&self) -> Option<&'a [T]> {
-        let contiguous = self.column_stride == 1 && self.row_stride == self.columns;
+        let contiguous = (self.column_stride == 1 || self.columns == 1)
+            && (self.row_stride == self.columns || self.rows == 1);
         if contiguous { self.data.get(..self.rows * self.columns) } else { None }
     }
 
@@ -125,6 +126,15 @@ impl<'a, T> MatRef<'a, T> {
             Ok(())
         } else {
             Err(Error::Shape { what, expected, found: self.shape() })
+        }
+    }
+
+    /// Refuses a matrix whose rows [`MatRef::row_slice`] does not give.
+    pub(crate) fn check_rows(&self, what: &'static str) -> Result<(), Error> {
+        if self.column_stride == 1 || self.columns == 1 {
+            Ok(())
+        } else {
+            Err(Error::Strided { what, stride: self.column_stride })
         }
     }
 }

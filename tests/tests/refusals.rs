@@ -276,3 +276,60 @@ fn names_are_read_back() -> Result<(), Box<dyn core::error::Error>> {
     assert!(measured.uncentered.cosine?.bound? < 1e-12);
     Ok(())
 }
+
+/// A loss takes a sample's targets as a slice: a transposed view would give it none, a loss of 0 and outputs for residuals. One
+/// output a sample lies in one piece either way.
+#[test]
+fn transposed_targets_are_refused_not_left_out() {
+    let (x, y): (Vec<f32>, [f32; 6]) =
+        ((0..6).map(|i| i as f32 / 7.0 - 0.3).collect(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let x = MatRef::new(&x, 3, 2).unwrap();
+    let train = |outputs: usize, targets: MatRef<'_, f32>, loss: AnyLoss| {
+        let widths = vec![2, 4, outputs];
+        let parameters = (0..(2 + outputs) * 4).map(|i| (i * 5 % 7) as f32 / 7.0 - 0.4).collect();
+        let mut model = Model::new(widths, false, Relu, parameters).unwrap();
+        let mut memory = model.gradient_accumulator(1, 3).unwrap();
+        let optimizer = Optimizer::new(Rule::GradientDescent, 0.5);
+        let level = Level::detect();
+        let value = model.train_step(level, loss, &optimizer, (x, targets), &mut memory, &mut [])?;
+        Ok::<_, Error>((value.to_bits(), model.parameters().to_vec()))
+    };
+    for &loss in AnyLoss::ALL {
+        let found = train(2, MatRef::new(&y, 2, 3).unwrap().t(), loss).unwrap_err();
+        assert_eq!(found, Error::Strided { what: "targets", stride: 3 });
+        assert_eq!(
+            found.to_string(),
+            "targets: expected rows in one piece, found their values 3 places apart"
+        );
+        assert!(train(2, MatRef::new(&y, 3, 2).unwrap(), loss).is_ok());
+        let (column, row) = (MatRef::new(&y[..3], 3, 1).unwrap(), MatRef::new(&y[..3], 1, 3).unwrap());
+        assert_eq!(train(1, row.t(), loss), train(1, column, loss));
+    }
+    let other = MatRef::new(&y[1..4], 3, 1).unwrap();
+    let column = MatRef::new(&y[..3], 3, 1).unwrap();
+    assert_ne!(train(1, column, AnyLoss::MeanSquared), train(1, other, AnyLoss::MeanSquared));
+}
+
+/// A chunk's loss is that of its samples one after the other, on every level, bit by bit, however the sum stands before.
+#[test]
+fn the_loss_of_a_chunk_is_that_of_its_samples() {
+    for level in Level::available() {
+        for (samples, outputs) in [(1, 1), (3, 1), (1, 7), (5, 3), (40, 10)] {
+            let all: Vec<f32> =
+                (0..2 * samples * outputs).map(|i| (i * 31 % 97) as f32 / 50.0 - 0.9).collect();
+            let (f, y) = all.split_at(samples * outputs);
+            let targets = MatRef::new(y, samples, outputs).unwrap();
+            for &loss in AnyLoss::ALL {
+                for start in [0.0, -0.0, 3.5] {
+                    let (mut together, mut apart) = (f.to_vec(), f.to_vec());
+                    let sum = loss.residuals(level, &mut together, targets, start);
+                    let rows = apart.chunks_exact_mut(outputs).zip(y.chunks_exact(outputs));
+                    let expected = rows.fold(start, |sum, (f, y)| loss.residual(f, y, sum));
+                    assert_eq!(sum.to_bits(), expected.to_bits(), "{} {samples} x {outputs}", level.name());
+                    assert_eq!(together, apart);
+                    assert_ne!(together, f);
+                }
+            }
+        }
+    }
+}

@@ -58,7 +58,8 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// **Arithmetic** `delta_L = g`; `delta_{l-1} = (delta_l W_l) o phi'(h_{l-1})`, the chain over the outputs of layer l
     /// ascending, then one product; `grad W_l += delta_l^T x_l`, `grad b_l += delta_l`, one chain over the samples of a
     /// block; blocks in the tree of [`crate::reduce`].
-    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`]; the sum is unchanged then.
+    /// **Errors** [`Error::Shape`], [`Error::Strided`] for targets that are a transposed view, [`Error::NotFinite`],
+    /// [`Error::Workspace`]; the sum is unchanged then.
     pub fn accumulate_gradient<B: Backend<T>>(
         &self,
         backend: B,
@@ -70,6 +71,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     ) -> Result<(), Error> {
         self.check_inputs(backend, inputs)?;
         targets.check_shape("targets", (inputs.rows(), self.shape.outputs()))?;
+        targets.check_rows("targets")?;
         targets.check_finite_on(backend, "targets")?;
         crate::error::check_length("gradient sum", self.shape.parameters() + 1, sum.length())?;
         sum.check_capacity(inputs.rows())?;
@@ -235,10 +237,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             if chain == Chain::Begin {
                 *value = T::zero();
             }
-            for (row, f) in rows_mut(delta, c).enumerate() {
-                let target = y.row_slice(row).unwrap_or_default();
-                *value = loss.residual(f, target, value.clone());
-            }
+            *value = loss.residuals(backend, delta, y, value.clone());
         }
         let mut slopes = slopes;
         for span in self.shape.spans().rev() {
@@ -250,9 +249,11 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                 if chain == Chain::Begin {
                     bias.fill(T::zero());
                 }
-                for row in rows(delta, span.outputs) {
-                    bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
-                }
+                backend.vectorize(|| {
+                    for row in rows(delta, span.outputs) {
+                        bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
+                    }
+                });
             }
             if span.offset == 0 {
                 return kernel::chains(backend, weights, residual.t(), x, chain);

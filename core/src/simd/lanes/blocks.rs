@@ -171,6 +171,8 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
         (1, _) if b.column == 1 && inner > 3 && region == Region::Full && columns > 2 * S::WIDTH => {
             slim!(OneRow, set);
         }
+        // A column that lies in one piece is a tile.
+        (1 | 2, _) if columns == 1 && b.column == 1 => return false,
         (1, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 1),
         (2, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 2),
         _ => return false,
