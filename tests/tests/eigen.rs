@@ -14,7 +14,8 @@ use agop_tests::SplitMix64;
 const EPSILON: f64 = f64::EPSILON; // 2^-52
 
 /// Residual, orthogonality and eigenvalue error are held to `TOLERANCE n 2^-52`, the first and last times `|A|_F`.
-/// Measured at most: residual 0.60 (n = 3), orthogonality 1.2 (n = 5), eigenvalues 0.49; all fall as n grows.
+/// Measured at most: residual 0.60 (n = 3), orthogonality 1.43 (n = 7), eigenvalues 0.49 (n = 6); from n = 33 on, where parts
+/// are merged, 0.21, 0.49 and 0.13.
 const TOLERANCE: f64 = 2.0;
 
 /// `(eigenvalues, eigenvectors as rows)`.
