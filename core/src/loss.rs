@@ -22,10 +22,15 @@ pub trait Loss<T: Scalar>: Copy {
     ///
     /// **Shapes** outputs (n c), targets (n x c), their rows in one piece.
     fn residuals<B: Backend<T>>(&self, _: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
-        rows_mut(outputs, targets.columns()).enumerate().fold(sum, |sum, (sample, outputs)| {
-            self.residual(outputs, targets.row_slice(sample).unwrap_or_default(), sum)
-        })
+        one_by_one(self, outputs, targets, sum)
     }
+}
+
+/// [`Loss::residual`] for one sample after the other.
+fn one_by_one<T: Scalar>(loss: &impl Loss<T>, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
+    rows_mut(outputs, targets.columns()).enumerate().fold(sum, |sum, (sample, outputs)| {
+        loss.residual(outputs, targets.row_slice(sample).unwrap_or_default(), sum)
+    })
 }
 
 /// Mean squared error `(1/2n) sum |f - y|^2`.
@@ -48,13 +53,10 @@ impl<T: Scalar> Loss<T> for MeanSquared {
     /// The chain is a product of one row and one column: the backend may have an fma where the compile target has none.
     #[cfg(target_arch = "x86_64")]
     fn residuals<B: Backend<T>>(&self, backend: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
-        if let Some(targets) = targets.as_slice() {
-            backend.vectorize(|| {
-                for (f, y) in outputs.iter_mut().zip(targets) {
-                    *f = f.clone() - y.clone();
-                }
-            });
-        }
+        let Some(y) = targets.as_slice().filter(|y| y.len() == outputs.len()) else {
+            return one_by_one(self, outputs, targets, sum);
+        };
+        backend.vectorize(|| outputs.iter_mut().zip(y).for_each(|(f, y)| *f = f.clone() - y.clone()));
         let (mut sum, g) = ([sum], MatRef::column_vector(outputs));
         if let Ok(sum) = MatMut::new(&mut sum, 1, 1) {
             backend.accumulate(sum, g.t(), g, Region::Full, Chain::Continue);

@@ -270,3 +270,9 @@ pub(crate) fn rows_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = 
         if width == 0 { None } else { Some(row) }
     })
 }
+
+/// Copies as many values as both have. No `clone_from_slice`: its check of the lengths brings the panic machinery to small
+/// machines.
+pub(crate) fn copy<T: Clone>(to: &mut [T], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
+}

@@ -1,37 +1,26 @@
 //! Division by a count of samples, which takes the exact reciprocal of a power of two, against the division itself.
 
-use agop_core::scalar::Scalar;
+use agop_core::scalar::Real;
 use agop_tests::SplitMix64;
 use std::num::NonZeroU64;
 
-/// Both scalars, alone and among others, against one division, in `f64` for both. All NaNs count as equal.
+/// Both scalars against one division, in `f64` for both.
 #[track_caller]
 fn same(bits: u64, n: u64) {
-    let count = NonZeroU64::new(n).unwrap();
-    let x = f64::from_bits(bits);
-    let mut several = [x; 3];
-    f64::divide_all(&mut several, count);
-    let expected = x / n as f64;
-    for found in [x.divide_by(count), several[0], several[2]] {
-        assert!(
-            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
-            "{bits:016x} / {n}: {:016x}, not {:016x}",
-            found.to_bits(),
-            expected.to_bits()
-        );
-    }
+    let (x, divisor) = (f64::from_bits(bits), n as f64);
+    is_quotient(x, n, x / divisor);
     let x = f32::from_bits(bits as u32);
+    is_quotient(x, n, (f64::from(x) / divisor) as f32);
+}
+
+/// Alone and among others. All NaNs count as equal.
+#[track_caller]
+fn is_quotient<T: Real>(x: T, n: u64, expected: T) {
+    let n = NonZeroU64::new(n).unwrap();
     let mut several = [x; 3];
-    f32::divide_all(&mut several, count);
-    let expected = (f64::from(x) / n as f64) as f32;
-    for found in [x.divide_by(count), several[0], several[2]] {
-        assert!(
-            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
-            "{:08x} / {n}: {:08x}, not {:08x}",
-            bits as u32,
-            found.to_bits(),
-            expected.to_bits()
-        );
+    T::divide_all(&mut several, n);
+    for found in [x.divide_by(n), several[0], several[2]] {
+        assert_eq!(found.canonical_bits(), expected.canonical_bits(), "{x:?} / {n}: {found:?}");
     }
 }
 

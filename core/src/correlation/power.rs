@@ -44,7 +44,7 @@ pub(super) fn half<B: Backend<f64>>(
             let (values, rest) = take(rest, d);
             crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
             let trace = spectral(backend, g, root, values, rest, 0.5, &mut positive)?;
-            let (f, _) = take(rest, d * d);
+            let (f, _) = take(rest, d * d); // where the decomposition was
             crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
             let sum = root.iter().fold(0.0, |sum, x| sum + x);
             (backend.dot(MatRef::new(f, d, d)?, MatRef::new(root, d, d)?), trace, sum)
@@ -59,7 +59,7 @@ pub(super) fn half<B: Backend<f64>>(
             let (a, rest) = take(rest, k);
             features.widen_into(s);
             spectral(backend, s, root, values, rest, 0.5, &mut positive)?;
-            let (m, _) = take(rest, k * k);
+            let (m, _) = take(rest, k * k); // where the decomposition was
             kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
             let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
             kernel::product(backend, MatMut::new(c, k, k)?, root, m)?;

@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend, Chain};
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef, rows, rows_mut};
+use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut};
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
 
@@ -317,12 +317,6 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
 /// At least 1: no width of a network is zero, and so the compiler knows it too.
 fn positive(n: usize) -> usize {
     if n == 0 { 1 } else { n }
-}
-
-/// Copies as many values as both have. No `clone_from_slice`: its check of the lengths brings the panic machinery to small
-/// machines.
-fn copy<T: Clone>(to: &mut [T], from: &[T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
 }
 
 /// The first `count` values and the others; all and none when there are fewer.

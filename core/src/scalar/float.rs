@@ -22,7 +22,7 @@ impl Scalar for f32 {
     /// In `f64`, then rounded: for `n < 2^24` this is the correctly rounded quotient, as 53 >= 2 * 24 + 2.
     #[inline(always)]
     fn divide_by(self, n: NonZeroU64) -> Self {
-        quotient(f64::from(self), n) as f32
+        (f64::from(self) / n.get() as f64) as f32
     }
     /// Without `f64` where that gives the same bits: the reciprocal of a power of two is exact, and so is `n` up to 2^24. (Where
     /// code is short of room, a quotient does for both.)
@@ -70,8 +70,9 @@ impl Scalar for f64 {
     }
     #[inline(always)]
     fn divide_by(self, n: NonZeroU64) -> Self {
-        quotient(self, n)
+        self / n.get() as f64
     }
+    /// The reciprocal of a power of two is exact, and so the product is the same number before it is rounded.
     #[inline(always)]
     fn divide_all(values: &mut [Self], n: NonZeroU64) {
         let divisor = n.get() as f64;
@@ -90,13 +91,6 @@ impl Scalar for f64 {
     fn is_finite(&self) -> bool {
         f64::is_finite(*self)
     }
-}
-
-/// `x / n`. The reciprocal of a power of two is exact, and so the product is the same number before it is rounded.
-#[inline(always)]
-fn quotient(x: f64, n: NonZeroU64) -> f64 {
-    let divisor = n.get() as f64;
-    if n.is_power_of_two() { x * (1.0 / divisor) } else { x / divisor }
 }
 
 impl Ordered for f32 {

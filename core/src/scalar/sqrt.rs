@@ -1,9 +1,8 @@
 //! The square root of the contract: correctly rounded, as IEEE 754 fixes it.
 //!
 //! The instruction on x86-64, where the compiler may put some into one vector; `libm` elsewhere if operations on `f64` are
-//! instructions, the root among them on most targets; digit by digit where each
-//! would be a call into software, which then is the smaller and needs no table. Both give the same bits, which
-//! `tests/sqrt.rs` checks against the instruction.
+//! instructions, the root among them on most targets; digit by digit where each would be a call into software, which then is
+//! the smaller and needs no table. All give the same bits, which `tests/sqrt.rs` checks against the instruction.
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::sqrt as hardware;

@@ -8,9 +8,9 @@
 //! with eigenvectors as rows. The vectors of the matrix in brackets, a diagonal and one of rank one, times Z are those of T.
 
 use super::secular::{Roots, Vectors, Weights};
-use super::{EigenError, NEGLIGIBLE, copy, halves, multiply, sort, sweeps, view};
+use super::{EigenError, NEGLIGIBLE, multiply, sort, sweeps, take, view};
 use crate::kernel::{Backend, Chain};
-use crate::matrix::{rows, rows_mut};
+use crate::matrix::{copy, rows, rows_mut};
 use crate::scalar::sqrt;
 use core::f64::consts::FRAC_1_SQRT_2;
 use core::mem::swap;
@@ -89,7 +89,7 @@ fn merge<B: Backend<f64>>(
     let mut line = || lines.next().unwrap_or_default();
     let (held, next) = (line(), line());
     let (origins, offsets, factors, half_z) = (line(), line(), line(), line());
-    let (first_kept, second_kept) = halves(kept, size.get() * split[0]);
+    let (first_kept, second_kept) = take(kept, size.get() * split[0]);
     let mut sorted = Sorted {
         poles: List::new(line()),
         z: List::new(line()),
@@ -100,17 +100,17 @@ fn merge<B: Backend<f64>>(
         aside: List::new(line()),
         rows_aside: List::new(secular),
     };
-    let (first, second) = halves(vectors, vectors.len() / size * split[0]);
-    sorted.deflate(values, [first, second], split, [1.0, 1.0_f64.copysign(coupling)], rho, [held, next]);
+    let (first, second) = take(vectors, vectors.len() / size * split[0]);
+    sorted.deflate(values, [first, second], split, 1.0_f64.copysign(coupling), rho, [held, next]);
 
     let Sorted { poles, z, halves: [first_half, second_half], aside, rows_aside } = sorted;
     let (poles, z, aside) = (poles.finish().0, z.finish().0, aside.finish().0);
     let (rows_aside, mut secular) = rows_aside.finish();
     sort(rows_aside, size, aside);
     let k = poles.len();
-    let (origins, _) = halves(origins, k);
-    let (offsets, _) = halves(offsets, k);
-    let (factors, _) = halves(factors, k);
+    let (origins, _) = take(origins, k);
+    let (offsets, _) = take(offsets, k);
+    let (factors, _) = take(factors, k);
     let found = backend.vectorize(Roots { poles, z, rho, origins, offsets });
     if found < k {
         return Err(EigenError::NoConvergence { settled: found, of: k });
@@ -126,10 +126,10 @@ fn merge<B: Backend<f64>>(
             *z = all.find(|(other, _)| *other == pole).map_or(0.0, |(_, z)| *z);
         }
         let entries;
-        (entries, secular) = halves(secular, k * count);
+        (entries, secular) = take(secular, k * count);
         let z = half_z.get(..count).unwrap_or_default();
         backend.vectorize(Vectors { poles: half_poles, z, origins, offsets, factors, vectors: entries });
-        (*new, products) = halves(products, k * width);
+        (*new, products) = take(products, k * width);
         let (vectors, rows) = (view(entries, k, count), view(rows, count, width));
         multiply(backend, new, vectors, rows, Chain::Begin);
     }
@@ -156,14 +156,14 @@ fn interleave<'a>(
         };
         if is_new {
             let Some((new, (first, second))) = new.next() else { return };
-            let (left, right) = halves(row, first.len());
+            let (left, right) = take(row, first.len());
             *value = new;
-            copy(first, left);
-            copy(second, right);
+            copy(left, first);
+            copy(right, second);
         } else {
             let Some((aside, entries)) = aside.next() else { return };
             *value = aside;
-            copy(entries, row);
+            copy(row, entries);
         }
     }
 }
@@ -206,7 +206,7 @@ impl Sorted<'_, '_> {
         values: &[f64],
         [first, second]: [&[f64]; 2],
         split: [usize; 2],
-        signs: [f64; 2],
+        sign: f64,
         rho: f64,
         [mut held, mut next]: [&mut [f64]; 2],
     ) {
@@ -221,19 +221,19 @@ impl Sorted<'_, '_> {
                 (Some((x, _)), Some((y, _))) => x <= y,
                 (first, _) => first.is_some(),
             };
-            let (left, right) = halves(next, split[0]);
+            let (left, right) = take(next, split[0]);
             let row = if is_first {
                 let Some((value, entries)) = first.next() else { break };
-                copy(entries, left);
+                copy(left, entries);
                 right.fill(0.0);
                 let z = entries.last().copied().unwrap_or_default();
-                Row { value: *value, z: signs[0] * FRAC_1_SQRT_2 * z, halves: [true, false] }
+                Row { value: *value, z: FRAC_1_SQRT_2 * z, halves: [true, false] }
             } else {
                 let Some((value, entries)) = second.next() else { break };
                 left.fill(0.0);
-                copy(entries, right);
+                copy(right, entries);
                 let z = entries.first().copied().unwrap_or_default();
-                Row { value: *value, z: signs[1] * FRAC_1_SQRT_2 * z, halves: [false, true] }
+                Row { value: *value, z: sign * FRAC_1_SQRT_2 * z, halves: [false, true] }
             };
             if rho * row.z.abs() <= tolerance {
                 self.set_aside(row.value, next);
@@ -293,12 +293,12 @@ impl<'a> List<'a> {
     }
 
     fn extend(&mut self, numbers: &[f64]) {
-        copy(numbers, self.room.get_mut(self.length..).unwrap_or_default());
+        copy(self.room.get_mut(self.length..).unwrap_or_default(), numbers);
         self.length += numbers.len();
     }
 
     /// The numbers and the room that is left.
     fn finish(self) -> (&'a mut [f64], &'a mut [f64]) {
-        halves(self.room, self.length)
+        take(self.room, self.length)
     }
 }

@@ -3,7 +3,7 @@
 use crate::scalar::sqrt;
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-/// How many.
+/// How many: one vector, or some.
 pub(super) const LANES: usize = 8;
 
 /// Numbers of eight problems that know nothing of each other; every operation is that of each.

@@ -25,8 +25,9 @@ mod secular;
 mod sweeps;
 mod tridiagonal;
 
+use super::traces::take;
 use crate::kernel::{Backend, Chain, Region};
-use crate::matrix::{MatMut, MatRef, rows, rows_mut};
+use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut};
 use core::fmt;
 use core::num::NonZeroUsize;
 use tridiagonal::Tridiagonalise;
@@ -163,24 +164,24 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     if let Some(place) = matrix.iter().position(|x| !x.is_finite()) {
         return Err(EigenError::NonFinite { row: place / n, column: place % n });
     }
-    let (reflectors, rest) = halves(workspace, entries);
-    let (first, rest) = halves(rest, entries);
-    let (second, rest) = halves(rest, entries);
-    let (off_diagonal, rest) = halves(rest, n.get());
-    let (heights, rest) = halves(rest, n.get());
+    let (reflectors, rest) = take(workspace, entries);
+    let (first, rest) = take(rest, entries);
+    let (second, rest) = take(rest, entries);
+    let (off_diagonal, rest) = take(rest, n.get());
+    let (heights, rest) = take(rest, n.get());
 
     mirror(matrix, n); // first, so that the upper triangle has no say in the scale
     let exponent = exponent_of_largest(matrix);
     for x in matrix.iter_mut() {
         *x = times_power_of_two(*x, -exponent);
     }
-    let (scratch, _) = halves(&mut *rest, n.get());
+    let (scratch, _) = take(&mut *rest, n.get());
     let (a, diagonal) = (&mut *matrix, &mut *eigenvalues);
     backend.vectorize(Tridiagonalise { a, n, diagonal, off_diagonal, heights, w: scratch });
     // The reflectors stand left of the diagonal.
     for (k, (row, reflector)) in rows(matrix, n.get()).zip(rows_mut(reflectors, n.get())).enumerate() {
-        let (v, zeros) = halves(reflector, k);
-        copy(row, v);
+        let (v, zeros) = take(reflector, k);
+        copy(v, row);
         zeros.fill(0.0);
     }
     let buffers = [first, second, &mut *matrix];
@@ -272,18 +273,6 @@ fn view(numbers: &[f64], rows: usize, columns: usize) -> MatRef<'_, f64> {
 /// The first columns of a matrix.
 fn first_columns(matrix: MatRef<'_, f64>, count: usize) -> MatRef<'_, f64> {
     matrix.t().row_range(0, count).t()
-}
-
-/// The first numbers and the others.
-fn halves(numbers: &mut [f64], count: usize) -> (&mut [f64], &mut [f64]) {
-    numbers.split_at_mut_checked(count).unwrap_or_default()
-}
-
-/// Copies as many as there are of both.
-fn copy(from: &[f64], to: &mut [f64]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
 }
 
 /// Rows `0..i` and rows `i..` of an `n`-column matrix; both empty if it is shorter. (Not zero, saturating, checked:

@@ -1,6 +1,6 @@
 //! The product of the reflectors with vectors.
 
-use super::{first_columns, halves, multiply, view};
+use super::{first_columns, multiply, take, view};
 use crate::kernel::{Backend, Chain};
 use crate::matrix::rows;
 
@@ -35,14 +35,14 @@ pub(super) fn reflect<B: Backend<f64>>(
         let count = PANEL.min(n - first);
         let width = first + count - 1;
         let v = first_columns(view(reflectors, n, n).row_range(first, count), width);
-        let (gram, rest) = halves(workspace, count * count);
-        let (s, rest) = halves(rest, count * count);
-        let (products, rest) = halves(rest, count * n);
-        let (turned, _) = halves(rest, count * n);
+        let (gram, rest) = take(workspace, count * count);
+        let (s, rest) = take(rest, count * count);
+        let (products, rest) = take(rest, count * n);
+        let (turned, _) = take(rest, count * n);
         multiply(backend, gram, v, v.t(), Chain::Begin);
         s.fill(0.0);
         for (j, (gram, h)) in rows(gram, count).zip(heights.iter().skip(first)).enumerate() {
-            let (earlier, row) = halves(s, j * count);
+            let (earlier, row) = take(s, j * count);
             let factor = if *h == 0.0 { 0.0 } else { -1.0 / h };
             for (earlier, weight) in rows(earlier, count).zip(gram) {
                 for (sum, x) in row.iter_mut().zip(earlier) {
@@ -52,7 +52,7 @@ pub(super) fn reflect<B: Backend<f64>>(
             row.iter_mut().take(j).for_each(|sum| *sum *= factor);
             row.iter_mut().skip(j).take(1).for_each(|corner| *corner = factor);
         }
-        let (x, _) = halves(x, width * n);
+        let (x, _) = take(x, width * n);
         multiply(backend, products, v, view(x, width, n), Chain::Begin);
         multiply(backend, turned, view(s, count, count), view(products, count, n), Chain::Begin);
         multiply(backend, x, v.t(), view(turned, count, n), Chain::Continue);

@@ -1,8 +1,9 @@
 //! Implicit QL for a part of the tridiagonal form that is not divided.
 
 use super::divide::LEAF;
-use super::{EigenError, NEGLIGIBLE, copy, halves, sort};
+use super::{EigenError, NEGLIGIBLE, sort, take};
 use crate::kernel::{Backend, Plain};
+use crate::matrix::copy;
 use crate::scalar::sqrt;
 use core::cell::Cell;
 use core::num::NonZeroUsize;
@@ -22,11 +23,11 @@ pub(super) fn decompose<B: Backend<f64>>(
     off_diagonal: &[f64],
 ) -> Result<(), EigenError> {
     let Some(n) = NonZeroUsize::new(diagonal.len()) else { return Ok(()) };
-    let (vectors, _) = halves(vectors, n.get() * n.get());
+    let (vectors, _) = take(vectors, n.get() * n.get());
     vectors.fill(0.0);
     vectors.iter_mut().step_by(n.get() + 1).for_each(|x| *x = 1.0);
     let (mut couplings, mut cosines, mut sines) = ([0.0; LEAF], [0.0; LEAF], [0.0; LEAF]);
-    copy(off_diagonal, &mut couplings);
+    copy(&mut couplings, off_diagonal);
     let mut budget = SWEEPS_PER_EIGENVALUE * n.get();
     let mut settled = 0;
     while settled < n.get() {
@@ -43,11 +44,11 @@ pub(super) fn decompose<B: Backend<f64>>(
             return Err(EigenError::NoConvergence { settled, of: n.get() });
         }
         budget -= 1;
-        let ((d, _), (e, _)) = (halves(d, last + 1), halves(e, last + 1));
-        let ((cosines, _), (sines, _)) = (halves(&mut cosines, last), halves(&mut sines, last));
+        let ((d, _), (e, _)) = (take(d, last + 1), take(e, last + 1));
+        let ((cosines, _), (sines, _)) = (take(&mut cosines, last), take(&mut sines, last));
         sweep(d, e, (&mut *cosines, &mut *sines));
-        let (_, rows) = halves(vectors, settled * n.get());
-        let (rows, _) = halves(rows, (last + 1) * n.get());
+        let (_, rows) = take(vectors, settled * n.get());
+        let (rows, _) = take(rows, (last + 1) * n.get());
         backend.vectorize(Turn { rows, n, angles: (cosines, sines) });
     }
     sort(vectors, n, diagonal);

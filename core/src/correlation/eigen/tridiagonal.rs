@@ -1,5 +1,6 @@
 //! Reduction to tridiagonal form by reflectors.
 
+use super::eight::LANES;
 use super::{exponent_of_largest, split_rows, times_power_of_two};
 use crate::kernel::Plain;
 use crate::scalar::sqrt;
@@ -97,9 +98,6 @@ fn update(row: &mut [f64], v: &[f64], w: &[f64], i: usize) {
 
 /// Rows that take the vectors out of the first-level cache together.
 const TOGETHER: usize = 4;
-
-/// Columns in one vector, or in some.
-const LANES: usize = 8;
 
 /// `A <- A - v w^T - w v^T`, then `sum_j <- sum_j + weight_i a_ij`, for each row i in ascending order and as many columns j as
 /// there are sums.

@@ -157,9 +157,6 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
     chain: Chain,
 ) -> bool {
     macro_rules! slim {
-        ($kernel:ident, $set:expr) => {
-            $set.call($kernel(Slim { c, a, b, rows, inner, columns, region, chain }))
-        };
         ($kernel:ident, $set:expr, $n:literal) => {
             $set.call($kernel::<T, $n>(Slim { c, a, b, rows, inner, columns, region, chain }))
         };
@@ -169,7 +166,7 @@ unsafe fn slim<T: Real, S: Lanes<T>>(
         (_, 2) if b.column == 1 => slim!(FewInner, set, 2),
         (_, 3) if b.column == 1 => slim!(FewInner, set, 3),
         (1, _) if b.column == 1 && inner > 3 && region == Region::Full && columns > 2 * S::WIDTH => {
-            slim!(OneRow, set);
+            slim!(OneRow, set, 8);
         }
         // A column that lies in one piece is a tile.
         (1 | 2, _) if columns == 1 && b.column == 1 => return false,

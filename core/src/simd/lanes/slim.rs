@@ -91,27 +91,22 @@ impl<T: Real, const N: usize> FewInner<T, N> {
     }
 }
 
-/// With one row, b's columns contiguous: as [`FewInner`], some inner indices after the others. The rows of b are read one after
-/// the other, where a tile would go down its columns.
-pub(crate) struct OneRow<T>(pub(crate) Slim<T, 1>);
+/// With one row, b's columns contiguous: as [`FewInner`], N inner indices after the others. The rows of b are read one after the
+/// other, where a tile would go down its columns.
+pub(crate) struct OneRow<T, const N: usize>(pub(crate) Slim<T, N>);
 
-/// Inner indices that [`OneRow`] takes at a time.
-const TOGETHER: usize = 8;
-
-impl<T: Real, S: Lanes<T>> Kernel<S> for OneRow<T> {
+impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
         let Slim { c, a, b, rows, inner, columns, region, mut chain } = self.0;
         let mut p = 0;
         while p < inner {
-            let several = p + TOGETHER <= inner;
             // SAFETY: as many inner indices are left.
             let (a, b) = unsafe { (a.from(0, p), b.from(p, 0)) };
-            if several {
-                FewInner(Slim::<T, TOGETHER> { c, a, b, rows, inner: TOGETHER, columns, region, chain })
-                    .run(set);
-                p += TOGETHER;
+            if p + N <= inner {
+                FewInner(Slim::<T, N> { c, a, b, rows, inner: N, columns, region, chain }).run(set);
+                p += N;
             } else {
                 FewInner(Slim::<T, 1> { c, a, b, rows, inner: 1, columns, region, chain }).run(set);
                 p += 1;
