@@ -14,7 +14,7 @@ use agop_core::reduce::SampleTree;
 use agop_core::scalar::{Real, Scalar};
 
 /// Samples that a pass takes at a time: enough for full tiles, few enough for the second-level cache.
-const ROWS: usize = 64;
+const ROWS: usize = 128;
 
 /// A network with its parameters in a vector.
 #[derive(Clone, Debug, PartialEq)]

@@ -311,13 +311,13 @@ fn large_products<T: Number>(seed: u64) {
         ((129, 257, 300), 2..3),
         ((130, 259, 130), 1..2),
         // Several blocks of rows, in place and packed, over one and several runs of inner indices.
-        ((301, 400, 35), 0..4),
+        ((401, 400, 35), 0..4),
         ((390, 70, 400), 0..4),
         ((391, 261, 393), 1..2),
         // Wide tiles: few rows, one and several runs, several blocks of rows.
         ((3, 70, 271), 0..1),
         ((19, 530, 300), 0..1),
-        ((290, 66, 311), 0..1),
+        ((401, 66, 311), 0..1),
     ] {
         for layout in layouts {
             check_product(&mut pool, shape, layout);
@@ -333,6 +333,35 @@ fn large_products_f32() {
 #[test]
 fn large_products_f64() {
     large_products::<f64>(4);
+}
+
+/// Products whose c is large, with runs longer than the others': all levels agree on all of it, and with the definition
+/// on the rows at the begin, around the end of a block, and at the end.
+#[test]
+fn deep_products() {
+    let (m, k, n) = (1102, 1031, 479);
+    let mut pool = Pool::<f32>::new(5, 2 * m * k);
+    for (kind, layout) in [(Kind::Ordinary, 0), (Kind::Ordinary, 2), (Kind::Wild, 2), (Kind::Ordinary, 3)] {
+        let a = Matrix::new(&mut pool, kind, m, k, layout & 1 != 0);
+        let b = Matrix::new(&mut pool, kind, k, n, layout & 2 != 0);
+        let c = pool.cut(kind, m * n);
+        let mut first: Option<Vec<f32>> = None;
+        for level in levels().into_iter().filter(|level| *level != Level::scalar()) {
+            let what = || format!("deep {m}x{k}x{n} {kind:?} layout {layout} on {}", level.name());
+            let found = guarded(&c, (m, n), 3, |c| kernel::accumulate(level, c, a.view(), b.view()).unwrap());
+            assert_same(&what, first.get_or_insert_with(|| found.clone()), &found);
+        }
+        for rows in [0..3, 368..376, m - 4..m] {
+            let (count, part) = (rows.len(), rows.start * n..rows.end * n);
+            let mut expected = c[part.clone()].to_vec();
+            let a = a.view().row_range(rows.start, count);
+            kernel::accumulate(Definition, MatMut::new(&mut expected, count, n).unwrap(), a, b.view())
+                .unwrap();
+            if let Some(found) = &first {
+                assert_same(&|| format!("deep rows {rows:?} layout {layout}"), &found[part], &expected);
+            }
+        }
+    }
 }
 
 /// Something done to c with b.

@@ -3,15 +3,15 @@
 //! A line a step and no more: a core has few places for lines on their way, and what the tiles themselves miss in the
 //! first level needs some of them. No bit depends on it.
 
-/// Lines of a panel that are fetched: all of two vectors of columns, which need not begin with one. More of a wide panel
-/// did not help.
-const LINES: usize = 3;
+use core::ops::Range;
 
 /// Where a tile fetches from: at step p the line of `start + p step`.
 #[derive(Clone, Copy)]
 pub(crate) struct Share<T> {
     pub(crate) start: *const T,
     pub(crate) step: usize,
+    /// How many rows further down a tile that copies its panel fetches from that panel, all of a row; zero for none.
+    pub(crate) down: usize,
 }
 
 /// A plan over several tiles.
@@ -19,37 +19,47 @@ pub(crate) struct Ahead<T> {
     share: Share<T>,
     /// Values from one line of a panel to the next; zero when all that is wanted is contiguous.
     width: usize,
+    /// Tiles before the first that fetches a line of the panel, and before the first after the last.
+    lines: Range<usize>,
     tiles: usize,
 }
 
 impl<T> Ahead<T> {
     /// Fetches what is there already.
     pub(crate) fn nothing(hot: *const T) -> Self {
-        Self { share: Share { start: hot, step: 0 }, width: 0, tiles: 0 }
+        Self { share: Share { start: hot, step: 0, down: 0 }, width: 0, lines: 0..0, tiles: 0 }
     }
 
     /// `values` in a row, evenly spread over so many steps.
     pub(crate) fn run(start: *const T, values: usize, steps: usize) -> Self {
-        Self { share: Share { start, step: values.div_ceil(steps) }, width: 0, tiles: 0 }
+        let share = Share { start, step: values.div_ceil(steps), down: 0 };
+        Self { share, width: 0, lines: 0..0, tiles: 0 }
     }
 
-    /// The rows of a panel, `row` apart, in vectors of `width` columns.
-    pub(crate) fn panel(start: *const T, row: usize, width: usize) -> Self {
-        Self { share: Share { start, step: row }, width, tiles: 0 }
+    /// `lines` of a panel that come `width` values apart, each by steps of `step` values, one line in each of the last
+    /// tiles before it, of which there are `tiles`: what comes earlier may be gone when its turn comes.
+    pub(crate) fn panel(start: *const T, step: usize, width: usize, lines: usize, tiles: usize) -> Self {
+        let first = tiles.saturating_sub(lines);
+        Self { share: Share { start, step, down: 0 }, width, lines: first..first + lines, tiles: 0 }
+    }
+
+    /// The same, and tiles that copy their panel fetch `down` rows ahead.
+    pub(crate) fn and_down(self, down: usize) -> Self {
+        Self { share: Share { down, ..self.share }, ..self }
     }
 
     /// The share of the next tile, of `depth` steps; where nothing is left, the hot place.
     #[inline(always)]
     pub(crate) fn share(&mut self, hot: *const T, depth: usize) -> Share<T> {
-        let Share { start, step } = self.share;
+        let Share { start, step, down } = self.share;
         let tile = self.tiles;
         self.tiles += 1;
         if self.width == 0 {
-            Share { start: start.wrapping_add(tile * step * depth), step }
-        } else if tile < LINES {
-            Share { start: start.wrapping_add(tile * self.width), step }
+            Share { start: start.wrapping_add(tile * step * depth), step, down }
+        } else if self.lines.contains(&tile) {
+            Share { start: start.wrapping_add((tile - self.lines.start) * self.width), step, down }
         } else {
-            Share { start: hot, step: 0 }
+            Share { start: hot, step: 0, down }
         }
     }
 }

@@ -16,7 +16,8 @@
 //! 3. So is a, when its columns are contiguous (outer products, weight gradients) and the product of how far apart they
 //!    lie and how many panels go over them is large.
 //! 4. Where rows of b are not short, a panel has [`WIDE`] vectors, a strip fewer rows and a run more inner indices: c is
-//!    read and written fewer times, and few of its rows, a page each, at once.
+//!    read and written fewer times, and few of its rows, a page each, at once. Where b is transposed and c large, only a
+//!    run has more.
 //! 5. Where a is packed, and rows of c and of a b that is not all lie alike across the cache lines, the first panel ends
 //!    with a line, so that those that follow begin with one (or with a vector, where a panel is less than a line).
 
@@ -39,6 +40,16 @@ const SHORT: usize = 64;
 /// Most inner indices in a run, whose panel of b the caches keep.
 const LONG: usize = 384;
 
+/// The same where vectors have [`DEEP_WIDTH`] values and c is large: a page of each row of a, so that c is read and written
+/// fewer times, from a panel that the second-level cache keeps.
+const LONG_DEEP: usize = 1024;
+
+/// Values in a vector of the processors whose second-level cache has room for that.
+const DEEP_WIDTH: usize = 16;
+
+/// Bytes of c from which on it is large.
+const LARGE: usize = 1 << 21;
+
 /// The same of a panel of [`WIDE`] vectors, which the second-level cache keeps.
 const LONG_WIDE: usize = 512;
 
@@ -47,7 +58,13 @@ const LONG_APART: usize = 256;
 
 /// Most strips in a block when a is read in place: so many that packing b again for each block costs little, so few
 /// that the block stays in the second-level cache.
-const BLOCK_STRIPS: usize = 24;
+const BLOCK_STRIPS: usize = 32;
+
+/// The same where a value has 8 bytes.
+const BLOCK_STRIPS_OF_F64: usize = 24;
+
+/// Rows by which the first tile over a panel, which copies it, fetches ahead where few tiles follow: where a is packed.
+const DOWN: usize = 16;
 
 /// Vectors in a row of a packed block of a.
 const BLOCK_VECTORS: usize = 7;
@@ -129,6 +146,8 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         }
     } else if wide && left.row != 1 {
         set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, region, chain });
+    } else if S::WIDTH == DEEP_WIDTH && inner > LONG && rows * columns >= LARGE / size_of::<T>() {
+        set.call(Accumulate::<T, LONG_DEEP, 2, 0> { c, a, b, region, chain });
     } else {
         set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
     }
@@ -215,7 +234,11 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         // Where a is packed: there the tiles, as high as ever and two vectors wide, touch c the most.
         let first = if LEFT > 0 { before_line(c, columns, b) % panel } else { 0 };
         let tiles = if region == Region::Full { strips * panels } else { (strips + 1) * panels / 2 + 1 };
-        let most_strips = if LEFT > 0 { LEFT * S::WIDTH / S::ROWS } else { BLOCK_STRIPS };
+        let most_strips = if LEFT > 0 {
+            LEFT * S::WIDTH / S::ROWS
+        } else {
+            const { if size_of::<T>() == 8 { BLOCK_STRIPS_OF_F64 } else { BLOCK_STRIPS } }
+        };
         let block = even(strips, most_strips) * S::ROWS;
         let run = even(inner, if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH });
         let mut p = 0;
@@ -248,11 +271,24 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                     } else {
                         least(rest, panel)
                     };
-                    if b.column == 1 && !near {
-                        // The panel to the right, else the first one further down.
-                        let (q, next) = if j + width < columns { (p, j + width) } else { (p + depth, 0) };
-                        let next = b.start.wrapping_add(q * b.row + next);
-                        ahead = Ahead::panel(next, b.row, S::WIDTH);
+                    if const { DEPTH > SHORT } && !near {
+                        // The panel to the right, else the first one again for the next block, else further down.
+                        let (q, next) = if j + width < columns {
+                            (p, j + width)
+                        } else if top + height < rows {
+                            (p, 0)
+                        } else {
+                            (p + depth, 0)
+                        };
+                        let next = b.start.wrapping_add(q * b.row + next * b.column);
+                        let tile = if width == WIDE * S::WIDTH { S::WIDE_ROWS } else { S::ROWS };
+                        // Lines of its rows or, where it is transposed, its columns.
+                        let (lines, apart) =
+                            if b.column == 1 { (RIGHT + 1, S::WIDTH) } else { (panel, b.column) };
+                        ahead = Ahead::panel(next, b.row, apart, lines, height.div_ceil(tile));
+                        if LEFT > 0 {
+                            ahead = ahead.and_down(DOWN);
+                        }
                     }
                     // SAFETY: rows p .. p + depth and columns j .. j + width lie inside b; the buffer takes `depth` rows
                     // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,

@@ -14,6 +14,10 @@ const PACK_STRIPS: usize = 4;
 /// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two strips.
 const PACK_DEPTH: usize = 16;
 
+/// Inner indices of b that are transposed at a time for all columns of a panel: a line of the buffer holds values of
+/// several squares, and is to be in the first-level cache still when the next one comes.
+const TRANSPOSE_DEPTH: usize = 64;
+
 /// A block of rows of a.
 #[derive(Clone, Copy)]
 pub(super) enum Rows<T> {
@@ -112,8 +116,13 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     let packed = Strided { start: right.cast_const(), row: vectors * S::WIDTH, column: 1 };
     let mut b = b;
     if b.column != 1 {
-        // SAFETY: the caller's promise.
-        unsafe { pack(set, right, packed.row, b, depth, width) };
+        let mut p = 0;
+        while p < depth {
+            let count = least(depth - p, TRANSPOSE_DEPTH);
+            // SAFETY: the caller's promise.
+            unsafe { pack(set, right.add(p * packed.row), packed.row, b.from(p, 0), count, width) };
+            p += count;
+        }
         b = packed;
     }
     // The first whole tile that goes over a panel in place packs it for those that follow: one of both vectors, a tile of
