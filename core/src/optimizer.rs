@@ -281,6 +281,6 @@ fn within<T: Real>(backend: impl Backend<T>, x: &[T], most_x: f64, y: &[T], most
     backend.vectorize(|| {
         x.iter()
             .zip(y)
-            .fold(true, |all, (x, y)| all & (-most_x < *x) & (*x < most_x) & (-most_y < *y) & (*y < most_y))
+            .fold(true, |all, (x, y)| all & (x.magnitude() < most_x) & (y.magnitude() < most_y))
     })
 }

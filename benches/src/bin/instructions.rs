@@ -82,7 +82,7 @@ fn train_sized(level: Level, times: usize) {
     let mut workspace = [0.0; Sized::gradient_workspace(8)];
     for _ in 0..times {
         let mut sum = SampleTree::new(&mut storage, Sized::PARAMETERS + 1, 0).unwrap();
-        let view = network.network().unwrap();
+        let view = network.network_on(level).unwrap();
         view.accumulate_gradient(level, MeanSquared, x, y, &mut sum, &mut workspace).unwrap();
         let (_, gradient) = view.finish_gradient(level, MeanSquared, &mut sum).unwrap();
         optimizer.step(level, Sized::shape(), &mut network.parameters, gradient, &mut []).unwrap();

@@ -193,6 +193,10 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+    #[inline(always)]
+    fn magnitude(self) -> Self {
+        self.abs()
+    }
     fn canonical_bits(self) -> u64 {
         u64::from(if self.is_nan() { 0x7fc0_0000 } else { self.to_bits() })
     }
@@ -209,6 +213,10 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
+    }
+    #[inline(always)]
+    fn magnitude(self) -> Self {
+        self.abs()
     }
     fn canonical_bits(self) -> u64 {
         if self.is_nan() { 0x7ff8_0000_0000_0000 } else { self.to_bits() }

@@ -115,6 +115,8 @@ pub trait Real:
     fn from_f64(x: f64) -> Self;
     /// The same value in `f64`; exact.
     fn to_f64(self) -> f64;
+    /// The value without its sign.
+    fn magnitude(self) -> Self;
     /// The bit pattern, zero-extended, with every NaN mapped to the one positive quiet NaN.
     fn canonical_bits(self) -> u64;
 }
