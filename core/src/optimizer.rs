@@ -279,8 +279,6 @@ fn check_axpy<T: Real>(
 fn within<T: Real>(backend: impl Backend<T>, x: &[T], most_x: f64, y: &[T], most_y: f64) -> bool {
     let (most_x, most_y) = (T::from_f64(most_x), T::from_f64(most_y));
     backend.vectorize(|| {
-        x.iter()
-            .zip(y)
-            .fold(true, |all, (x, y)| all & (x.magnitude() < most_x) & (y.magnitude() < most_y))
+        x.iter().zip(y).fold(true, |all, (x, y)| all & (x.magnitude() < most_x) & (y.magnitude() < most_y))
     })
 }

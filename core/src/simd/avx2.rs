@@ -1,6 +1,6 @@
 //! x86-64 AVX2 with FMA3.
 
-use super::lanes::{Kernel, Lanes, Squares};
+use super::lanes::{Kernel, Lanes, Squares, least};
 use core::arch::x86_64::*;
 
 /// Proof that AVX2 with FMA3 may run.
@@ -111,9 +111,14 @@ macro_rules! lanes {
         impl Squares<$scalar> for Avx2 {
             type Columns = [$vector; $width];
             #[inline(always)]
-            unsafe fn transposed(self, from: *const $scalar, from_row: usize) -> [$vector; $width] {
+            unsafe fn transposed(
+                self,
+                from: *const $scalar,
+                from_row: usize,
+                last: usize,
+            ) -> [$vector; $width] {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $transposed(from, from_row) }
+                unsafe { $transposed(from, from_row, last) }
             }
         }
     };
@@ -165,14 +170,14 @@ unsafe fn widened(from: *const f32) -> __m256d {
 /// As there.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [__m256; 8] {
+unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m256; 8] {
     let half = |half: usize| {
         // Row r beside row r + 4, so that no later step crosses the halves of a register.
         let row = |r: usize| {
             // SAFETY: four values each of rows r and r + 4 < 8, from column `half` < 8 on.
             unsafe {
-                let low = _mm_loadu_ps(from.add(r * from_row + half));
-                let high = _mm_loadu_ps(from.add((r + 4) * from_row + half));
+                let low = _mm_loadu_ps(from.add(least(r, last) * from_row + half));
+                let high = _mm_loadu_ps(from.add(least(r + 4, last) * from_row + half));
                 _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high)
             }
         };
@@ -196,13 +201,13 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [__m256; 8] {
 /// As there.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn transposed_f64(from: *const f64, from_row: usize) -> [__m256d; 4] {
+unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [__m256d; 4] {
     let half = |half: usize| {
         let row = |r: usize| {
             // SAFETY: two values each of rows r and r + 2 < 4, from column `half` < 4 on.
             unsafe {
-                let low = _mm_loadu_pd(from.add(r * from_row + half));
-                let high = _mm_loadu_pd(from.add((r + 2) * from_row + half));
+                let low = _mm_loadu_pd(from.add(least(r, last) * from_row + half));
+                let high = _mm_loadu_pd(from.add(least(r + 2, last) * from_row + half));
                 _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(low), high)
             }
         };

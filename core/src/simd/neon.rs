@@ -1,6 +1,6 @@
 //! AArch64 NEON (Advanced SIMD).
 
-use super::lanes::{Kernel, Lanes, Squares};
+use super::lanes::{Kernel, Lanes, Squares, least};
 use core::arch::aarch64::*;
 use core::arch::asm;
 
@@ -115,9 +115,9 @@ macro_rules! lanes {
         impl Squares<$scalar> for Neon {
             type Columns = [$vector; $width];
             #[inline(always)]
-            unsafe fn transposed(self, from: *const $scalar, from_row: usize) -> [$vector; $width] {
+            unsafe fn transposed(self, from: *const $scalar, from_row: usize, last: usize) -> [$vector; $width] {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $transposed(from, from_row) }
+                unsafe { $transposed(from, from_row, last) }
             }
         }
     };
@@ -169,10 +169,10 @@ unsafe fn widened(from: *const f32) -> float64x2_t {
 /// As there.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [float32x4_t; 4] {
+unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [float32x4_t; 4] {
     let row = |r: usize| {
         // SAFETY: four values of row r < 4.
-        unsafe { vld1q_f32(from.add(r * from_row)) }
+        unsafe { vld1q_f32(from.add(least(r, last) * from_row)) }
     };
     let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
     let (even, odd) = (vzip1q_f32(r0, r2), vzip1q_f32(r1, r3));
@@ -187,7 +187,7 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [float32x4_t; 4] 
 /// As there.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn transposed_f64(from: *const f64, from_row: usize) -> [float64x2_t; 2] {
+unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [float64x2_t; 2] {
     // SAFETY: two values of rows 0 and 1.
     let (r0, r1) = unsafe { (vld1q_f64(from), vld1q_f64(from.add(from_row))) };
     [vzip1q_f64(r0, r1), vzip2q_f64(r0, r1)]

@@ -1,6 +1,6 @@
 //! WebAssembly simd128. It has no fused multiply-add: the software one of `scalar::fma`, in lanes.
 
-use super::lanes::{Kernel, Lanes, Squares};
+use super::lanes::{Kernel, Lanes, Squares, least};
 use crate::scalar::fma::{HIGH, LOW, SPLIT, software_fma_f64};
 use core::arch::wasm32::*;
 
@@ -103,9 +103,9 @@ macro_rules! lanes {
         impl Squares<$scalar> for Simd128 {
             type Columns = [v128; $width];
             #[inline(always)]
-            unsafe fn transposed(self, from: *const $scalar, from_row: usize) -> [v128; $width] {
+            unsafe fn transposed(self, from: *const $scalar, from_row: usize, last: usize) -> [v128; $width] {
                 // SAFETY: the caller promises the memory.
-                unsafe { $transposed(from, from_row) }
+                unsafe { $transposed(from, from_row, last) }
             }
         }
     };
@@ -277,9 +277,9 @@ unsafe fn loaded(from: *const f64) -> v128 {
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [v128; 4] {
+unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [v128; 4] {
     // SAFETY: four values of row r < 4.
-    let row = |r: usize| unsafe { v128_load(from.add(r * from_row).cast()) };
+    let row = |r: usize| unsafe { v128_load(from.add(least(r, last) * from_row).cast()) };
     let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
     let (t0, t1) = (i32x4_shuffle::<0, 4, 1, 5>(r0, r1), i32x4_shuffle::<2, 6, 3, 7>(r0, r1));
     let (t2, t3) = (i32x4_shuffle::<0, 4, 1, 5>(r2, r3), i32x4_shuffle::<2, 6, 3, 7>(r2, r3));
@@ -296,9 +296,9 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize) -> [v128; 4] {
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn transposed_f64(from: *const f64, from_row: usize) -> [v128; 2] {
+unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [v128; 2] {
     // SAFETY: two values of row r < 2.
-    let row = |r: usize| unsafe { v128_load(from.add(r * from_row).cast()) };
+    let row = |r: usize| unsafe { v128_load(from.add(least(r, last) * from_row).cast()) };
     let (r0, r1) = (row(0), row(1));
     [i64x2_shuffle::<0, 2>(r0, r1), i64x2_shuffle::<1, 3>(r0, r1)]
 }

@@ -10,7 +10,7 @@ mod strips;
 mod tile;
 
 pub(crate) use axpy::Axpy;
-pub(crate) use blocks::accumulate;
+pub(crate) use blocks::{accumulate, least};
 pub(crate) use dot::Dot;
 
 use crate::scalar::Real;
@@ -102,8 +102,8 @@ type Wide<S, T> = <S as Lanes<T>>::Wide;
 pub(crate) trait Squares<T: Real>: Lanes<T> {
     /// `WIDTH` vectors.
     type Columns: IntoIterator<Item = Self::Vector>;
-    /// The columns of the square whose row l is `from + l from_row`.
+    /// The columns of the square whose row l is `from + l from_row`, and from the `last` row on that one.
     /// # Safety
-    /// `WIDTH` rows of as many values must be readable.
-    unsafe fn transposed(self, from: *const T, from_row: usize) -> Self::Columns;
+    /// `WIDTH` values of each of the rows must be readable.
+    unsafe fn transposed(self, from: *const T, from_row: usize, last: usize) -> Self::Columns;
 }

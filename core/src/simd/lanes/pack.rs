@@ -1,5 +1,6 @@
 //! Blocks of a factor moved to where the tiles find them side by side.
 
+use super::blocks::least;
 use super::{Lanes, Squares};
 use crate::matrix::MatRef;
 use crate::scalar::Real;
@@ -42,11 +43,12 @@ impl<T: Copy> Strided<T> {
     }
 }
 
-/// Copies the first `depth` rows and `width` columns of b to rows of `stride` values; what lies beyond `width` is left
-/// as it is.
+/// Copies the first `depth` rows and `width` columns of b to rows of `stride` values; what lies beyond `width` holds
+/// anything afterwards.
 ///
 /// # Safety
-/// The block must lie inside b, and `to` must take `depth` rows of `width` values at that stride.
+/// The block must lie inside b, and `to` must take `depth` rows of `stride` values, or of `width` where b's columns are
+/// contiguous. Where they are not, the stride must be a multiple of all vector widths.
 #[inline(always)]
 pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
     set: S,
@@ -76,28 +78,38 @@ pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
         return;
     }
     let squares = set.narrow();
-    let square = <S::Narrow as Lanes<T>>::WIDTH;
-    let (lanes, run) = if b.row == 1 { (width - width % square, depth - depth % square) } else { (0, 0) };
+    let square = const { <S::Narrow as Lanes<T>>::WIDTH };
+    if b.row != 1 || depth < square {
+        for lane in 0..width {
+            for q in 0..depth {
+                // SAFETY: row q < depth and column lane < width lie inside b and inside the buffer.
+                unsafe { to.add(q * stride + lane).write(*b.at(q, lane)) };
+            }
+        }
+        return;
+    }
     let mut lane = 0;
-    while lane < lanes {
+    while lane < width {
+        let columns = width - lane;
         let mut q = 0;
-        while q < run {
-            // SAFETY: b.row is 1, so from column `lane` of b on, as many columns as the square has hold as many consecutive
-            // values each; the buffer takes as many rows from q on.
+        while q < depth {
+            // The last square ends with the last inner index, and may bring some again.
+            let first = least(q, depth - square);
+            // SAFETY: b.row is 1, so its columns, `columns` from `lane` on, hold `depth` consecutive values each; the buffer
+            // takes as many rows, with room for the last square.
             unsafe {
-                let (from, to) = (b.at(q, lane), to.add(q * stride + lane));
-                for (row, values) in squares.transposed(from, b.column).into_iter().enumerate() {
+                let (from, to) = (b.at(first, lane), to.add(first * stride + lane));
+                let values = if columns >= square {
+                    squares.transposed(from, b.column, square - 1)
+                } else {
+                    squares.transposed(from, b.column, columns - 1)
+                };
+                for (row, values) in values.into_iter().enumerate() {
                     squares.store(values, to.add(row * stride));
                 }
             }
             q += square;
         }
         lane += square;
-    }
-    for lane in 0..width {
-        for q in if lane < lanes { run } else { 0 }..depth {
-            // SAFETY: row q < depth and column lane < width lie inside b and inside the buffer.
-            unsafe { to.add(q * stride + lane).write(*b.at(q, lane)) };
-        }
     }
 }

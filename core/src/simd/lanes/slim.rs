@@ -129,16 +129,18 @@ impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
         while j < self.0.columns {
             let left = self.0.columns - j;
             // Sixteen columns in squares side by side: their chains do not wait for each other.
-            // SAFETY: the promise of the type; J squares, or one that is filled up, begin at column j < columns.
+            // SAFETY: the promise of the type; J squares, the last whole or not, begin at column j < columns.
             j += unsafe {
-                if S::WIDTH == 2 && left >= 16 {
-                    self.columns::<S, 8>(set, j)
+                if S::WIDTH == 2 && left >= 8 * S::WIDTH {
+                    self.columns::<S, 8, true>(set, j)
                 } else if S::WIDTH <= 4 && left >= 4 * S::WIDTH {
-                    self.columns::<S, 4>(set, j)
+                    self.columns::<S, 4, true>(set, j)
                 } else if left >= 2 * S::WIDTH {
-                    self.columns::<S, 2>(set, j)
+                    self.columns::<S, 2, true>(set, j)
+                } else if left > S::WIDTH {
+                    self.columns::<S, 2, false>(set, j)
                 } else {
-                    self.columns::<S, 1>(set, j)
+                    self.columns::<S, 1, false>(set, j)
                 }
             };
         }
@@ -146,18 +148,20 @@ impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
 }
 
 impl<T: Real, const N: usize> FewRows<T, N> {
-    /// J squares of columns from j on, the last cut off where the matrix ends; returns how many columns that were.
+    /// J squares of columns from j on, all `WHOLE` or the last cut off where the matrix ends; returns how many columns
+    /// that were.
     ///
     /// # Safety
-    /// The promise of [`Slim`]; at least `(J - 1) WIDTH + 1` columns are left.
+    /// The promise of [`Slim`]; `J WIDTH` columns are left, or where the last square is not whole more than
+    /// `(J - 1) WIDTH`.
     #[inline(always)]
-    unsafe fn columns<S: Squares<T>, const J: usize>(&self, set: S, j: usize) -> usize {
+    unsafe fn columns<S: Squares<T>, const J: usize, const WHOLE: bool>(&self, set: S, j: usize) -> usize {
         let Slim { c, a, b, inner, columns, chain, .. } = self.0;
-        let width = least(columns - j, J * S::WIDTH);
+        let width = if WHOLE { J * S::WIDTH } else { least(columns - j, J * S::WIDTH) };
         let last = set.mask(0, width - (J - 1) * S::WIDTH);
         let mut sums = [[set.splat(T::default()); J]; N];
-        // SAFETY: all places are inside the matrices: whole squares while there are some, single inner indices after them
-        // and in a square that is cut off; vectors have at most eight lanes.
+        // SAFETY: all places are inside the matrices: squares while there are whole runs of inner indices, of which one that
+        // is cut off repeats its last column, single inner indices after them; vectors have at most eight lanes.
         unsafe {
             if chain == Chain::Continue {
                 for (i, row) in sums.iter_mut().enumerate() {
@@ -167,11 +171,14 @@ impl<T: Real, const N: usize> FewRows<T, N> {
                     }
                 }
             }
-            let whole = if width == J * S::WIDTH { inner - inner % S::WIDTH } else { 0 };
+            let whole = inner - inner % S::WIDTH;
             let mut p = 0;
             while p < whole {
                 for k in 0..J {
-                    let square = set.transposed(b.at(p, j + k * S::WIDTH), b.column);
+                    let from = b.at(p, j + k * S::WIDTH);
+                    let last_column =
+                        if WHOLE || k + 1 < J { S::WIDTH - 1 } else { width - k * S::WIDTH - 1 };
+                    let square = set.transposed(from, b.column, last_column);
                     for (q, vector) in square.into_iter().enumerate() {
                         for (i, row) in sums.iter_mut().enumerate() {
                             if let Some(sum) = row.get_mut(k) {

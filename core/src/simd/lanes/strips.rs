@@ -14,7 +14,7 @@ const PACK_STRIPS: usize = 4;
 /// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two strips.
 const PACK_DEPTH: usize = 16;
 
-/// Inner indices of b that are transposed at a time for all columns of a panel: a line of the buffer holds values of
+/// Least inner indices of b that are transposed at a time for all columns of a panel: a line of the buffer holds values of
 /// several squares, and is to be in the first-level cache still when the next one comes.
 const TRANSPOSE_DEPTH: usize = 64;
 
@@ -118,7 +118,8 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     if b.column != 1 {
         let mut p = 0;
         while p < depth {
-            let count = least(depth - p, TRANSPOSE_DEPTH);
+            let left = depth - p;
+            let count = if left < 2 * TRANSPOSE_DEPTH { left } else { TRANSPOSE_DEPTH };
             // SAFETY: the caller's promise.
             unsafe { pack(set, right.add(p * packed.row), packed.row, b.from(p, 0), count, width) };
             p += count;
