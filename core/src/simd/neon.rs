@@ -188,7 +188,10 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [flo
 #[target_feature(enable = "neon")]
 #[inline]
 unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [float64x2_t; 2] {
-    // SAFETY: two values of rows 0 and 1.
-    let (r0, r1) = unsafe { (vld1q_f64(from), vld1q_f64(from.add(from_row))) };
+    let row = |r: usize| {
+        // SAFETY: two values of row r < 2.
+        unsafe { vld1q_f64(from.add(least(r, last) * from_row)) }
+    };
+    let (r0, r1) = (row(0), row(1));
     [vzip1q_f64(r0, r1), vzip2q_f64(r0, r1)]
 }

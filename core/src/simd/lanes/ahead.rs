@@ -10,7 +10,7 @@ use core::ops::Range;
 pub(crate) struct Share<T> {
     pub(crate) start: *const T,
     pub(crate) step: usize,
-    /// How many rows further down a tile that copies its panel fetches from that panel, all of a row; zero for none.
+    /// How many rows further down a tile that copies its panel fetches from that panel, all of a row.
     pub(crate) down: usize,
 }
 

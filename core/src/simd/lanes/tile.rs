@@ -119,10 +119,8 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
                 *column = set.load(b.add(p * b_row + v * S::WIDTH));
             }
             if !fill.is_null() {
-                if ahead.down > 0 {
-                    for v in 0..V {
-                        set.prefetch(b.wrapping_add((p + ahead.down) * b_row + v * S::WIDTH));
-                    }
+                for v in 0..V {
+                    set.prefetch(b.wrapping_add((p + ahead.down) * b_row + v * S::WIDTH));
                 }
                 for (v, column) in columns.iter().enumerate() {
                     set.store(*column, to.add(v * S::WIDTH));
