@@ -1,11 +1,12 @@
 //! Matrix products in register tiles, for every vector instruction set.
 //!
 //! ```text
-//! for each run of DEPTH inner indices p            (the chain goes on through c)
-//!   for each block of rows i                       (a in place or packed)
-//!     for each panel of few vectors of columns j   (b in place or packed)
-//!       for each strip of at most ROWS rows i
-//!         tile <- c[i.., j..];  for p: tile[r] <- fma(a[i+r, p], b[p, j..], tile[r]);  c[i.., j..] <- tile
+//! for each group of rows i                           (all of them, where c is not large)
+//!   for each run of DEPTH inner indices p            (the chain goes on through c)
+//!     for each block of rows i                       (a in place or packed)
+//!       for each panel of few vectors of columns j   (b in place or packed)
+//!         for each strip of at most ROWS rows i
+//!           tile <- c[i.., j..];  for p: tile[r] <- fma(a[i+r, p], b[p, j..], tile[r]);  c[i.., j..] <- tile
 //! ```
 //! It departs from the definition in the order in which *outputs* are visited, never in the chain of one output.
 //! 1. A panel that sticks out of c, or an upper-triangle tile that crosses the diagonal, loads and stores under masks;
@@ -62,6 +63,12 @@ const BLOCK_STRIPS: usize = 32;
 
 /// The same where a value has 8 bytes.
 const BLOCK_STRIPS_OF_F64: usize = 24;
+
+/// Most bytes of b that are fetched again for each group of rows of such a c.
+const AGAIN: usize = 1 << 23;
+
+/// Packed blocks of a over which all runs go, where c is large, before the next ones.
+const GROUP_BLOCKS: usize = 2;
 
 /// Rows by which the first tile over a panel, which copies it, fetches ahead where few tiles follow: where a is packed.
 const DOWN: usize = 16;
@@ -146,11 +153,17 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         }
     } else if wide && left.row != 1 {
         set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, region, chain });
-    } else if S::WIDTH == DEEP_WIDTH && inner > LONG && rows * columns >= LARGE / size_of::<T>() {
+    } else if S::WIDTH == DEEP_WIDTH && inner > LONG && is_large::<T>(rows, columns) {
         set.call(Accumulate::<T, LONG_DEEP, 2, 0> { c, a, b, region, chain });
     } else {
         set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
     }
+}
+
+/// Whether c is.
+#[inline(always)]
+fn is_large<T>(rows: usize, columns: usize) -> bool {
+    rows * columns >= LARGE / size_of::<T>()
 }
 
 /// Whether packing a pays, whose columns are contiguous and `a_column` values apart, for so many columns of b.
@@ -241,67 +254,83 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         };
         let block = even(strips, most_strips) * S::ROWS;
         let run = even(inner, if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH });
-        let mut p = 0;
-        while p < inner {
-            let depth = least(inner - p, run);
-            let chain = if p > 0 { Chain::Continue } else { chain };
-            let mut ahead = Ahead::nothing(a.start);
-            if near && p + depth < inner {
-                let next = b.start.wrapping_add((p + depth) * b.row);
-                ahead = Ahead::run(next, least(inner - p - depth, run) * columns, tiles * depth);
-            }
-            let mut top = 0;
-            while top < rows {
-                let height = least(rows - top, block);
-                // SAFETY: rows top .. top + height and columns p .. p + depth lie inside a; for each of its strips the
-                // buffer, LEFT vectors for each inner index, takes ROWS * depth values.
-                let a = unsafe {
-                    let a = a.from(top, p);
-                    if LEFT > 0 { Rows::packed::<S>(set, left, a, height, depth) } else { Rows::InPlace(a) }
-                };
-                // The panels left of the diagonal of an upper triangle hold nothing of this block.
-                let mut j =
-                    if region == Region::Upper && top >= first { top - (top - first) % panel } else { 0 };
-                while j < columns {
-                    let rest = columns - j;
-                    let width = if j < first {
-                        first
-                    } else if rest >= RIGHT * S::WIDTH {
-                        RIGHT * S::WIDTH
-                    } else {
-                        least(rest, panel)
-                    };
-                    if const { DEPTH > SHORT } && !near {
-                        // The panel to the right, else the first one again for the next block, else further down.
-                        let (q, next) = if j + width < columns {
-                            (p, j + width)
-                        } else if top + height < rows {
-                            (p, 0)
-                        } else {
-                            (p + depth, 0)
-                        };
-                        let next = b.start.wrapping_add(q * b.row + next * b.column);
-                        let tile = if width == WIDE * S::WIDTH { S::WIDE_ROWS } else { S::ROWS };
-                        // Lines of its rows or, where it is transposed, its columns.
-                        let (lines, apart) =
-                            if b.column == 1 { (RIGHT + 1, S::WIDTH) } else { (panel, b.column) };
-                        ahead = Ahead::panel(next, b.row, apart, lines, height.div_ceil(tile));
-                        if LEFT > 0 {
-                            ahead = ahead.and_down(DOWN);
-                        }
-                    }
-                    // SAFETY: rows p .. p + depth and columns j .. j + width lie inside b; the buffer takes `depth` rows
-                    // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
-                    // and is exclusively ours.
-                    unsafe {
-                        let place = Place { top, height, j, width, depth, region, chain };
-                        strips_of(set, c, columns, a, b.from(p, j), right, place, &mut ahead);
-                    }
-                    j += width;
+        // Where c is large and all of b can be fetched again, what the runs write of c stays near.
+        let again = inner * columns <= AGAIN / size_of::<T>();
+        let group = if is_large::<T>(rows, columns) && again && !near {
+            block * const { if LEFT > 0 { GROUP_BLOCKS } else { 1 } }
+        } else {
+            rows
+        };
+        let mut base = 0;
+        while base < rows {
+            let end = base + least(rows - base, group);
+            let mut p = 0;
+            while p < inner {
+                let depth = least(inner - p, run);
+                let chain = if p > 0 { Chain::Continue } else { chain };
+                let mut ahead = Ahead::nothing(a.start);
+                if near && p + depth < inner {
+                    let next = b.start.wrapping_add((p + depth) * b.row);
+                    ahead = Ahead::run(next, least(inner - p - depth, run) * columns, tiles * depth);
                 }
-                top += height;
+                let mut top = base;
+                while top < end {
+                    let height = least(end - top, block);
+                    // SAFETY: rows top .. top + height and columns p .. p + depth lie inside a; for each of its strips the
+                    // buffer, LEFT vectors for each inner index, takes ROWS * depth values.
+                    let a = unsafe {
+                        let a = a.from(top, p);
+                        if LEFT > 0 {
+                            Rows::packed::<S>(set, left, a, height, depth)
+                        } else {
+                            Rows::InPlace(a)
+                        }
+                    };
+                    // The panels left of the diagonal of an upper triangle hold nothing of this block.
+                    let mut j =
+                        if region == Region::Upper && top >= first { top - (top - first) % panel } else { 0 };
+                    while j < columns {
+                        let rest = columns - j;
+                        let width = if j < first {
+                            first
+                        } else if rest >= RIGHT * S::WIDTH {
+                            RIGHT * S::WIDTH
+                        } else {
+                            least(rest, panel)
+                        };
+                        if const { DEPTH > SHORT } && !near {
+                            // The panel to the right, else the first one again for the next block, else further down.
+                            let (q, next) = if j + width < columns {
+                                (p, j + width)
+                            } else if top + height < end {
+                                (p, 0)
+                            } else {
+                                (p + depth, 0)
+                            };
+                            let next = b.start.wrapping_add(q * b.row + next * b.column);
+                            let tile = if width == WIDE * S::WIDTH { S::WIDE_ROWS } else { S::ROWS };
+                            // Lines of its rows or, where it is transposed, its columns.
+                            let (lines, apart) =
+                                if b.column == 1 { (RIGHT + 1, S::WIDTH) } else { (panel, b.column) };
+                            ahead = Ahead::panel(next, b.row, apart, lines, height.div_ceil(tile));
+                            if LEFT > 0 {
+                                ahead = ahead.and_down(DOWN);
+                            }
+                        }
+                        // SAFETY: rows p .. p + depth and columns j .. j + width lie inside b; the buffer takes `depth` rows
+                        // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
+                        // and is exclusively ours.
+                        unsafe {
+                            let place = Place { top, height, j, width, depth, region, chain };
+                            strips_of(set, c, columns, a, b.from(p, j), right, place, &mut ahead);
+                        }
+                        j += width;
+                    }
+                    top += height;
+                }
+                p += depth;
             }
-            p += depth;
+            base = end;
         }
     }
 }
