@@ -306,6 +306,13 @@ fn hidden_overflows<T: Real>() {
     ] {
         refused(&Optimizer::new(rule, rate), &w, &only(gradient), &[], expected);
     }
+    // A small step from the largest number, of either sign.
+    for sign in [1.0, -1.0] {
+        let mut w = w.clone();
+        w[0] = T::from_f64(sign * T::LARGEST);
+        let step = Optimizer::new(Rule::GradientDescent, 1.0);
+        refused(&step, &w, &only(-sign * T::LARGEST / 1e6), &[], expected);
+    }
 }
 
 #[test]
