@@ -41,21 +41,18 @@ const SHORT: usize = 64;
 /// Most inner indices in a run, whose panel of b the caches keep.
 const LONG: usize = 384;
 
-/// The same where vectors have [`DEEP_WIDTH`] values and c is large: a page of each row of a, so that c is read and written
-/// fewer times, from a panel that the second-level cache keeps.
-const LONG_DEEP: usize = 1024;
-
-/// Values in a vector of the processors whose second-level cache has room for that.
-const DEEP_WIDTH: usize = 16;
-
-/// Bytes of c from which on it is large.
-const LARGE: usize = 1 << 21;
-
 /// The same of a panel of [`WIDE`] vectors, which the second-level cache keeps.
 const LONG_WIDE: usize = 512;
 
 /// The same as [`LONG`] when a's inner indices lie far apart, a page each.
 const LONG_APART: usize = 256;
+
+/// The same as [`LONG`] where vectors have [`DEEP_WIDTH`] values and c is [large](LARGE): a page of each row of a, so that c
+/// is read and written fewer times, from a panel that the second-level cache keeps.
+const LONG_DEEP: usize = 1024;
+
+/// Values in a vector of the processors whose second-level cache has room for that.
+const DEEP_WIDTH: usize = 16;
 
 /// Most strips in a block when a is read in place: so many that packing b again for each block costs little, so few
 /// that the block stays in the second-level cache.
@@ -64,11 +61,14 @@ const BLOCK_STRIPS: usize = 32;
 /// The same where a value has 8 bytes.
 const BLOCK_STRIPS_OF_F64: usize = 24;
 
-/// Most bytes of b that are fetched again for each group of rows of such a c.
-const AGAIN: usize = 1 << 23;
+/// Bytes of c from which on it is large: the second-level cache does not keep it from one run to the next.
+const LARGE: usize = 1 << 21;
 
-/// Packed blocks of a over which all runs go, where c is large, before the next ones.
+/// Packed blocks of a that make a group where c is large; of those in place it is one.
 const GROUP_BLOCKS: usize = 2;
+
+/// Most bytes of b that are read again for each group.
+const AGAIN: usize = 1 << 23;
 
 /// Rows by which the first tile over a panel, which copies it, fetches ahead where few tiles follow: where a is packed.
 const DOWN: usize = 16;
@@ -160,7 +160,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     }
 }
 
-/// Whether c is.
+/// Whether c, of so many rows and columns, is large.
 #[inline(always)]
 fn is_large<T>(rows: usize, columns: usize) -> bool {
     rows * columns >= LARGE / size_of::<T>()
@@ -254,7 +254,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         };
         let block = even(strips, most_strips) * S::ROWS;
         let run = even(inner, if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH });
-        // Where c is large and all of b can be fetched again, what the runs write of c stays near.
+        // Where c is large, all runs go over a few rows of it, which stay near, and b is read again for the next ones.
         let again = inner * columns <= AGAIN / size_of::<T>();
         let group = if is_large::<T>(rows, columns) && again && !near {
             block * const { if LEFT > 0 { GROUP_BLOCKS } else { 1 } }
