@@ -42,17 +42,10 @@ const SHORT: usize = 64;
 const LONG: usize = 384;
 
 /// The same of a panel of [`WIDE`] vectors, which the second-level cache keeps.
-const LONG_WIDE: usize = 512;
+const LONG_WIDE: usize = 1024;
 
 /// The same as [`LONG`] when a's inner indices lie far apart, a page each.
 const LONG_APART: usize = 256;
-
-/// The same as [`LONG`] where vectors have [`DEEP_WIDTH`] values and c is [large](LARGE): a page of each row of a, so that c
-/// is read and written fewer times, from a panel that the second-level cache keeps.
-const LONG_DEEP: usize = 1024;
-
-/// Values in a vector of the processors whose second-level cache has room for that.
-const DEEP_WIDTH: usize = 16;
 
 /// Most strips in a block when a is read in place: so many that packing b again for each block costs little, so few
 /// that the block stays in the second-level cache.
@@ -83,7 +76,7 @@ const BLOCK_SHORT_VECTORS: usize = 28;
 const NEAR_VECTORS: usize = 24;
 
 /// Panels of [`WIDE`] vectors from which on they pay.
-const WIDE_PANELS: usize = 4;
+const WIDE_PANELS: usize = 2;
 
 /// Bytes in a cache line.
 const LINE: usize = 64;
@@ -139,10 +132,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         });
     }
     let apart = left.row == 1 && apart::<T>(left.column, columns, region);
-    let wide = S::WIDE_ROWS > 0
-        && region == Region::Full
-        && right.column == 1
-        && columns >= WIDE_PANELS * WIDE * S::WIDTH;
+    let wide = S::WIDE_ROWS > 0 && region == Region::Full && columns >= WIDE_PANELS * WIDE * S::WIDTH;
     if inner <= SHORT {
         set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, region, chain });
     } else if apart {
@@ -153,8 +143,6 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         }
     } else if wide && left.row != 1 {
         set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, region, chain });
-    } else if S::WIDTH == DEEP_WIDTH && inner > LONG && is_large::<T>(rows, columns) {
-        set.call(Accumulate::<T, LONG_DEEP, 2, 0> { c, a, b, region, chain });
     } else {
         set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
     }

@@ -18,6 +18,13 @@ const PACK_DEPTH: usize = 16;
 /// several squares, and is to be in the first-level cache still when the next one comes.
 const TRANSPOSE_DEPTH: usize = 64;
 
+/// Bytes after which an address meets the same set of the first-level cache again.
+const SAME_SET: usize = 4096;
+
+/// Most rows in a strip of an a whose rows lie a multiple of that apart: as many lines of one set, which has eight ways or
+/// twelve, are in use at once.
+const SAME_SET_ROWS: usize = 8;
+
 /// A block of rows of a.
 #[derive(Clone, Copy)]
 pub(super) enum Rows<T> {
@@ -52,6 +59,17 @@ impl<T: Real> Rows<T> {
             p += count;
         }
         Self::Packed(to.cast_const())
+    }
+
+    /// The most rows of a strip for a tile that has room for so many.
+    #[inline(always)]
+    fn most(self, rows: usize) -> usize {
+        match self {
+            Self::InPlace(a) if a.row.is_multiple_of(const { SAME_SET / size_of::<T>() }) => {
+                least(rows, SAME_SET_ROWS)
+            }
+            _ => rows,
+        }
     }
 
     /// The rows from i on, and how many of `wanted` rows a tile of at most `most` can take.
@@ -138,6 +156,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
         }
     };
     for (first, end, skip, most) in [(0, single, 0, tile_rows), (single, end, S::WIDTH, S::SINGLE_ROWS)] {
+        let most = a.most(most);
         let mut i = first;
         while i < end {
             // SAFETY: i is below `height`.

@@ -68,11 +68,11 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::SINGLE_ROWS && width <= S::WIDTH => unsafe {
-                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, begins, below)
+                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, begins, below, ahead)
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS => unsafe {
-                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, begins, below)
+                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, begins, below, ahead)
                     },)*
                     _ => {}
                 }
@@ -161,6 +161,7 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     width: usize,
     begins: bool,
     below: Option<(usize, usize)>,
+    ahead: Share<T>,
 ) {
     let mut sums = [[set.splat(T::default()); V]; R];
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
@@ -175,6 +176,7 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
             }
         }
         for p in 0..depth {
+            set.prefetch(ahead.start.wrapping_add(p * ahead.step));
             let mut columns = [set.splat(T::default()); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 let from = b.add(p * b_row + v * S::WIDTH);
