@@ -244,7 +244,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let run = even(inner, if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH });
         // Where c is large, all runs go over a few rows of it, which stay near, and b is read again for the next ones.
         let again = inner * columns <= AGAIN / size_of::<T>();
-        let group = if is_large::<T>(rows, columns) && again && !near {
+        let large = is_large::<T>(rows, columns);
+        let group = if large && again && !near {
             block * const { if LEFT > 0 { GROUP_BLOCKS } else { 1 } }
         } else {
             rows
@@ -309,7 +310,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                         // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
                         // and is exclusively ours.
                         unsafe {
-                            let place = Place { top, height, j, width, depth, region, chain };
+                            let fetch = large && const { size_of::<S::Vector>() == LINE };
+                            let place = Place { top, height, j, width, depth, fetch, region, chain };
                             strips_of(set, c, columns, a, b.from(p, j), right, place, &mut ahead);
                         }
                         j += width;

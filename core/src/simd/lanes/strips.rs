@@ -106,6 +106,8 @@ pub(super) struct Place {
     pub(super) j: usize,
     pub(super) width: usize,
     pub(super) depth: usize,
+    /// Whether a tile fetches what the next one adds to: no cache near by holds that.
+    pub(super) fetch: bool,
     pub(super) region: Region,
     pub(super) chain: Chain,
 }
@@ -127,7 +129,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     place: Place,
     ahead: &mut Ahead<T>,
 ) {
-    let Place { top, height, j, width, depth, region, chain } = place;
+    let Place { top, height, j, width, depth, fetch, region, chain } = place;
     let wide = width == WIDE * S::WIDTH;
     let vectors = if wide { WIDE } else { 2 };
     let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
@@ -163,6 +165,13 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
             let (a, rows) = unsafe { a.strip::<S>(i, depth, end - i, most) };
             let crosses = region == Region::Upper && top + i + rows > j + skip + 1;
             let fills = fill && !crosses && skip == 0;
+            if fetch {
+                for below in i + rows..i + rows + most {
+                    for v in 0..vectors {
+                        set.prefetch(c.wrapping_add((top + below) * c_row + j + v * S::WIDTH));
+                    }
+                }
+            }
             // SAFETY: a holds `rows` rows from i on and b, as it is or packed, `depth` rows of `width` values; c holds the
             // place. `skip` is less than `width` where rows from `single` on exist.
             unsafe {
