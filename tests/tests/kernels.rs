@@ -314,10 +314,17 @@ fn large_products<T: Number>(seed: u64) {
         ((401, 400, 35), 0..4),
         ((390, 70, 400), 0..4),
         ((391, 261, 393), 1..2),
-        // Wide tiles: few rows, one and several runs, several blocks of rows.
+        // Wide tiles, right factor in place and transposed: few rows, one and several runs, several blocks of rows.
         ((3, 70, 271), 0..1),
-        ((19, 530, 300), 0..1),
+        ((3, 70, 143), 2..3),
+        ((19, 1030, 131), 0..1),
+        ((19, 1030, 131), 2..3),
         ((401, 66, 311), 0..1),
+        ((401, 66, 201), 2..3),
+        // Rows of the left factor that share the sets of the first-level cache: a page apart, in f64 two.
+        ((41, 1024, 41), 0..1),
+        ((37, 1024, 13), 2..3),
+        ((19, 1024, 130), 2..3),
     ] {
         for layout in layouts {
             check_product(&mut pool, shape, layout);
@@ -433,6 +440,7 @@ fn sweep_outer<T: Number>(seed: u64) {
         (300, 67),
         (513, 41),
         (256, 65),
+        (1024, 53), // transposed: its rows lie a page apart, in f64 two
         (70, 395),
         (259, 401),
     ]) {

@@ -21,26 +21,37 @@ pub(crate) struct Ahead<T> {
     width: usize,
     /// Tiles before the first that fetches a line of the panel, and before the first after the last.
     lines: Range<usize>,
+    /// What the tiles before those fetch, a line each.
+    block: Share<T>,
+    /// Values from one of its lines to the next; zero when there is none.
+    block_width: usize,
     tiles: usize,
 }
 
-impl<T> Ahead<T> {
+impl<T: Copy> Ahead<T> {
     /// Fetches what is there already.
     pub(crate) fn nothing(hot: *const T) -> Self {
-        Self { share: Share { start: hot, step: 0, down: 0 }, width: 0, lines: 0..0, tiles: 0 }
+        Self::run(hot, 0, 1)
     }
 
     /// `values` in a row, evenly spread over so many steps.
     pub(crate) fn run(start: *const T, values: usize, steps: usize) -> Self {
         let share = Share { start, step: values.div_ceil(steps), down: 0 };
-        Self { share, width: 0, lines: 0..0, tiles: 0 }
+        Self { share, width: 0, lines: 0..0, block: share, block_width: 0, tiles: 0 }
     }
 
     /// `lines` of a panel that come `width` values apart, each by steps of `step` values, one line in each of the last
     /// tiles before it, of which there are `tiles`: what comes earlier may be gone when its turn comes.
     pub(crate) fn panel(start: *const T, step: usize, width: usize, lines: usize, tiles: usize) -> Self {
         let first = tiles.saturating_sub(lines);
-        Self { share: Share { start, step, down: 0 }, width, lines: first..first + lines, tiles: 0 }
+        let share = Share { start, step, down: 0 };
+        let block = Share { step: 0, ..share };
+        Self { share, width, lines: first..first + lines, block, block_width: 0, tiles: 0 }
+    }
+
+    /// The same, and the tiles before those fetch a block's lines, `width` values apart, each by steps of `step` values.
+    pub(crate) fn and_block(self, start: *const T, step: usize, width: usize) -> Self {
+        Self { block: Share { start, step, down: self.share.down }, block_width: width, ..self }
     }
 
     /// The same, and tiles that copy their panel fetch `down` rows ahead.
@@ -58,6 +69,8 @@ impl<T> Ahead<T> {
             Share { start: start.wrapping_add(tile * step * depth), step, down }
         } else if self.lines.contains(&tile) {
             Share { start: start.wrapping_add((tile - self.lines.start) * self.width), step, down }
+        } else if tile < self.lines.start && self.block_width > 0 {
+            Share { start: self.block.start.wrapping_add(tile * self.block_width), ..self.block }
         } else {
             Share { start: hot, step: 0, down }
         }

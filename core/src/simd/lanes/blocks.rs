@@ -227,6 +227,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
             return;
         }
         let (a, b) = (Strided::new(a), Strided::new(b));
+        let all_rows = a;
         let c = c.as_mut_slice().as_mut_ptr();
         const { assert!(RIGHT >= 2 && (LEFT == 0 || LEFT * S::WIDTH >= S::ROWS)) };
         let panel = 2 * S::WIDTH;
@@ -304,6 +305,16 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                             ahead = Ahead::panel(next, b.row, apart, lines, height.div_ceil(tile));
                             if LEFT > 0 {
                                 ahead = ahead.and_down(DOWN);
+                                // The last panel brings the next block of a, too.
+                                if j + width == columns {
+                                    let (p, top) = if top + height < end {
+                                        (p, top + height)
+                                    } else {
+                                        (p + depth, base)
+                                    };
+                                    let next = all_rows.start.wrapping_add(top + p * all_rows.column);
+                                    ahead = ahead.and_block(next, all_rows.column, S::WIDTH);
+                                }
                             }
                         }
                         // SAFETY: rows p .. p + depth and columns j .. j + width lie inside b; the buffer takes `depth` rows
