@@ -59,12 +59,19 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn mask(self, first: usize, end: usize) -> __m256i {
-                let mut lanes = [0 as $int; $width];
-                for (lane, chosen) in lanes.iter_mut().enumerate() {
-                    *chosen = if first <= lane && lane < end { -1 } else { 0 };
-                }
-                // SAFETY: 32 bytes are read from an array of 32 bytes; the token proves the instruction.
-                unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) }
+                const EDGE: [[$int; $width]; 2] = [[-1; $width], [0; $width]];
+                // The lanes before `end`, of which there are at most as many as in a vector.
+                let before = |end: usize| {
+                    // SAFETY: a vector from one of the first `WIDTH` values on, or from the one behind them, lies inside the
+                    // two; the token proves the instruction.
+                    unsafe {
+                        _mm256_loadu_si256(
+                            EDGE.as_ptr().cast::<$int>().add($width - least(end, $width)).cast(),
+                        )
+                    }
+                };
+                // SAFETY: the token proves the instruction.
+                unsafe { _mm256_andnot_si256(before(first), before(end)) }
             }
             #[inline(always)]
             unsafe fn load_some(self, mask: __m256i, from: *const $scalar) -> $vector {

@@ -222,8 +222,9 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let Self { mut c, a, b, region, chain } = self;
         let (rows, columns) = c.shape();
         let inner = a.columns();
+        let long = const { DEPTH > SHORT };
         let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns;
-        if !agree || rows == 0 || columns == 0 {
+        if !agree || rows == 0 || columns == 0 || !long && inner > DEPTH {
             return;
         }
         let (a, b) = (Strided::new(a), Strided::new(b));
@@ -242,11 +243,13 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
             const { if size_of::<T>() == 8 { BLOCK_STRIPS_OF_F64 } else { BLOCK_STRIPS } }
         };
         let block = even(strips, most_strips) * S::ROWS;
-        let run = even(inner, if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH });
+        // All inner indices of a product that needs little room are one run.
+        let most = if a.row == 1 { least(DEPTH, LONG_APART) } else { DEPTH };
+        let run = if long { even(inner, most) } else { inner };
         // Where c is large, all runs go over a few rows of it, which stay near, and b is read again for the next ones.
         let again = inner * columns <= AGAIN / size_of::<T>();
         let large = is_large::<T>(rows, columns);
-        let group = if large && again && !near {
+        let group = if long && large && again && !near {
             block * const { if LEFT > 0 { GROUP_BLOCKS } else { 1 } }
         } else {
             rows
@@ -259,7 +262,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                 let depth = least(inner - p, run);
                 let chain = if p > 0 { Chain::Continue } else { chain };
                 let mut ahead = Ahead::nothing(a.start);
-                if near && p + depth < inner {
+                if long && near && p + depth < inner {
                     let next = b.start.wrapping_add((p + depth) * b.row);
                     ahead = Ahead::run(next, least(inner - p - depth, run) * columns, tiles * depth);
                 }
@@ -288,7 +291,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                         } else {
                             least(rest, panel)
                         };
-                        if const { DEPTH > SHORT } && !near {
+                        if long && !near {
                             // The panel to the right, else the first one again for the next block, else further down.
                             let (q, next) = if j + width < columns {
                                 (p, j + width)

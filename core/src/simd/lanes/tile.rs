@@ -190,11 +190,18 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
             }
         }
         for (r, row) in sums.into_iter().enumerate() {
-            let skip = below.map_or(0, |(i, j)| (i + r).saturating_sub(j));
             for (v, sum) in row.into_iter().enumerate() {
                 let first = v * S::WIDTH;
-                let mask = set.mask(skip.saturating_sub(first), width.saturating_sub(first));
-                set.store_some(mask, sum, c.add(r * c_row + first));
+                let to = c.add(r * c_row + first);
+                if let Some((i, j)) = below {
+                    let skip = (i + r).saturating_sub(j);
+                    let mask = set.mask(skip.saturating_sub(first), width.saturating_sub(first));
+                    set.store_some(mask, sum, to);
+                } else if v + 1 < V {
+                    set.store(sum, to);
+                } else {
+                    set.store_some(last, sum, to);
+                }
             }
         }
     }
