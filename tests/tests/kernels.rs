@@ -319,6 +319,7 @@ fn large_products<T: Number>(seed: u64) {
         ((3, 70, 143), 2..3),
         ((19, 1030, 131), 0..1),
         ((19, 1030, 131), 2..3),
+        ((101, 60, 201), 0..2),
         ((401, 66, 311), 0..1),
         ((401, 66, 201), 2..3),
         // Rows of the left factor that share the sets of the first-level cache: a page apart, in f64 two.

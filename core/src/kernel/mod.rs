@@ -6,7 +6,7 @@
 //!
 //! The vector levels pack blocks of the factors on the stack: 8 KiB for up to 64 inner indices, 48 KiB for more, 144 KiB for
 //! large left factors with contiguous columns (AVX-512; half of that on AVX2; 2, 12 and 120 KiB on NEON and WebAssembly's
-//! simd128), 128 KiB for wide products (AVX-512 alone).
+//! simd128), 16 KiB and 256 KiB for wide products of few and of more inner indices (AVX-512 alone).
 
 pub(crate) mod definition;
 

@@ -16,9 +16,8 @@
 //!    apart would share a few sets of the first-level cache.
 //! 3. So is a, when its columns are contiguous (outer products, weight gradients) and the product of how far apart they
 //!    lie and how many panels go over them is large.
-//! 4. Where rows of b are not short, a panel has [`WIDE`] vectors, a strip fewer rows and a run more inner indices: c is
-//!    read and written fewer times, and few of its rows, a page each, at once. Where b is transposed and c large, only a
-//!    run has more.
+//! 4. Where b has more columns than a few, a panel has [`WIDE`] vectors, a strip fewer rows and a run more inner indices: c
+//!    is read and written fewer times, and few rows of c and of a, a page each, at once.
 //! 5. Where a is packed, and rows of c and of a b that is not all lie alike across the cache lines, the first panel ends
 //!    with a line, so that those that follow begin with one (or with a vector, where a panel is less than a line).
 
@@ -75,7 +74,7 @@ const BLOCK_SHORT_VECTORS: usize = 28;
 /// Most vectors in a row of b when the second-level cache has room for one run of rows more.
 const NEAR_VECTORS: usize = 24;
 
-/// Panels of [`WIDE`] vectors from which on they pay.
+/// Panels of [`WIDE`] vectors from which on they pay where inner indices are not few.
 const WIDE_PANELS: usize = 2;
 
 /// Bytes in a cache line.
@@ -87,7 +86,7 @@ const APART: usize = 1024;
 /// Least product of that distance and of the bytes of a row of b that go over the packed block.
 const APART_BY_ROW: usize = 1 << 21;
 
-/// See [`crate::kernel::Backend::accumulate`]. Takes at most 144 KiB of stack, 8 KiB for up to 64 inner indices.
+/// See [`crate::kernel::Backend::accumulate`]. Takes at most 256 KiB of stack, 16 KiB for up to 64 inner indices.
 #[inline(always)]
 pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     set: S,
@@ -132,8 +131,11 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         });
     }
     let apart = left.row == 1 && apart::<T>(left.column, columns, region);
-    let wide = S::WIDE_ROWS > 0 && region == Region::Full && columns >= WIDE_PANELS * WIDE * S::WIDTH;
-    if inner <= SHORT {
+    let wide_panels =
+        if S::WIDE_ROWS > 0 && region == Region::Full { columns / (WIDE * S::WIDTH) } else { 0 };
+    if inner <= SHORT && wide_panels > 0 && right.column == 1 {
+        set.call(Accumulate::<T, SHORT, WIDE, 0> { c, a, b, region, chain });
+    } else if inner <= SHORT {
         set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, region, chain });
     } else if apart {
         if const { size_of::<S::Vector>() == 16 } {
@@ -141,7 +143,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         } else {
             set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, region, chain });
         }
-    } else if wide && left.row != 1 {
+    } else if wide_panels >= WIDE_PANELS && left.row != 1 {
         set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, region, chain });
     } else {
         set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
