@@ -150,12 +150,6 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     }
 }
 
-/// Whether c, of so many rows and columns, is large.
-#[inline(always)]
-fn is_large<T>(rows: usize, columns: usize) -> bool {
-    rows * columns >= LARGE / size_of::<T>()
-}
-
 /// Whether packing a pays, whose columns are contiguous and `a_column` values apart, for so many columns of b.
 #[inline(always)]
 fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
@@ -230,7 +224,6 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
             return;
         }
         let (a, b) = (Strided::new(a), Strided::new(b));
-        let all_rows = a;
         let c = c.as_mut_slice().as_mut_ptr();
         const { assert!(RIGHT >= 2 && (LEFT == 0 || LEFT * S::WIDTH >= S::ROWS)) };
         let panel = 2 * S::WIDTH;
@@ -250,11 +243,16 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let run = if long { even(inner, most) } else { inner };
         // Where c is large, all runs go over a few rows of it, which stay near, and b is read again for the next ones.
         let again = inner * columns <= AGAIN / size_of::<T>();
-        let large = is_large::<T>(rows, columns);
+        let large = rows * columns >= LARGE / size_of::<T>();
+        let fetch = large && const { size_of::<S::Vector>() == LINE };
         let group = if long && large && again && !near {
             block * const { if LEFT > 0 { GROUP_BLOCKS } else { 1 } }
         } else {
             rows
+        };
+        // The panels left of the diagonal of an upper triangle hold nothing of a block.
+        let first_panel = |top: usize| {
+            if region == Region::Upper && top >= first { top - (top - first) % panel } else { 0 }
         };
         let mut base = 0;
         while base < rows {
@@ -273,7 +271,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                     let height = least(end - top, block);
                     // SAFETY: rows top .. top + height and columns p .. p + depth lie inside a; for each of its strips the
                     // buffer, LEFT vectors for each inner index, takes ROWS * depth values.
-                    let a = unsafe {
+                    let block_rows = unsafe {
                         let a = a.from(top, p);
                         if LEFT > 0 {
                             Rows::packed::<S>(set, left, a, height, depth)
@@ -281,9 +279,15 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                             Rows::InPlace(a)
                         }
                     };
-                    // The panels left of the diagonal of an upper triangle hold nothing of this block.
-                    let mut j =
-                        if region == Region::Upper && top >= first { top - (top - first) % panel } else { 0 };
+                    // The block after this one: further down, in the next run, or of the next group.
+                    let (next_top, next_p) = if top + height < end {
+                        (top + height, p)
+                    } else if p + depth < inner {
+                        (base, p + depth)
+                    } else {
+                        (end, 0)
+                    };
+                    let mut j = first_panel(top);
                     while j < columns {
                         let rest = columns - j;
                         let width = if j < first {
@@ -294,14 +298,10 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                             least(rest, panel)
                         };
                         if long && !near {
-                            // The panel to the right, else the first one again for the next block, else further down.
-                            let (q, next) = if j + width < columns {
-                                (p, j + width)
-                            } else if top + height < end {
-                                (p, 0)
-                            } else {
-                                (p + depth, 0)
-                            };
+                            // The panel to the right, else the first one of the next block.
+                            let last = j + width == columns;
+                            let (q, next) =
+                                if last { (next_p, first_panel(next_top)) } else { (p, j + width) };
                             let next = b.start.wrapping_add(q * b.row + next * b.column);
                             let tile = if width == WIDE * S::WIDTH { S::WIDE_ROWS } else { S::ROWS };
                             // Lines of its rows or, where it is transposed, its columns.
@@ -310,15 +310,9 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                             ahead = Ahead::panel(next, b.row, apart, lines, height.div_ceil(tile));
                             if LEFT > 0 {
                                 ahead = ahead.and_down(DOWN);
-                                // The last panel brings the next block of a, too.
-                                if j + width == columns {
-                                    let (p, top) = if top + height < end {
-                                        (p, top + height)
-                                    } else {
-                                        (p + depth, base)
-                                    };
-                                    let next = all_rows.start.wrapping_add(top + p * all_rows.column);
-                                    ahead = ahead.and_block(next, all_rows.column, S::WIDTH);
+                                if last {
+                                    let next = a.start.wrapping_add(next_top * a.row + next_p * a.column);
+                                    ahead = ahead.and_block(next, a.column, S::WIDTH);
                                 }
                             }
                         }
@@ -326,9 +320,8 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                         // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
                         // and is exclusively ours.
                         unsafe {
-                            let fetch = large && const { size_of::<S::Vector>() == LINE };
                             let place = Place { top, height, j, width, depth, fetch, region, chain };
-                            strips_of(set, c, columns, a, b.from(p, j), right, place, &mut ahead);
+                            strips_of(set, c, columns, block_rows, b.from(p, j), right, place, &mut ahead);
                         }
                         j += width;
                     }
