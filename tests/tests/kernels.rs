@@ -320,6 +320,10 @@ fn large_products<T: Number>(seed: u64) {
         ((19, 1030, 131), 0..1),
         ((19, 1030, 131), 2..3),
         ((101, 60, 201), 0..2),
+        // Few inner indices: all rows at once, in strips of equal height and with one that is lower; and more rows than that.
+        ((47, 40, 201), 0..2),
+        ((401, 64, 75), 2..4),
+        ((790, 9, 70), 2..4),
         ((401, 66, 311), 0..1),
         ((401, 66, 201), 2..3),
         // Rows of the left factor that share the sets of the first-level cache: a page apart, in f64 two.

@@ -16,6 +16,29 @@ use crate::error::{Error, check_length};
 use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use crate::scalar::Scalar;
 
+/// Calls a function for all columns, as many at a time as stay in registers while the rows go by.
+macro_rules! in_columns {
+    ($width:expr, $function:ident($($argument:expr),*)) => {{
+        let mut first = 0;
+        while first < $width {
+            let left = $width - first;
+            first += if left >= MANY_COLUMNS {
+                $function::<T, MANY_COLUMNS>(first, $($argument),*)
+            } else if left >= SOME_COLUMNS {
+                $function::<T, SOME_COLUMNS>(first, $($argument),*)
+            } else {
+                $function::<T, 1>(first, $($argument),*)
+            };
+        }
+    }};
+}
+
+/// Columns that [`in_columns`] takes at a time; one where there are no vectors.
+const MANY_COLUMNS: usize = if cfg!(any(target_arch = "x86_64", neon, simd128)) { 16 } else { 1 };
+
+/// The same of those that are left.
+const SOME_COLUMNS: usize = if MANY_COLUMNS > 1 { 4 } else { 1 };
+
 /// Which elements of a product are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Region {
@@ -195,6 +218,46 @@ pub(crate) fn add_assign<T: Scalar>(backend: impl Backend<T>, older: &mut [T], n
             *a = a.clone() + b.clone();
         }
     });
+}
+
+/// `sum[j] <- sum[j] + x[i, j]` for the rows i of x, ascending.
+///
+/// **Shapes** sum (k), x (m x k), row-major.
+pub(crate) fn add_rows<T: Scalar>(backend: impl Backend<T>, sum: &mut [T], x: &[T]) {
+    backend.vectorize(|| in_columns!(sum.len(), add_columns(sum, x)));
+}
+
+/// [`add_rows`] for N columns from the first one on; returns N.
+#[inline(always)]
+fn add_columns<T: Scalar, const N: usize>(first: usize, sum: &mut [T], x: &[T]) -> usize {
+    let (columns, width) = (first..first + N, sum.len());
+    if let Some(sum) = sum.get_mut(columns.clone()).and_then(<[T]>::as_mut_array::<N>) {
+        let mut total = sum.clone();
+        for x in rows(x, width).filter_map(|x| x.get(columns.clone())?.as_array::<N>()) {
+            total.iter_mut().zip(x).for_each(|(total, x)| *total = total.clone() + x.clone());
+        }
+        *sum = total;
+    }
+    N
+}
+
+/// `y[i, j] <- row[j]` for all rows i of y.
+///
+/// **Shapes** y (m x k), row-major, row (k).
+pub(crate) fn fill_rows<T: Scalar>(backend: impl Backend<T>, y: &mut [T], row: &[T]) {
+    backend.vectorize(|| in_columns!(row.len(), fill_columns(y, row)));
+}
+
+/// [`fill_rows`] for N columns from the first one on; returns N.
+#[inline(always)]
+fn fill_columns<T: Scalar, const N: usize>(first: usize, y: &mut [T], row: &[T]) -> usize {
+    let (columns, width) = (first..first + N, row.len());
+    if let Some(row) = row.get(columns.clone()).and_then(<[T]>::as_array::<N>) {
+        for y in rows_mut(y, width).filter_map(|y| y.get_mut(columns.clone())?.as_mut_array::<N>()) {
+            y.clone_from(row);
+        }
+    }
+    N
 }
 
 /// `y <- y o x`, elementwise, with x repeated for each run of `repeat` rows of y.

@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend, Chain};
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut};
+use crate::matrix::{MatMut, MatRef, copy, rows_mut};
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
 
@@ -201,7 +201,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let (z, after) = split_start(later, m * span.outputs);
             let chain = match self.bias(layer)? {
                 Some(bias) => {
-                    rows_mut(z, span.outputs).for_each(|row| copy(row, bias));
+                    kernel::fill_rows(backend, z, bias);
                     Chain::Continue
                 }
                 None => Chain::Begin,
@@ -249,11 +249,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                 if chain == Chain::Begin {
                     bias.fill(T::zero());
                 }
-                backend.vectorize(|| {
-                    for row in rows(delta, span.outputs) {
-                        bias.iter_mut().zip(row).for_each(|(b, d)| *b = b.clone() + d.clone());
-                    }
-                });
+                kernel::add_rows(backend, bias, delta);
             }
             if span.offset == 0 {
                 return kernel::chains(backend, weights, residual.t(), x, chain);

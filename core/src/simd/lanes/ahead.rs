@@ -59,6 +59,11 @@ impl<T: Copy> Ahead<T> {
         Self { share: Share { down, ..self.share }, ..self }
     }
 
+    /// Whether every tile fetches what is there already.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.width == 0 && self.share.step == 0
+    }
+
     /// The share of the next tile, of `depth` steps; where nothing is left, the hot place.
     #[inline(always)]
     pub(crate) fn share(&mut self, hot: *const T, depth: usize) -> Share<T> {

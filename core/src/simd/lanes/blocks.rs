@@ -18,15 +18,16 @@
 //!    lie and how many panels go over them is large.
 //! 4. Where b has more columns than a few, a panel has [`WIDE`] vectors, a strip fewer rows and a run more inner indices: c
 //!    is read and written fewer times, and few rows of c and of a, a page each, at once.
-//! 5. Where a is packed, and rows of c and of a b that is not all lie alike across the cache lines, the first panel ends
+//! 5. Few inner indices and not many rows ([`super::short`]): no blocks and no runs, several strips at once.
+//! 6. Where a is packed, and rows of c and of a b that is not all lie alike across the cache lines, the first panel ends
 //!    with a line, so that those that follow begin with one (or with a vector, where a panel is less than a line).
 
 use super::Kernel;
 use super::ahead::Ahead;
 use super::pack::Strided;
+use super::short::{Short, Transposed};
 use super::slim::{FewInner, FewRows, OneRow, Slim};
-use super::strips::{Place, Rows, strips_of};
-use super::tile::Tile;
+use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
 use super::{Lanes, WIDE};
 use crate::kernel::definition::begin;
 use crate::kernel::{Chain, Region};
@@ -35,7 +36,7 @@ use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
 /// Inner indices of a product that needs little room.
-const SHORT: usize = 64;
+pub(super) const SHORT: usize = 64;
 
 /// Most inner indices in a run, whose panel of b the caches keep.
 const LONG: usize = 384;
@@ -52,6 +53,9 @@ const BLOCK_STRIPS: usize = 32;
 
 /// The same where a value has 8 bytes.
 const BLOCK_STRIPS_OF_F64: usize = 24;
+
+/// Most strips that go over a panel of few inner indices without being divided into blocks.
+const SHORT_STRIPS: usize = 64;
 
 /// Bytes of c from which on it is large: the second-level cache does not keep it from one run to the next.
 const LARGE: usize = 1 << 21;
@@ -112,23 +116,19 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     if unsafe { slim(set, to, left, right, (rows, inner, columns), region, chain) } {
         return;
     }
-    // All of c in one tile, as the shapes agree: nothing to divide, nothing to pack.
-    let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
-    if region == Region::Full && right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
-        return set.call(Tile {
-            c: to,
-            c_row: columns,
-            a: left,
-            b: right.start,
-            b_row: right.row,
-            rows,
-            depth: inner,
-            width: columns,
-            begins: chain == Chain::Begin,
-            fill: core::ptr::null_mut(),
-            ahead: Ahead::nothing(right.start).share(right.start, inner),
-            below: None,
-        });
+    if region == Region::Full {
+        let product = Short { c: to, a: left, b: right, rows, inner, columns, chain };
+        let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
+        let short = inner <= SHORT && !large::<T>(rows, columns);
+        if right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
+            // SAFETY: the shapes agree, and c is exclusively ours; all of it is one tile.
+            return unsafe { product.tiles(set, (0, 0), (rows, columns), 1, right.start, right.row) };
+        } else if right.column == 1 && short && rows < PACK_STRIPS * S::ROWS {
+            // SAFETY: as above.
+            return unsafe { product.in_place(set) };
+        } else if right.column != 1 && short && rows <= SHORT_STRIPS * S::ROWS {
+            return set.call(Transposed(product));
+        }
     }
     let apart = left.row == 1 && apart::<T>(left.column, columns, region);
     let wide_panels =
@@ -156,6 +156,12 @@ fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
     let over = if region == Region::Upper { columns / 2 } else { columns };
     let bytes = |values: usize| values.saturating_mul(size_of::<T>());
     bytes(a_column) >= APART && bytes(a_column).saturating_mul(bytes(over)) >= APART_BY_ROW
+}
+
+/// Whether c is large.
+#[inline(always)]
+fn large<T>(rows: usize, columns: usize) -> bool {
+    rows * columns >= const { LARGE / size_of::<T>() }
 }
 
 /// Does a product of few inner indices or few rows, if it is one.
@@ -243,7 +249,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let run = if long { even(inner, most) } else { inner };
         // Where c is large, all runs go over a few rows of it, which stay near, and b is read again for the next ones.
         let again = inner * columns <= AGAIN / size_of::<T>();
-        let large = rows * columns >= LARGE / size_of::<T>();
+        let large = large::<T>(rows, columns);
         let fetch = large && const { size_of::<S::Vector>() == LINE };
         let group = if long && large && again && !near {
             block * const { if LEFT > 0 { GROUP_BLOCKS } else { 1 } }

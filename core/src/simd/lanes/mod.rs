@@ -5,6 +5,7 @@ mod axpy;
 mod blocks;
 mod dot;
 mod pack;
+mod short;
 mod slim;
 mod strips;
 mod tile;

@@ -9,7 +9,7 @@ use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
 
 /// Strips that have to go over a panel of b before copying it pays.
-const PACK_STRIPS: usize = 4;
+pub(super) const PACK_STRIPS: usize = 4;
 
 /// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two strips.
 const PACK_DEPTH: usize = 16;
@@ -133,6 +133,8 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     let wide = width == WIDE * S::WIDTH;
     let vectors = if wide { WIDE } else { 2 };
     let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
+    let whole = width == vectors * S::WIDTH;
+    let in_place = matches!(a, Rows::InPlace(_));
     let packed = Strided { start: right.cast_const(), row: vectors * S::WIDTH, column: 1 };
     let mut b = b;
     if b.column != 1 {
@@ -165,6 +167,9 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
             let (a, rows) = unsafe { a.strip::<S>(i, depth, end - i, most) };
             let crosses = region == Region::Upper && top + i + rows > j + skip + 1;
             let fills = fill && !crosses && skip == 0;
+            // As many of that height as there are, where all that changes from one to the next is the rows.
+            let alike = whole && region == Region::Full && !fills && !fetch && in_place && ahead.is_nothing();
+            let strips = if alike { (end - i) / rows } else { 1 };
             if fetch {
                 for below in i + rows..i + rows + most {
                     for v in 0..vectors {
@@ -182,6 +187,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
                     b: b.start.add(skip),
                     b_row: b.row,
                     rows,
+                    strips,
                     depth,
                     width: width - skip,
                     begins: chain == Chain::Begin,
@@ -194,7 +200,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
                 b = packed;
                 fill = false;
             }
-            i += rows;
+            i += rows * strips;
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Tile<T> {
     pub(crate) b: *const T,
     pub(crate) b_row: usize,
     pub(crate) rows: usize,
+    /// How many such tiles lie below each other, in c and in a.
+    pub(crate) strips: usize,
     pub(crate) depth: usize,
     pub(crate) width: usize,
     pub(crate) begins: bool,
@@ -37,15 +39,44 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     fn run(self, set: S) {
         // The arms below are as many.
         const { assert!(S::WIDE_ROWS <= 6 && S::ROWS <= S::SINGLE_ROWS && S::SINGLE_ROWS <= 16) };
-        let Self { c, c_row, a, b, b_row, rows, depth, width, begins, below, fill, ahead } = self;
+        let Self {
+            mut c,
+            mut c_row,
+            mut a,
+            b,
+            b_row,
+            rows,
+            mut strips,
+            depth,
+            width,
+            begins,
+            below,
+            fill,
+            ahead,
+        } = self;
+        // Inside of an arm, so that the choice is made once. What the compiler computes of the distances it computes for each
+        // strip: all of it before the loop is more than the registers hold.
+        macro_rules! strips {
+            ($r:literal, $tile:expr) => {
+                loop {
+                    // SAFETY: the promise of the type.
+                    unsafe { $tile };
+                    strips -= 1;
+                    if strips == 0 {
+                        return;
+                    }
+                    (c_row, a.row) = core::hint::black_box((c_row, a.row));
+                    (c, a.start) = (c.wrapping_add($r * c_row), a.start.wrapping_add($r * a.row));
+                }
+            };
+        }
         if width == WIDE * S::WIDTH {
             macro_rules! wide {
                 ($($r:literal)*) => {
                     match rows {
-                        // SAFETY: the promise of the type.
-                        $($r if $r <= S::WIDE_ROWS => unsafe {
-                            tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
-                        },)*
+                        $($r if $r <= S::WIDE_ROWS => strips!(
+                            $r, tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
+                        ),)*
                         _ => {}
                     }
                 };
@@ -58,15 +89,13 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             ($($r:literal)*) => {
                 match rows {
                     // A column of a that is contiguous (outer products, weight gradients) is known to be when compiling.
+                    $($r if $r == S::ROWS && whole && a.row == 1 => {
+                        strips!($r, tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead))
+                    })*
+                    $($r if $r <= S::ROWS && whole => strips!(
+                        $r, tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
+                    ),)*
                     // SAFETY: the promise of the type.
-                    $($r if $r == S::ROWS && whole && a.row == 1 => unsafe {
-                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead)
-                    },)*
-                    // SAFETY: as above.
-                    $($r if $r <= S::ROWS && whole => unsafe {
-                        tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
-                    },)*
-                    // SAFETY: as above.
                     $($r if $r <= S::SINGLE_ROWS && width <= S::WIDTH => unsafe {
                         masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, begins, below, ahead)
                     },)*
