@@ -275,10 +275,13 @@ fn check_axpy<T: Real>(
     }
 }
 
-/// Whether all x and y are smaller in magnitude than their bounds; a NaN is not.
+/// Whether all x and y are smaller in magnitude than their bounds; a NaN is not, and nothing is smaller than one.
 fn within<T: Real>(backend: impl Backend<T>, x: &[T], most_x: f64, y: &[T], most_y: f64) -> bool {
-    let (most_x, most_y) = (T::from_f64(most_x), T::from_f64(most_y));
-    backend.vectorize(|| {
-        x.iter().zip(y).fold(true, |all, (x, y)| all & (x.magnitude() < most_x) & (y.magnitude() < most_y))
-    })
+    let (largest_x, largest_y) = backend.vectorize(|| {
+        x.iter().zip(y).fold((T::Order::default(), T::Order::default()), |(largest_x, largest_y), (x, y)| {
+            (largest_x.max(x.magnitude_order()), largest_y.max(y.magnitude_order()))
+        })
+    });
+    let below = |largest: T::Order, most: f64| most >= 0.0 && largest < T::from_f64(most).magnitude_order();
+    below(largest_x, most_x) && below(largest_y, most_y)
 }

@@ -193,9 +193,10 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+    type Order = i32;
     #[inline(always)]
-    fn magnitude(self) -> Self {
-        self.abs()
+    fn magnitude_order(self) -> i32 {
+        self.abs().to_bits().cast_signed()
     }
     fn canonical_bits(self) -> u64 {
         u64::from(if self.is_nan() { 0x7fc0_0000 } else { self.to_bits() })
@@ -214,9 +215,10 @@ impl Real for f64 {
     fn to_f64(self) -> f64 {
         self
     }
+    type Order = i64;
     #[inline(always)]
-    fn magnitude(self) -> Self {
-        self.abs()
+    fn magnitude_order(self) -> i64 {
+        self.abs().to_bits().cast_signed()
     }
     fn canonical_bits(self) -> u64 {
         if self.is_nan() { 0x7ff8_0000_0000_0000 } else { self.to_bits() }

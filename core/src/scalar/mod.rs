@@ -115,8 +115,10 @@ pub trait Real:
     fn from_f64(x: f64) -> Self;
     /// The same value in `f64`; exact.
     fn to_f64(self) -> f64;
-    /// The value without its sign.
-    fn magnitude(self) -> Self;
+    /// An integer as wide as the scalar.
+    type Order: Copy + Ord + Default;
+    /// A number not below zero that is the larger the larger the magnitude; infinity is beyond all numbers, NaN beyond that.
+    fn magnitude_order(self) -> Self::Order;
     /// The bit pattern, zero-extended, with every NaN mapped to the one positive quiet NaN.
     fn canonical_bits(self) -> u64;
 }
