@@ -277,11 +277,14 @@ fn check_axpy<T: Real>(
 
 /// Whether all x and y are smaller in magnitude than their bounds; a NaN is not, and nothing is smaller than one.
 fn within<T: Real>(backend: impl Backend<T>, x: &[T], most_x: f64, y: &[T], most_y: f64) -> bool {
+    let zero = T::Order::default();
+    let (most_x, most_y) = (T::from_f64(most_x), T::from_f64(most_y));
     let (largest_x, largest_y) = backend.vectorize(|| {
-        x.iter().zip(y).fold((T::Order::default(), T::Order::default()), |(largest_x, largest_y), (x, y)| {
+        x.iter().zip(y).fold((zero, zero), |(largest_x, largest_y), (x, y)| {
             (largest_x.max(x.magnitude_order()), largest_y.max(y.magnitude_order()))
         })
     });
-    let below = |largest: T::Order, most: f64| most >= 0.0 && largest < T::from_f64(most).magnitude_order();
+    // A bound that is NaN is not above zero.
+    let below = |largest: T::Order, most: T| most.is_positive() && largest < most.magnitude_order();
     below(largest_x, most_x) && below(largest_y, most_y)
 }

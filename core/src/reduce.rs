@@ -47,36 +47,44 @@ pub const fn partial_buffers(blocks: u64) -> usize {
 
 /// Adds values in the binary-counter tree over their index.
 pub(crate) struct Counter<T> {
-    sums: [Option<T>; 64],
+    /// The pending sum of height h, where bit h of the count is set.
+    sums: [T; usize::BITS as usize],
+    count: usize,
 }
 
 impl<T: Scalar> Counter<T> {
     pub(crate) fn new() -> Self {
-        Self { sums: [const { None }; 64] }
+        Self { sums: core::array::from_fn(|_| T::zero()), count: 0 }
     }
 
-    /// Slot `h` holds the pending sum of height `h`; pushing is adding one to the binary number of full slots.
-    pub(crate) fn push(&mut self, value: T) {
-        let mut carry = value;
-        for slot in &mut self.sums {
-            match slot.take() {
-                Some(older) => carry = older + carry,
-                None => {
-                    *slot = Some(carry);
-                    break;
-                }
+    /// The sum of the next `2^height` values, of which a multiple came before: adding that to the binary number of values.
+    pub(crate) fn push(&mut self, height: u32, sum: T) {
+        let (mut carry, mut full) = (sum, self.count >> height);
+        for slot in self.sums.iter_mut().skip(height as usize) {
+            if full & 1 == 0 {
+                *slot = carry;
+                break;
             }
+            carry = slot.clone() + carry;
+            full >>= 1;
         }
+        self.count = self.count.wrapping_add(1 << height);
     }
 
     /// Folds from the newest to the oldest; `+0` when nothing was pushed.
     pub(crate) fn finish(self) -> T {
-        let mut total: Option<T> = None;
-        for older in self.sums.into_iter().flatten() {
-            total = Some(match total {
-                Some(newer) => older + newer,
-                None => older,
-            });
+        let (mut total, mut full) = (None, self.count);
+        for older in self.sums {
+            if full == 0 {
+                break;
+            }
+            if full & 1 == 1 {
+                total = Some(match total {
+                    Some(newer) => older + newer,
+                    None => older,
+                });
+            }
+            full >>= 1;
         }
         total.unwrap_or_else(T::zero)
     }

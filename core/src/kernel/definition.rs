@@ -48,9 +48,8 @@ impl<T: Scalar> Backend<T> for Definition {
             return T::Wide::zero();
         }
         for j in 0..a.columns() {
-            columns.push(
-                a.column(j).zip(b.column(j)).fold(T::Wide::zero(), |sum, (x, y)| T::fma_wide(x, y, sum)),
-            );
+            let pairs = a.column(j).zip(b.column(j));
+            columns.push(0, pairs.fold(T::Wide::zero(), |sum, (x, y)| T::fma_wide(x, y, sum)));
         }
         columns.finish()
     }

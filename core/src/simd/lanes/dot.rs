@@ -7,7 +7,7 @@ use crate::matrix::MatRef;
 use crate::reduce::Counter;
 use crate::scalar::Real;
 
-/// Vectors of columns that a dot product carries at once.
+/// Vectors of columns that a dot product carries at once, a power of two.
 const UNROLL: usize = 4;
 
 /// See [`crate::kernel::Backend::dot`]: a lane is a column.
@@ -39,26 +39,24 @@ where
         let mut first = 0;
         while first < columns {
             let left = columns - first;
-            let mut found = [0.0; UNROLL * 8];
             // SAFETY: both matrices hold a row, and as many columns from `first` on as are asked for.
-            let count = unsafe {
+            first += unsafe {
                 let (a, b) = (a.from(0, first), b.from(0, first));
                 match left / width {
-                    1 if contiguous => chains::<T, S, 1>(set, a, b, rows, &mut found),
-                    2 if contiguous => chains::<T, S, 2>(set, a, b, rows, &mut found),
-                    3 if contiguous => chains::<T, S, 3>(set, a, b, rows, &mut found),
-                    4.. if contiguous => chains::<T, S, UNROLL>(set, a, b, rows, &mut found),
-                    _ => gathered(set, a, b, rows, least(left, width), &mut found),
+                    UNROLL.. if contiguous => chains::<T, S, UNROLL>(set, a, b, rows, &mut results),
+                    2.. if contiguous => chains::<T, S, 2>(set, a, b, rows, &mut results),
+                    1 if contiguous => chains::<T, S, 1>(set, a, b, rows, &mut results),
+                    _ if left == 1 => gathered::<T, S, 1>(set, a, b, rows, 1, &mut results),
+                    _ => gathered::<T, S, 8>(set, a, b, rows, least(left, width), &mut results),
                 }
             };
-            found.iter().take(count).for_each(|sum| results.push(*sum));
-            first += count;
         }
         results.finish()
     }
 }
 
-/// The chains of V vectors of contiguous columns; returns their number.
+/// The chains of V vectors of contiguous columns, a power of two that divides the number of columns before them; returns
+/// their number.
 ///
 /// # Safety
 /// a and b must hold `rows` rows of V vectors.
@@ -68,13 +66,14 @@ unsafe fn chains<T: Real, S, const V: usize>(
     a: Strided<T>,
     b: Strided<T>,
     rows: usize,
-    found: &mut [f64; UNROLL * 8],
+    results: &mut Counter<f64>,
 ) -> usize
 where
     S: Lanes<T> + Lanes<f64, Vector = <S as Lanes<T>>::Wide>,
 {
     let width = <S as Lanes<f64>>::WIDTH;
     let mut sums = [set.splat(0.0); V];
+    let mut found = [0.0; UNROLL * 8];
     // SAFETY: the caller's promise; V is at most UNROLL, and vectors of f64 have at most eight lanes.
     unsafe {
         for i in 0..rows {
@@ -83,9 +82,19 @@ where
                 *sum = <S as Lanes<T>>::fma_wide(set, x, y, *sum);
             }
         }
+        let found = found.as_mut_ptr();
         for (v, sum) in sums.iter().enumerate() {
-            set.store(*sum, found.as_mut_ptr().add(v * width));
+            set.store(*sum, found.add(v * width));
         }
+        // The subtree over them.
+        let mut left = V * width;
+        while left > 1 {
+            left /= 2;
+            for i in 0..left {
+                *found.add(i) = *found.add(2 * i) + *found.add(2 * i + 1);
+            }
+        }
+        results.push((V * width).ilog2(), *found);
     }
     V * width
 }
@@ -93,21 +102,25 @@ where
 /// The chains of at most one vector of columns, anywhere; returns their number.
 ///
 /// # Safety
-/// a and b must hold `rows` rows of `count` values, at most a vector of `f64`.
+/// a and b must hold `rows` rows of `count` values, at most N and at most a vector of `f64`.
 #[inline(always)]
-unsafe fn gathered<T: Real, S: Lanes<f64>>(
+unsafe fn gathered<T: Real, S: Lanes<f64>, const N: usize>(
     set: S,
     a: Strided<T>,
     b: Strided<T>,
     rows: usize,
     count: usize,
-    found: &mut [f64; UNROLL * 8],
+    results: &mut Counter<f64>,
 ) -> usize {
-    let (mut x, mut y) = ([0.0; 8], [0.0; 8]);
+    let (mut x, mut y, mut found) = ([0.0; 8], [0.0; 8], [0.0; 8]);
     let mut sum = set.splat(0.0);
     // SAFETY: the caller's promise; vectors of f64 have at most eight lanes.
     unsafe {
         for i in 0..rows {
+            if N == 1 {
+                sum = set.fma(set.splat((*a.at(i, 0)).to_f64()), set.splat((*b.at(i, 0)).to_f64()), sum);
+                continue;
+            }
             for (j, (x, y)) in x.iter_mut().zip(&mut y).enumerate().take(count) {
                 (*x, *y) = ((*a.at(i, j)).to_f64(), (*b.at(i, j)).to_f64());
             }
@@ -115,5 +128,6 @@ unsafe fn gathered<T: Real, S: Lanes<f64>>(
         }
         set.store(sum, found.as_mut_ptr());
     }
+    found.iter().take(count).for_each(|sum| results.push(0, *sum));
     count
 }

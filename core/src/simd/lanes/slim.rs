@@ -26,7 +26,8 @@ pub(crate) struct FewInner<T, const N: usize>(pub(crate) Slim<T, N>);
 impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
     type Output = ();
     #[inline(always)]
-    fn run(self, set: S) {
+    fn run(mut self, set: S) {
+        self.0.b.column = 1;
         let Slim { a, rows, columns, region, .. } = self.0;
         let mut factors = [set.splat(T::default()); N];
         for i in 0..rows {
