@@ -116,19 +116,17 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     if unsafe { slim(set, to, left, right, (rows, inner, columns), region, chain) } {
         return;
     }
-    if region == Region::Full {
-        let product = Short { c: to, a: left, b: right, rows, inner, columns, chain };
-        let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
-        let short = inner <= SHORT && !large::<T>(rows, columns);
-        if right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
-            // SAFETY: the shapes agree, and c is exclusively ours; all of it is one tile.
-            return unsafe { product.tiles(set, (0, 0), (rows, columns), 1, right.start, right.row) };
-        } else if right.column == 1 && short && rows < PACK_STRIPS * S::ROWS {
-            // SAFETY: as above.
-            return unsafe { product.in_place(set) };
-        } else if right.column != 1 && short && rows <= SHORT_STRIPS * S::ROWS {
-            return set.call(Transposed(product));
-        }
+    let product = Short { c: to, a: left, b: right, rows, inner, columns, region, chain };
+    let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
+    let short = region == Region::Full && inner <= SHORT && !large::<T>(rows, columns);
+    if right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
+        // SAFETY: the shapes agree, and c is exclusively ours; all of it is one tile.
+        return unsafe { product.tiles(set, (0, 0), (rows, columns), 1, right.start, right.row) };
+    } else if right.column == 1 && short && rows < PACK_STRIPS * S::ROWS {
+        // SAFETY: as above.
+        return unsafe { product.in_place(set) };
+    } else if right.column != 1 && short && rows <= SHORT_STRIPS * S::ROWS {
+        return set.call(Transposed(product));
     }
     let apart = left.row == 1 && apart::<T>(left.column, columns, region);
     let wide_panels =

@@ -6,11 +6,11 @@ use super::blocks::{SHORT, even, least};
 use super::pack::{Strided, pack};
 use super::tile::Tile;
 use super::{Lanes, WIDE};
-use crate::kernel::Chain;
+use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
-/// A product of agreeing shapes, all elements wanted; who runs it promises that c holds `rows` rows of `columns` values and
+/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and
 /// overlaps no factor, and that a and b hold `rows x inner` and `inner x columns` values.
 #[derive(Clone, Copy)]
 pub(super) struct Short<T> {
@@ -20,6 +20,8 @@ pub(super) struct Short<T> {
     pub(super) rows: usize,
     pub(super) inner: usize,
     pub(super) columns: usize,
+    /// The whole of it, unless it is a single tile.
+    pub(super) region: Region,
     pub(super) chain: Chain,
 }
 
@@ -39,7 +41,7 @@ impl<T: Real> Short<T> {
         b: *const T,
         b_row: usize,
     ) {
-        let Self { c, a, inner, columns, chain, .. } = *self;
+        let Self { c, a, inner, columns, region, chain, .. } = *self;
         // SAFETY: the caller's promise.
         unsafe {
             set.call(Tile {
@@ -55,7 +57,7 @@ impl<T: Real> Short<T> {
                 begins: chain == Chain::Begin,
                 fill: core::ptr::null_mut(),
                 ahead: Ahead::nothing(b).share(b, inner),
-                below: None,
+                below: if region == Region::Upper && height > 1 { Some((i, j)) } else { None },
             });
         }
     }
