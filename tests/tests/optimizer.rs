@@ -303,6 +303,8 @@ fn hidden_overflows<T: Real>() {
         (slo(&[1.0; 3], 1e-20), T::LARGEST / 1e10, 1e-20),
         // A factor that is small because epsilon is large; so is the gradient.
         (slo(&[1e3; 3], large / 1e6), T::LARGEST / 1.01e3, large),
+        // A rate times a speed that is infinite, and nothing to multiply it by.
+        (slo(&[1e200; 3], EPSILON), 1e200, 0.0),
     ] {
         refused(&Optimizer::new(rule, rate), &w, &only(gradient), &[], expected);
     }

@@ -39,6 +39,11 @@ const MANY_COLUMNS: usize = if cfg!(any(target_arch = "x86_64", neon, simd128)) 
 /// The same of those that are left.
 const SOME_COLUMNS: usize = if MANY_COLUMNS > 1 { 4 } else { 1 };
 
+/// At least 1; no width of a network is zero, and so the compiler knows it too.
+pub(crate) fn positive(n: usize) -> usize {
+    if n == 0 { 1 } else { n }
+}
+
 /// Which elements of a product are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Region {
@@ -224,16 +229,19 @@ pub(crate) fn add_assign<T: Scalar>(backend: impl Backend<T>, older: &mut [T], n
 ///
 /// **Shapes** sum (k), x (m x k), row-major.
 pub(crate) fn add_rows<T: Scalar>(backend: impl Backend<T>, sum: &mut [T], x: &[T]) {
-    backend.vectorize(|| in_columns!(sum.len(), add_columns(sum, x)));
+    backend.vectorize(
+        #[inline(always)]
+        || in_columns!(sum.len(), add_columns(sum, x)),
+    );
 }
 
 /// [`add_rows`] for N columns from the first one on; returns N.
 #[inline(always)]
 fn add_columns<T: Scalar, const N: usize>(first: usize, sum: &mut [T], x: &[T]) -> usize {
-    let (columns, width) = (first..first + N, sum.len());
-    if let Some(sum) = sum.get_mut(columns.clone()).and_then(<[T]>::as_mut_array::<N>) {
+    let rows = x.get(first..).unwrap_or_default().chunks(positive(sum.len()));
+    if let Some(sum) = sum.get_mut(first..).and_then(<[T]>::first_chunk_mut::<N>) {
         let mut total = sum.clone();
-        for x in rows(x, width).filter_map(|x| x.get(columns.clone())?.as_array::<N>()) {
+        for x in rows.filter_map(<[T]>::first_chunk::<N>) {
             total.iter_mut().zip(x).for_each(|(total, x)| *total = total.clone() + x.clone());
         }
         *sum = total;
@@ -245,15 +253,18 @@ fn add_columns<T: Scalar, const N: usize>(first: usize, sum: &mut [T], x: &[T]) 
 ///
 /// **Shapes** y (m x k), row-major, row (k).
 pub(crate) fn fill_rows<T: Scalar>(backend: impl Backend<T>, y: &mut [T], row: &[T]) {
-    backend.vectorize(|| in_columns!(row.len(), fill_columns(y, row)));
+    backend.vectorize(
+        #[inline(always)]
+        || in_columns!(row.len(), fill_columns(y, row)),
+    );
 }
 
 /// [`fill_rows`] for N columns from the first one on; returns N.
 #[inline(always)]
 fn fill_columns<T: Scalar, const N: usize>(first: usize, y: &mut [T], row: &[T]) -> usize {
-    let (columns, width) = (first..first + N, row.len());
-    if let Some(row) = row.get(columns.clone()).and_then(<[T]>::as_array::<N>) {
-        for y in rows_mut(y, width).filter_map(|y| y.get_mut(columns.clone())?.as_mut_array::<N>()) {
+    let rows = y.get_mut(first..).unwrap_or_default().chunks_mut(positive(row.len()));
+    if let Some(row) = row.get(first..).and_then(<[T]>::first_chunk::<N>) {
+        for y in rows.filter_map(<[T]>::first_chunk_mut::<N>) {
             y.clone_from(row);
         }
     }
@@ -270,8 +281,12 @@ pub(crate) fn mask_assign<T: Scalar>(
     width: usize,
     repeat: usize,
 ) {
-    let repeat = if repeat == 0 { 1 } else { repeat };
+    let repeat = positive(repeat);
     backend.vectorize(|| {
+        // Without rows, where that gives longer vectors.
+        if repeat == 1 && MANY_COLUMNS > 1 {
+            return y.iter_mut().zip(x).for_each(|(a, b)| *a = a.clone() * b.clone());
+        }
         let mut changed = rows_mut(y, width);
         for mask in rows(x, width) {
             for row in changed.by_ref().take(repeat) {

@@ -4,7 +4,7 @@ use super::Network;
 use super::shape::{forward_row, jacobian_row, rows_of};
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Chain};
+use crate::kernel::{self, Backend, Chain, positive};
 use crate::loss::Loss;
 use crate::matrix::{MatMut, MatRef, copy, rows_mut};
 use crate::reduce::SampleTree;
@@ -308,11 +308,6 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         check_workspace("workspace", row, workspace.len())?;
         Ok(rows_of(workspace.len(), row))
     }
-}
-
-/// At least 1: no width of a network is zero, and so the compiler knows it too.
-fn positive(n: usize) -> usize {
-    if n == 0 { 1 } else { n }
 }
 
 /// The first `count` values and the others; all and none when there are fewer.

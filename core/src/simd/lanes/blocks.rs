@@ -57,6 +57,9 @@ const BLOCK_STRIPS_OF_F64: usize = 24;
 /// Most strips that go over a panel of few inner indices without being divided into blocks.
 const SHORT_STRIPS: usize = 64;
 
+/// Bytes of b that the first-level cache keeps.
+const NEAR: usize = 1 << 14;
+
 /// Bytes of c from which on it is large: the second-level cache does not keep it from one run to the next.
 const LARGE: usize = 1 << 21;
 
@@ -122,7 +125,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     if right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
         // SAFETY: the shapes agree, and c is exclusively ours; all of it is one tile.
         return unsafe { product.tiles(set, (0, 0), (rows, columns), 1, right.start, right.row) };
-    } else if right.column == 1 && short && rows < PACK_STRIPS * S::ROWS {
+    } else if right.column == 1 && short && rows <= few_rows::<T, S>(inner, columns) {
         // SAFETY: as above.
         return unsafe { product.in_place(set) };
     } else if right.column != 1 && short && rows <= SHORT_STRIPS * S::ROWS {
@@ -154,6 +157,14 @@ fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
     let over = if region == Region::Upper { columns / 2 } else { columns };
     let bytes = |values: usize| values.saturating_mul(size_of::<T>());
     bytes(a_column) >= APART && bytes(a_column).saturating_mul(bytes(over)) >= APART_BY_ROW
+}
+
+/// The most rows for which no panel of b is packed: so few that it does not pay, or more where all of b stays in the
+/// first-level cache.
+#[inline(always)]
+fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize) -> usize {
+    let strips = if inner * columns <= const { NEAR / size_of::<T>() } { SHORT_STRIPS } else { PACK_STRIPS };
+    strips * S::ROWS
 }
 
 /// Whether c is large.
