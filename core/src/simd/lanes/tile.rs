@@ -88,10 +88,11 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
         macro_rules! rows {
             ($($r:literal)*) => {
                 match rows {
-                    // A column of a that is contiguous (outer products, weight gradients) is known to be when compiling.
-                    $($r if $r == S::ROWS && whole && a.row == 1 => {
-                        strips!($r, tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead))
-                    })*
+                    // A column of a that is contiguous (a packed one) is known to be when compiling.
+                    // SAFETY: the promise of the type.
+                    $($r if $r == S::ROWS && whole && a.row == 1 && strips == 1 => unsafe {
+                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead)
+                    },)*
                     $($r if $r <= S::ROWS && whole => strips!(
                         $r, tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
                     ),)*
