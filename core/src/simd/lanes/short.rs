@@ -10,8 +10,8 @@ use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
-/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and
-/// overlaps no factor, and that a and b hold `rows x inner` and `inner x columns` values.
+/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
+/// and that a and b hold `rows x inner` and `inner x columns` values.
 #[derive(Clone, Copy)]
 pub(super) struct Short<T> {
     pub(super) c: *mut T,
@@ -20,7 +20,7 @@ pub(super) struct Short<T> {
     pub(super) rows: usize,
     pub(super) inner: usize,
     pub(super) columns: usize,
-    /// The whole of it, unless it is a single tile.
+    /// All of c, unless that is a single tile.
     pub(super) region: Region,
     pub(super) chain: Chain,
 }

@@ -8,8 +8,8 @@ use crate::scalar::Real;
 
 /// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending, from `+0` when the tile `begins` its chains.
 ///
-/// Whoever runs it promises that c holds `rows` rows of `width` values at stride `c_row` and overlaps no factor, that a
-/// holds `rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
+/// Whoever runs it promises that c holds `strips rows` rows of `width` values at stride `c_row` and overlaps no factor, that
+/// a holds `strips rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
 /// 1 ..= `S::SINGLE_ROWS` and `width` at most one vector, or 1 ..= `S::ROWS` and at most two vectors, or
 /// 1 ..= `S::WIDE_ROWS` and [`WIDE`] vectors.
 pub(crate) struct Tile<T> {
@@ -19,7 +19,8 @@ pub(crate) struct Tile<T> {
     pub(crate) b: *const T,
     pub(crate) b_row: usize,
     pub(crate) rows: usize,
-    /// How many such tiles lie below each other, in c and in a.
+    /// How many such tiles lie below each other in c and in a, at least one; one where the width is not two or [`WIDE`]
+    /// vectors, and where a tile copies or crosses the diagonal.
     pub(crate) strips: usize,
     pub(crate) depth: usize,
     pub(crate) width: usize,
@@ -54,8 +55,8 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             fill,
             ahead,
         } = self;
-        // Inside of an arm, so that the choice is made once. What the compiler computes of the distances it computes for each
-        // strip: all of it before the loop is more than the registers hold.
+        // The loop is inside of an arm, so that the arm is chosen once. The distances pass a black box in each round: else the
+        // compiler computes their multiples before the loop, more than the registers hold.
         macro_rules! strips {
             ($r:literal, $tile:expr) => {
                 loop {
