@@ -25,10 +25,10 @@
 use super::Kernel;
 use super::ahead::Ahead;
 use super::pack::Strided;
-use super::short::{Short, Transposed};
-use super::slim::{FewInner, FewRows, OneRow, Slim};
+use super::short::Transposed;
+use super::slim::{FewInner, FewRows, OneRow};
 use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
-use super::{Lanes, WIDE};
+use super::{Lanes, Product, WIDE};
 use crate::kernel::definition::begin;
 use crate::kernel::{Chain, Region};
 use crate::matrix::{MatMut, MatRef};
@@ -115,11 +115,10 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         return;
     }
     let (left, right) = (Strided::new(a), Strided::new(b));
-    // SAFETY: the shapes agree, and c is exclusively ours.
-    if unsafe { slim(set, to, left, right, (rows, inner, columns), region, chain) } {
+    let product = Product { c: to, a: left, b: right, rows, inner, columns, region, chain };
+    if slim(set, product) {
         return;
     }
-    let product = Short { c: to, a: left, b: right, rows, inner, columns, region, chain };
     let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
     let short = region == Region::Full && inner <= SHORT && !large::<T>(rows, columns);
     if right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
@@ -174,22 +173,12 @@ fn large<T>(rows: usize, columns: usize) -> bool {
 }
 
 /// Does a product of few inner indices or few rows, if it is one.
-///
-/// # Safety
-/// c must hold the rows and columns of the shape `(rows, inner, columns)` and overlap no factor, and the factors theirs.
 #[inline(always)]
-unsafe fn slim<T: Real, S: Lanes<T>>(
-    set: S,
-    c: *mut T,
-    a: Strided<T>,
-    b: Strided<T>,
-    (rows, inner, columns): (usize, usize, usize),
-    region: Region,
-    chain: Chain,
-) -> bool {
+fn slim<T: Real, S: Lanes<T>>(set: S, product: Product<T>) -> bool {
+    let Product { b, rows, inner, columns, region, .. } = product;
     macro_rules! slim {
         ($kernel:ident, $set:expr, $n:literal) => {
-            $set.call($kernel::<T, $n>(Slim { c, a, b, rows, inner, columns, region, chain }))
+            $set.call($kernel::<T, $n>(product))
         };
     }
     match (rows, inner) {

@@ -46,8 +46,7 @@ where
                     UNROLL.. if contiguous => chains::<T, S, UNROLL>(set, a, b, rows, &mut results),
                     2.. if contiguous => chains::<T, S, 2>(set, a, b, rows, &mut results),
                     1 if contiguous => chains::<T, S, 1>(set, a, b, rows, &mut results),
-                    _ if left == 1 => gathered::<T, S, 1>(set, a, b, rows, 1, &mut results),
-                    _ => gathered::<T, S, 8>(set, a, b, rows, least(left, width), &mut results),
+                    _ => gathered(set, a, b, rows, least(left, width), &mut results),
                 }
             };
         }
@@ -102,9 +101,9 @@ where
 /// The chains of at most one vector of columns, anywhere; returns their number.
 ///
 /// # Safety
-/// a and b must hold `rows` rows of `count` values, at most N and at most a vector of `f64`.
+/// a and b must hold `rows` rows of `count` values, at most a vector of `f64`.
 #[inline(always)]
-unsafe fn gathered<T: Real, S: Lanes<f64>, const N: usize>(
+unsafe fn gathered<T: Real, S: Lanes<f64>>(
     set: S,
     a: Strided<T>,
     b: Strided<T>,
@@ -117,7 +116,7 @@ unsafe fn gathered<T: Real, S: Lanes<f64>, const N: usize>(
     // SAFETY: the caller's promise; vectors of f64 have at most eight lanes.
     unsafe {
         for i in 0..rows {
-            if N == 1 {
+            if count == 1 {
                 sum = set.fma(set.splat((*a.at(i, 0)).to_f64()), set.splat((*b.at(i, 0)).to_f64()), sum);
                 continue;
             }

@@ -14,7 +14,9 @@ pub(crate) use axpy::Axpy;
 pub(crate) use blocks::{accumulate, least};
 pub(crate) use dot::Dot;
 
+use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
+use pack::Strided;
 
 /// A kernel that is generic over the instruction set; the `run` of a token compiles it for theirs.
 pub(crate) trait Kernel<S> {
@@ -94,6 +96,20 @@ pub(crate) trait Lanes<T: Real>: Copy {
     {
         <Self as Lanes<f64>>::fma(self, a, b, c)
     }
+}
+
+/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
+/// and that a and b hold `rows x inner` and `inner x columns` values.
+#[derive(Clone, Copy)]
+pub(crate) struct Product<T> {
+    c: *mut T,
+    a: Strided<T>,
+    b: Strided<T>,
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    region: Region,
+    chain: Chain,
 }
 
 /// The vector of `f64` that goes with vectors of `T`.

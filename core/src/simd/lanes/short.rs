@@ -3,29 +3,14 @@
 use super::Kernel;
 use super::ahead::Ahead;
 use super::blocks::{SHORT, even, least};
-use super::pack::{Strided, pack};
+use super::pack::pack;
 use super::tile::Tile;
-use super::{Lanes, WIDE};
+use super::{Lanes, Product, WIDE};
 use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
-/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
-/// and that a and b hold `rows x inner` and `inner x columns` values.
-#[derive(Clone, Copy)]
-pub(super) struct Short<T> {
-    pub(super) c: *mut T,
-    pub(super) a: Strided<T>,
-    pub(super) b: Strided<T>,
-    pub(super) rows: usize,
-    pub(super) inner: usize,
-    pub(super) columns: usize,
-    /// All of c, unless that is a single tile.
-    pub(super) region: Region,
-    pub(super) chain: Chain,
-}
-
-impl<T: Real> Short<T> {
+impl<T: Real> Product<T> {
     /// `strips` tiles of `height` rows below each other, from row i on and over columns `j .. j + width`, where the rows of
     /// b begin at `b` and are `b_row` apart.
     ///
@@ -65,7 +50,7 @@ impl<T: Real> Short<T> {
     /// All rows over the panel of columns `j .. j + width`.
     ///
     /// # Safety
-    /// As [`Short::tiles`].
+    /// As [`Product::tiles`].
     #[inline(always)]
     unsafe fn panel<S: Lanes<T>>(&self, set: S, j: usize, width: usize, b: *const T, b_row: usize) {
         let (most, whole) = match width.div_ceil(S::WIDTH) {
@@ -119,7 +104,7 @@ fn equal(rows: usize, most: usize) -> (usize, usize) {
 }
 
 /// The product where b's columns are not contiguous, for at most [`SHORT`] inner indices: a panel is copied into a buffer.
-pub(super) struct Transposed<T>(pub(super) Short<T>);
+pub(super) struct Transposed<T>(pub(super) Product<T>);
 
 impl<T: Real, S: Lanes<T>> Kernel<S> for Transposed<T> {
     type Output = ();

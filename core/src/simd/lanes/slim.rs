@@ -1,34 +1,20 @@
 //! Products with few inner indices or with few rows, for which tiles and packing cost more than the arithmetic.
 
-use super::Kernel;
 use super::blocks::least;
-use super::pack::Strided;
+use super::{Kernel, Product};
 use super::{Lanes, Squares};
 use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
 
-/// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
-/// and that a and b hold `rows x inner` and `inner x columns` values.
-pub(crate) struct Slim<T, const N: usize> {
-    pub(crate) c: *mut T,
-    pub(crate) a: Strided<T>,
-    pub(crate) b: Strided<T>,
-    pub(crate) rows: usize,
-    pub(crate) inner: usize,
-    pub(crate) columns: usize,
-    pub(crate) region: Region,
-    pub(crate) chain: Chain,
-}
-
 /// With N inner indices, b's columns contiguous: each row of c passes through the registers once.
-pub(crate) struct FewInner<T, const N: usize>(pub(crate) Slim<T, N>);
+pub(crate) struct FewInner<T, const N: usize>(pub(crate) Product<T>);
 
 impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(mut self, set: S) {
         self.0.b.column = 1;
-        let Slim { a, rows, columns, region, .. } = self.0;
+        let Product { a, rows, columns, region, .. } = self.0;
         let mut factors = [set.splat(T::default()); N];
         for i in 0..rows {
             let mut j = if region == Region::Upper { i } else { 0 };
@@ -57,7 +43,7 @@ impl<T: Real, const N: usize> FewInner<T, N> {
     /// V vectors of row i from column j on, or what there is of one that is not `WHOLE`.
     ///
     /// # Safety
-    /// The promise of [`Slim`]; the row has so many columns.
+    /// The promise of [`Product`]; the row has so many columns.
     #[inline(always)]
     unsafe fn columns<S: Lanes<T>, const V: usize, const WHOLE: bool>(
         &self,
@@ -66,7 +52,7 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         i: usize,
         j: usize,
     ) {
-        let Slim { c, b, columns, chain, .. } = self.0;
+        let Product { c, b, columns, chain, .. } = self.0;
         let mask = set.mask(0, columns - j);
         // SAFETY: the mask ends with the row, and whole vectors do not go beyond it.
         let load = |from: *const T| unsafe { if WHOLE { set.load(from) } else { set.load_some(mask, from) } };
@@ -94,22 +80,22 @@ impl<T: Real, const N: usize> FewInner<T, N> {
 
 /// With one row, b's columns contiguous: as [`FewInner`], N inner indices after the others. The rows of b are read one after the
 /// other, where a tile would go down its columns.
-pub(crate) struct OneRow<T, const N: usize>(pub(crate) Slim<T, N>);
+pub(crate) struct OneRow<T, const N: usize>(pub(crate) Product<T>);
 
 impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        let Slim { c, a, b, rows, inner, columns, region, mut chain } = self.0;
+        let Product { c, a, b, rows, inner, columns, region, mut chain } = self.0;
         let mut p = 0;
         while p < inner {
             // SAFETY: as many inner indices are left.
             let (a, b) = unsafe { (a.from(0, p), b.from(p, 0)) };
             if p + N <= inner {
-                FewInner(Slim::<T, N> { c, a, b, rows, inner: N, columns, region, chain }).run(set);
+                FewInner::<T, N>(Product { c, a, b, rows, inner: N, columns, region, chain }).run(set);
                 p += N;
             } else {
-                FewInner(Slim::<T, 1> { c, a, b, rows, inner: 1, columns, region, chain }).run(set);
+                FewInner::<T, 1>(Product { c, a, b, rows, inner: 1, columns, region, chain }).run(set);
                 p += 1;
             }
             chain = Chain::Continue;
@@ -119,7 +105,7 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
 
 /// With N rows, b's rows contiguous (the product of a few activations by transposed weights): squares of b are transposed
 /// in registers and used at once.
-pub(crate) struct FewRows<T, const N: usize>(pub(crate) Slim<T, N>);
+pub(crate) struct FewRows<T, const N: usize>(pub(crate) Product<T>);
 
 impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
     type Output = ();
@@ -153,11 +139,11 @@ impl<T: Real, const N: usize> FewRows<T, N> {
     /// that were.
     ///
     /// # Safety
-    /// The promise of [`Slim`]; `J WIDTH` columns are left, or where the last square is not whole more than
+    /// The promise of [`Product`]; `J WIDTH` columns are left, or where the last square is not whole more than
     /// `(J - 1) WIDTH`.
     #[inline(always)]
     unsafe fn columns<S: Squares<T>, const J: usize, const WHOLE: bool>(&self, set: S, j: usize) -> usize {
-        let Slim { c, a, b, inner, columns, chain, .. } = self.0;
+        let Product { c, a, b, inner, columns, chain, .. } = self.0;
         let width = if WHOLE { J * S::WIDTH } else { least(columns - j, J * S::WIDTH) };
         let last = set.mask(0, width - (J - 1) * S::WIDTH);
         let mut sums = [[set.splat(T::default()); J]; N];

@@ -133,9 +133,9 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     let wide = width == WIDE * S::WIDTH;
     let vectors = if wide { WIDE } else { 2 };
     let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
-    let whole = width == vectors * S::WIDTH;
-    let in_place = matches!(a, Rows::InPlace(_));
     let packed = Strided { start: right.cast_const(), row: vectors * S::WIDTH, column: 1 };
+    let whole = width == packed.row;
+    let in_place = matches!(a, Rows::InPlace(_));
     let mut b = b;
     if b.column != 1 {
         let mut p = 0;
@@ -150,7 +150,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     }
     // The first whole tile that goes over a panel in place packs it for those that follow: one of both vectors, a tile of
     // the second alone would leave the first as it was.
-    let mut fill = width == packed.row && height >= PACK_STRIPS * tile_rows && b.row > packed.row;
+    let mut fill = whole && height >= PACK_STRIPS * tile_rows && b.row > packed.row;
     // Rows from `single` on have only their second vector on or above the diagonal.
     let (end, single) = match region {
         Region::Full => (height, height),
