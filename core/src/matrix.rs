@@ -120,6 +120,13 @@ impl<'a, T> MatRef<'a, T> {
         (self.data, self.row_stride, self.column_stride)
     }
 
+    /// Whether it is a row-major matrix of that shape without gaps, or the transpose of one.
+    #[cfg(any(target_arch = "x86_64", neon, simd128))]
+    pub(crate) fn lies(&self, rows: usize, columns: usize, transposed: bool) -> bool {
+        let strides = if transposed { (1, rows) } else { (columns, 1) };
+        self.shape() == (rows, columns) && (self.row_stride, self.column_stride) == strides
+    }
+
     /// Checks the shape.
     pub(crate) fn check_shape(&self, what: &'static str, expected: (usize, usize)) -> Result<(), Error> {
         if self.shape() == expected {

@@ -128,7 +128,7 @@ impl<'a> Optimizer<'a> {
             }
             g.copy_from_slice(next);
             backend.axpy(T::from_f64(self.decay), w, g);
-            check_axpy(backend, span, T::from_f64(-(self.rate * speed)), g, w)?;
+            check_axpy(backend, span.offset, T::from_f64(-(self.rate * speed)), g, w)?;
         }
         for (layer, span) in shape.spans().enumerate() {
             let factor = T::from_f64(-(self.rate * self.speed(layer)));
@@ -147,11 +147,21 @@ impl<'a> Optimizer<'a> {
         gradient: &mut [T],
         commit: bool,
     ) -> Result<(), Error> {
+        let step = |offset: usize, factor: f64, gradient: &[T], parameters: &mut [T]| {
+            let factor = T::from_f64(-factor);
+            if commit {
+                backend.axpy(factor, gradient, parameters);
+                return Ok(());
+            }
+            check_axpy(backend, offset, factor, gradient, parameters)
+        };
+        // One factor for all layers: one vector.
+        if let Rule::GradientDescent = self.rule {
+            return step(0, self.rate, gradient, parameters);
+        }
         for (layer, span) in shape.spans().enumerate() {
             let (unit, speed) = self.factors(backend, layer, span, gradient)?;
-            let factor = T::from_f64(-(self.rate * speed * unit));
-            let (w, g) = (slice(parameters, span), slice(gradient, span));
-            if commit { backend.axpy(factor, g, w) } else { check_axpy(backend, span, factor, g, w)? }
+            step(span.offset, self.rate * speed * unit, slice(gradient, span), slice(parameters, span))?;
         }
         Ok(())
     }
@@ -255,22 +265,14 @@ fn slice<T>(all: &mut [T], span: LayerSpan) -> &mut [T] {
 }
 
 /// Refuses a step `y + a x` of which one value is not finite, before it is taken.
-fn check_axpy<T: Real>(
-    backend: impl Backend<T>,
-    span: LayerSpan,
-    a: T,
-    x: &[T],
-    y: &[T],
-) -> Result<(), Error> {
+fn check_axpy<T: Real>(backend: impl Backend<T>, offset: usize, a: T, x: &[T], y: &[T]) -> Result<(), Error> {
     // Below these no product and no sum comes near the largest number.
     let limit = T::LARGEST / 4.0;
     if within(backend, x, limit / a.to_f64().abs(), y, limit) {
         return Ok(());
     }
     match x.iter().zip(y).position(|(x, y)| !T::fma(&a, x, *y).is_finite()) {
-        Some(index) => {
-            Err(Error::NotFinite { what: "updated parameters", row: 0, column: span.offset + index })
-        }
+        Some(index) => Err(Error::NotFinite { what: "updated parameters", row: 0, column: offset + index }),
         None => Ok(()),
     }
 }

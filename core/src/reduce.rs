@@ -173,7 +173,7 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
 
     /// As [`SampleTree::open_block`] for kernels that write every value: where their chains begin at `+0`, the block holds
     /// anything.
-    pub(crate) fn open_chains(&mut self) -> (&mut [T], Chain) {
+    pub(crate) fn open_chains(&mut self) -> (&mut [T], Chain<'_, T>) {
         let chain = if self.open == 0 { Chain::Begin } else { Chain::Continue };
         self.clear = false;
         (self.block(), chain)

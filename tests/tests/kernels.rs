@@ -222,7 +222,8 @@ fn every_required_level_is_there() {
     }
 }
 
-/// One shape in one layout: `accumulate` from a non-zero c and `product`; where c is square, the upper triangle too.
+/// One shape in one layout: `accumulate` from a non-zero c, `product` and `affine`; where c is square, the upper triangle
+/// too.
 fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize), layout: usize) {
     let kind = pool.kind();
     let a = Matrix::new(pool, kind, m, k, layout & 1 != 0);
@@ -234,6 +235,9 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
     Definition.accumulate(MatMut::new(&mut full, m, n).unwrap(), a, b, Region::Full, Chain::Continue);
     let mut product = vec![T::zero(); m * n];
     kernel::accumulate(Definition, MatMut::new(&mut product, m, n).unwrap(), a, b).unwrap();
+    let row = pool.cut(kind, n);
+    let mut affine: Vec<T> = std::iter::repeat_n(&row, m).flatten().copied().collect();
+    kernel::accumulate(Definition, MatMut::new(&mut affine, m, n).unwrap(), a, b).unwrap();
     let marked = if m == n { marked_below(&c, n) } else { Vec::new() };
     for level in levels() {
         // The level `scalar` is the definition: that it is called at all shows on small shapes too.
@@ -247,6 +251,8 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
         assert_same(&|| what("accumulate"), &found, &full);
         let found = guarded(&c, (m, n), shift, |c| kernel::product(level, c, a, b).unwrap());
         assert_same(&|| what("product"), &found, &product);
+        let found = guarded(&c, (m, n), shift, |c| kernel::affine(level, c, a, b, &row).unwrap());
+        assert_same(&|| what("affine"), &found, &affine);
         if m == n {
             let found = guarded(&marked, (m, n), shift, |c| {
                 level.accumulate(c, a, b, Region::Upper, Chain::Continue)
@@ -256,6 +262,10 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
                 level.accumulate(c, a, b, Region::Upper, Chain::Begin);
             });
             assert_upper(&|| what("upper from zero"), n, &found, &product);
+            let found = guarded(&marked, (m, n), shift, |c| {
+                level.accumulate(c, a, b, Region::Upper, Chain::Row(&row));
+            });
+            assert_upper(&|| what("upper from a row"), n, &found, &affine);
         }
     }
 }
@@ -589,6 +599,18 @@ fn disagreeing_shapes_are_alike_on_every_level() {
                 seen.push(c);
             }
         }
+        // Nor does a row of another length.
+        for length in [0, 4, 6] {
+            let mut c = values(3 * 5);
+            let (out, x, y) = (MatMut::new(&mut c, 3, 5).unwrap(), matrix(3, 2), matrix(2, 5));
+            let chain = Chain::Row(&long[..length]);
+            match level {
+                Some(level) => level.accumulate(out, x, y, Region::Full, chain),
+                None => Definition.accumulate(out, x, y, Region::Full, chain),
+            }
+            assert_eq!(c, values(3 * 5), "a row of {length}");
+            seen.push(c);
+        }
         seen
     };
     let expected = run(None);
@@ -627,7 +649,7 @@ fn columns_without_rows_are_not_visited() {
     let empty = MatRef::<f32>::new(&[], 0, usize::MAX).unwrap();
     for level in levels() {
         assert_eq!(kernel::dot(level, empty, empty).unwrap().to_bits(), 0, "{}", level.name());
-        for chain in [Chain::Begin, Chain::Continue] {
+        for chain in [Chain::Begin, Chain::Continue, Chain::Row(&[])] {
             let c = || MatMut::new(&mut [], 0, usize::MAX).unwrap();
             let none = MatRef::<f32>::new(&[], 0, 0).unwrap();
             level.accumulate(c(), none, empty, Region::Full, chain);

@@ -1,5 +1,6 @@
 //! Dual numbers on the vector lanes of their parts.
 
+use crate::kernel::definition::begin;
 use crate::kernel::{Backend, Chain, Definition, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Dual, Scalar};
@@ -28,10 +29,13 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
         a: MatRef<'_, Dual<T>>,
         b: MatRef<'_, Dual<T>>,
         region: Region,
-        chain: Chain,
+        chain: Chain<'_, Dual<T>>,
     ) {
         let (m, n) = c.shape();
         let inner = if a.columns() < b.rows() { a.columns() } else { b.rows() };
+        if let Chain::Row(_) = chain {
+            begin(&mut c, region, chain);
+        }
         let mut tile = Tile::new();
         for i in (0..m).step_by(SIDE) {
             for j in (0..n).step_by(SIDE) {
@@ -42,7 +46,7 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
                     (i, j, if m - i < SIDE { m - i } else { SIDE }, if n - j < SIDE { n - j } else { SIDE });
                 match chain {
                     Chain::Begin => tile = Tile::new(),
-                    Chain::Continue => tile.load(c.as_ref(), place),
+                    Chain::Continue | Chain::Row(_) => tile.load(c.as_ref(), place),
                 }
                 for p in (0..inner).step_by(DEPTH) {
                     let depth = if inner - p < DEPTH { inner - p } else { DEPTH };

@@ -16,14 +16,13 @@ impl<T: Scalar> Backend<T> for Definition {
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
         region: Region,
-        chain: Chain,
+        chain: Chain<'_, T>,
     ) {
-        if (a.rows(), a.columns(), b.columns()) != (c.as_ref().rows(), b.rows(), c.as_ref().columns()) {
+        let (rows, columns) = c.shape();
+        if (a.rows(), a.columns(), b.columns()) != (rows, b.rows(), columns) || !chain.fits(columns) {
             return;
         }
-        if chain == Chain::Begin {
-            begin(&mut c, region);
-        }
+        begin(&mut c, region, chain);
         for (i, row) in c.rows_mut().enumerate() {
             let first = if region == Region::Upper { i } else { 0 };
             // The inner index outside: the chains of a row go on side by side, none waits for its own last step.
@@ -59,10 +58,16 @@ impl<T: Scalar> Backend<T> for Definition {
     }
 }
 
-/// Puts `+0` where a product is wanted.
-pub(crate) fn begin<T: Scalar>(c: &mut MatMut<'_, T>, region: Region) {
+/// Puts what the chains begin at where a product is wanted.
+pub(crate) fn begin<T: Scalar>(c: &mut MatMut<'_, T>, region: Region, chain: Chain<'_, T>) {
+    if let Chain::Continue = chain {
+        return;
+    }
     for (i, row) in c.rows_mut().enumerate() {
         let first = if region == Region::Upper { i } else { 0 };
-        row.iter_mut().skip(first).for_each(|element| *element = T::zero());
+        match chain {
+            Chain::Row(values) => row.iter_mut().zip(values).skip(first).for_each(|(x, v)| x.clone_from(v)),
+            _ => row.iter_mut().skip(first).for_each(|element| *element = T::zero()),
+        }
     }
 }

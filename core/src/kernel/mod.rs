@@ -54,19 +54,74 @@ pub enum Region {
 }
 
 /// Where the chains of a product begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chain {
+#[derive(Debug)]
+pub enum Chain<'a, T> {
     /// At `+0`; what c held is not read.
     Begin,
     /// At what c holds.
     Continue,
+    /// In every row at these values, one for each column; what c held is not read.
+    Row(&'a [T]),
+}
+
+impl<T> Clone for Chain<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Chain<'_, T> {}
+
+impl<T> Chain<'_, T> {
+    /// Whether a product of so many columns can begin there.
+    pub(crate) const fn fits(&self, columns: usize) -> bool {
+        match self {
+            Self::Row(row) => row.len() == columns,
+            Self::Begin | Self::Continue => true,
+        }
+    }
+}
+
+/// The products of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `h = x W^T`, one row for each sample.
+    Forward,
+    /// `delta^T x`, the gradient of the weights.
+    Weights,
+    /// `delta W`, the gradient of the layer's inputs before their slopes.
+    Inputs,
+    /// `J W`, the Jacobian of the layer's inputs before their slopes, one row for each sample and output.
+    Jacobians,
 }
 
 /// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with
 /// shapes that do not agree leaves the product as it is, gives the dot product zero, and stops at the shorter vector.
 pub trait Backend<T: Scalar>: Copy {
     /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending, the first c as [`Chain`] says.
-    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region, chain: Chain);
+    fn accumulate(
+        self,
+        c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        region: Region,
+        chain: Chain<'_, T>,
+    );
+
+    /// [`Backend::accumulate`], all elements, for a product of layer `layer` of a network: a backend may have code of its
+    /// own for it, with the same bits.
+    fn accumulate_layer(
+        self,
+        layer: usize,
+        role: Role,
+        c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        chain: Chain<'_, T>,
+    ) {
+        let _ = (layer, role);
+        self.accumulate(c, a, b, Region::Full, chain);
+    }
 
     /// `y[i] <- fma(a, x[i], y[i])`.
     fn axpy(self, a: T, x: &[T], y: &mut [T]);
@@ -120,18 +175,51 @@ pub fn product<T: Scalar>(
     chains(backend, c, a, b, Chain::Begin)
 }
 
-/// [`accumulate`] or [`product`].
-pub(crate) fn chains<T: Scalar>(
+/// `c = 1 r^T + a b`: [`accumulate`] from the same values in every row, the biases of a layer.
+///
+/// **Shapes** r (n), the others as [`accumulate`].
+/// **Errors** [`Error::Shape`], [`Error::Length`]; c is unchanged.
+pub fn affine<T: Scalar>(
     backend: impl Backend<T>,
     c: MatMut<'_, T>,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
-    chain: Chain,
+    r: &[T],
 ) -> Result<(), Error> {
-    b.check_shape("right factor", (a.columns(), b.columns()))?;
-    c.as_ref().check_shape("product", (a.rows(), b.columns()))?;
+    check_length("row", b.columns(), r.len())?;
+    chains(backend, c, a, b, Chain::Row(r))
+}
+
+/// [`accumulate`], [`product`] or, with a row that fits, [`affine`].
+fn chains<T: Scalar>(
+    backend: impl Backend<T>,
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    chain: Chain<'_, T>,
+) -> Result<(), Error> {
+    check_product(&c, a, b)?;
     backend.accumulate(c, a, b, Region::Full, chain);
     Ok(())
+}
+
+/// The same for a product of a layer.
+pub(crate) fn of_layer<T: Scalar>(
+    backend: impl Backend<T>,
+    (layer, role): (usize, Role),
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    chain: Chain<'_, T>,
+) -> Result<(), Error> {
+    check_product(&c, a, b)?;
+    backend.accumulate_layer(layer, role, c, a, b, chain);
+    Ok(())
+}
+
+fn check_product<T>(c: &MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<(), Error> {
+    b.check_shape("right factor", (a.columns(), b.columns()))?;
+    c.as_ref().check_shape("product", (a.rows(), b.columns()))
 }
 
 /// `c = a b` where that is symmetric: computed on and above the diagonal, mirrored below.
@@ -245,28 +333,6 @@ fn add_columns<T: Scalar, const N: usize>(first: usize, sum: &mut [T], x: &[T]) 
             total.iter_mut().zip(x).for_each(|(total, x)| *total = total.clone() + x.clone());
         }
         *sum = total;
-    }
-    N
-}
-
-/// `y[i, j] <- row[j]` for all rows i of y.
-///
-/// **Shapes** y (m x k), row-major, row (k).
-pub(crate) fn fill_rows<T: Scalar>(backend: impl Backend<T>, y: &mut [T], row: &[T]) {
-    backend.vectorize(
-        #[inline(always)]
-        || in_columns!(row.len(), fill_columns(y, row)),
-    );
-}
-
-/// [`fill_rows`] for N columns from the first one on; returns N.
-#[inline(always)]
-fn fill_columns<T: Scalar, const N: usize>(first: usize, y: &mut [T], row: &[T]) -> usize {
-    let rows = y.get_mut(first..).unwrap_or_default().chunks_mut(positive(row.len()));
-    if let Some(row) = row.get(first..).and_then(<[T]>::first_chunk::<N>) {
-        for y in rows.filter_map(<[T]>::first_chunk_mut::<N>) {
-            y.clone_from(row);
-        }
     }
     N
 }

@@ -83,6 +83,13 @@ macro_rules! network {
                 } }
             }
 
+            /// A level with code of its own for the products of this network over `ROWS` samples at a time.
+            pub const fn fitted<const ROWS: usize>(
+                level: $crate::simd::Level,
+            ) -> $crate::network::Fitted<Self, ROWS> {
+                $crate::network::Fitted::new(level)
+            }
+
             /// The view on which every algorithm works.
             ///
             /// # Errors
@@ -114,6 +121,10 @@ macro_rules! network {
                     &self.parameters,
                 )
             }
+        }
+
+        impl $crate::network::Widths for $name {
+            const WIDTHS: &'static [usize] = Self::WIDTHS;
         }
 
         impl Default for $name {

@@ -6,10 +6,12 @@
 //! A [`Network`] is a view: a [`Shape`], an activation and one flat parameter slice. Const-sized networks
 //! ([`crate::network!`]) and run-time sized ones lend the same view.
 
+mod fitted;
 mod fixed;
 mod passes;
 pub(crate) mod shape;
 
+pub use fitted::{Fitted, Widths};
 pub use shape::{
     LayerSpan, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,
 };

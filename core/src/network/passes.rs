@@ -4,7 +4,7 @@ use super::Network;
 use super::shape::{forward_row, jacobian_row, rows_of};
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Chain, positive};
+use crate::kernel::{self, Backend, Chain, Role, positive};
 use crate::loss::Loss;
 use crate::matrix::{MatMut, MatRef, copy, rows_mut};
 use crate::reduce::SampleTree;
@@ -199,15 +199,10 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let mut previous = x;
         for (layer, span) in self.shape.spans().enumerate() {
             let (z, after) = split_start(later, m * span.outputs);
-            let chain = match self.bias(layer)? {
-                Some(bias) => {
-                    kernel::fill_rows(backend, z, bias);
-                    Chain::Continue
-                }
-                None => Chain::Begin,
-            };
-            let weights = self.weights(layer)?;
-            kernel::chains(backend, MatMut::new(z, m, span.outputs)?, previous, weights.t(), chain)?;
+            let weights = self.weights(layer)?.t();
+            let chain = self.bias(layer)?.map_or(Chain::Begin, Chain::Row);
+            let h = MatMut::new(z, m, span.outputs)?;
+            kernel::of_layer(backend, (layer, Role::Forward), h, previous, weights, chain)?;
             if layer < self.shape.hidden_layers() {
                 let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
                 self.activation.apply_with_slope(backend, z, slope);
@@ -226,7 +221,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         loss: impl Loss<T>,
         x: MatRef<'_, T>,
         y: MatRef<'_, T>,
-        (sum, chain): (&mut [T], Chain),
+        (sum, chain): (&mut [T], Chain<'_, T>),
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
@@ -234,30 +229,32 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
-            if chain == Chain::Begin {
+            if let Chain::Begin = chain {
                 *value = T::zero();
             }
             *value = loss.residuals(backend, delta, y, value.clone());
         }
         let mut slopes = slopes;
-        for span in self.shape.spans().rev() {
+        for (layer, span) in self.shape.spans().enumerate().rev() {
             let residual = MatRef::new(delta, m, span.outputs)?;
             let gradient = gradient.get_mut(span.range()).unwrap_or_default();
             let (weights, bias) = split_start(gradient, span.weights());
             let weights = MatMut::new(weights, span.outputs, span.inputs)?;
             if span.bias {
-                if chain == Chain::Begin {
+                if let Chain::Begin = chain {
                     bias.fill(T::zero());
                 }
                 kernel::add_rows(backend, bias, delta);
             }
             if span.offset == 0 {
-                return kernel::chains(backend, weights, residual.t(), x, chain);
+                return kernel::of_layer(backend, (layer, Role::Weights), weights, residual.t(), x, chain);
             }
             let (before, current) = split_end(earlier, m * span.inputs);
-            kernel::chains(backend, weights, residual.t(), MatRef::new(current, m, span.inputs)?, chain)?;
+            let inputs = MatRef::new(current, m, span.inputs)?;
+            kernel::of_layer(backend, (layer, Role::Weights), weights, residual.t(), inputs, chain)?;
             let next = super::weights(self.parameters, span)?;
-            kernel::product(backend, MatMut::new(current, m, span.inputs)?, residual, next)?;
+            let next_delta = MatMut::new(current, m, span.inputs)?;
+            kernel::of_layer(backend, (layer, Role::Inputs), next_delta, residual, next, Chain::Begin)?;
             let (before_slopes, slope) = split_end(slopes, m * span.inputs);
             kernel::mask_assign(backend, current, slope, span.inputs, 1);
             (earlier, delta, slopes) = (before, current, before_slopes);
@@ -290,7 +287,8 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                     m * c,
                     span.outputs,
                 )?;
-                kernel::product(backend, MatMut::new(jacobian, m * c, span.inputs)?, above, weights)?;
+                let below = MatMut::new(jacobian, m * c, span.inputs)?;
+                kernel::of_layer(backend, (layer, Role::Jacobians), below, above, weights, Chain::Begin)?;
             }
             kernel::mask_assign(backend, jacobian, slope, span.inputs, c);
             visit(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;

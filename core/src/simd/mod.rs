@@ -167,6 +167,21 @@ impl Level {
     }
 }
 
+/// The sizes and layouts of a product, known when compiling.
+#[doc(hidden)]
+pub trait Sizes {
+    /// Rows of a and of the product.
+    const ROWS: usize;
+    /// Columns of a, rows of b.
+    const INNER: usize;
+    /// Columns of b and of the product.
+    const COLUMNS: usize;
+    /// Whether a is the transpose of a row-major matrix, not one itself.
+    const A_TRANSPOSED: bool;
+    /// The same of b.
+    const B_TRANSPOSED: bool;
+}
+
 /// What a scalar type needs to run on every [`Level`]. Sealed: implemented for `f32` and `f64`.
 pub trait Element: Sized + sealed::Sealed {
     /// See [`Backend::accumulate`].
@@ -177,7 +192,17 @@ pub trait Element: Sized + sealed::Sealed {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
-        chain: Chain,
+        chain: Chain<'_, Self>,
+    );
+    /// All elements of a product that should have the sizes and layouts P, for which there is code of its own; else as
+    /// `accumulate`.
+    #[doc(hidden)]
+    fn accumulate_sized<P: Sizes>(
+        level: Level,
+        c: MatMut<'_, Self>,
+        a: MatRef<'_, Self>,
+        b: MatRef<'_, Self>,
+        chain: Chain<'_, Self>,
     );
     /// See [`Backend::axpy`].
     #[doc(hidden)]
@@ -202,7 +227,7 @@ macro_rules! element {
                 a: MatRef<'_, Self>,
                 b: MatRef<'_, Self>,
                 region: Region,
-                chain: Chain,
+                chain: Chain<'_, Self>,
             ) {
                 match level {
                     Level::Scalar => Definition.accumulate(c, a, b, region, chain),
@@ -216,6 +241,27 @@ macro_rules! element {
                     Level::Simd128(token) => lanes::accumulate(token, c, a, b, region, chain),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region, chain),
+                }
+            }
+
+            #[inline]
+            fn accumulate_sized<P: Sizes>(
+                level: Level,
+                c: MatMut<'_, Self>,
+                a: MatRef<'_, Self>,
+                b: MatRef<'_, Self>,
+                chain: Chain<'_, Self>,
+            ) {
+                match level {
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
+                    #[cfg(neon)]
+                    Level::Neon(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
+                    #[cfg(simd128)]
+                    Level::Simd128(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
+                    _ => Self::accumulate(level, c, a, b, Region::Full, chain),
                 }
             }
 
@@ -259,7 +305,14 @@ element!(f32);
 element!(f64);
 
 impl<T: Real> Backend<T> for Level {
-    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region, chain: Chain) {
+    fn accumulate(
+        self,
+        c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        region: Region,
+        chain: Chain<'_, T>,
+    ) {
         T::accumulate(self, c, a, b, region, chain);
     }
 
@@ -293,7 +346,14 @@ impl<T: Real> Backend<T> for Level {
 pub struct Compiled;
 
 impl<T: Real> Backend<T> for Compiled {
-    fn accumulate(self, c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, region: Region, chain: Chain) {
+    fn accumulate(
+        self,
+        c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        region: Region,
+        chain: Chain<'_, T>,
+    ) {
         T::accumulate(const { Level::compiled() }, c, a, b, region, chain);
     }
 

@@ -257,7 +257,7 @@ fn multiply<B: Backend<f64>>(
     c: &mut [f64],
     a: MatRef<'_, f64>,
     b: MatRef<'_, f64>,
-    chain: Chain,
+    chain: Chain<'_, f64>,
 ) {
     if let Ok(c) = MatMut::new(c, a.rows(), b.columns()) {
         backend.accumulate(c, a, b, Region::Full, chain);

@@ -28,7 +28,7 @@ use super::pack::Strided;
 use super::short::Transposed;
 use super::slim::{FewInner, FewRows, OneRow};
 use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
-use super::{Lanes, Product, WIDE};
+use super::{Lanes, Product, Start, WIDE};
 use crate::kernel::definition::begin;
 use crate::kernel::{Chain, Region};
 use crate::matrix::{MatMut, MatRef};
@@ -61,7 +61,7 @@ const SHORT_STRIPS: usize = 64;
 const NEAR: usize = 1 << 14;
 
 /// Bytes of c from which on it is large: the second-level cache does not keep it from one run to the next.
-const LARGE: usize = 1 << 21;
+pub(super) const LARGE: usize = 1 << 21;
 
 /// Packed blocks of a that make a group where c is large; of those in place it is one.
 const GROUP_BLOCKS: usize = 2;
@@ -101,22 +101,22 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
     region: Region,
-    chain: Chain,
+    chain: Chain<'_, T>,
 ) {
     let (inner, columns) = (a.columns(), b.columns());
     let (rows, to) = (a.rows(), c.as_mut_slice().as_mut_ptr());
-    if c.shape() != (rows, columns) || inner != b.rows() || rows == 0 || columns == 0 {
+    if c.shape() != (rows, columns) || inner != b.rows() || !chain.fits(columns) || rows == 0 || columns == 0
+    {
         return;
     }
     if inner == 0 {
-        if chain == Chain::Begin {
-            begin(&mut c, region);
-        }
+        begin(&mut c, region, chain);
         return;
     }
     let (left, right) = (Strided::new(a), Strided::new(b));
-    let product = Product { c: to, a: left, b: right, rows, inner, columns, region, chain };
-    if slim(set, product) {
+    let start = Start::new(chain, to, columns);
+    let product = Product { c: to, a: left, b: right, rows, inner, columns, region, start };
+    if slim::<T, S, false>(set, product) {
         return;
     }
     let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
@@ -161,8 +161,12 @@ fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
 /// The most rows for which no panel of b is packed: so few that it does not pay, or more where all of b stays in the
 /// first-level cache.
 #[inline(always)]
-fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize) -> usize {
-    let strips = if inner * columns <= const { NEAR / size_of::<T>() } { SHORT_STRIPS } else { PACK_STRIPS };
+pub(super) const fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize) -> usize {
+    let strips = if inner.saturating_mul(columns) <= const { NEAR / size_of::<T>() } {
+        SHORT_STRIPS
+    } else {
+        PACK_STRIPS
+    };
     strips * S::ROWS
 }
 
@@ -172,13 +176,13 @@ fn large<T>(rows: usize, columns: usize) -> bool {
     rows * columns >= const { LARGE / size_of::<T>() }
 }
 
-/// Does a product of few inner indices or few rows, if it is one.
+/// Does a product of few inner indices or few rows, if it is one: `INSIDE` the caller's function, or in one of its own.
 #[inline(always)]
-fn slim<T: Real, S: Lanes<T>>(set: S, product: Product<T>) -> bool {
+pub(super) fn slim<T: Real, S: Lanes<T>, const INSIDE: bool>(set: S, product: Product<T>) -> bool {
     let Product { b, rows, inner, columns, region, .. } = product;
     macro_rules! slim {
         ($kernel:ident, $set:expr, $n:literal) => {
-            $set.call($kernel::<T, $n>(product))
+            if INSIDE { $kernel::<T, $n>(product).run($set) } else { $set.call($kernel::<T, $n>(product)) }
         };
     }
     match (rows, inner) {
@@ -204,7 +208,7 @@ struct Accumulate<'a, T, const DEPTH: usize, const RIGHT: usize, const LEFT: usi
     a: MatRef<'a, T>,
     b: MatRef<'a, T>,
     region: Region,
-    chain: Chain,
+    chain: Chain<'a, T>,
 }
 
 impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: usize> Kernel<S>
@@ -223,7 +227,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let (rows, columns) = c.shape();
         let inner = a.columns();
         let long = const { DEPTH > SHORT };
-        let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns;
+        let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns && chain.fits(columns);
         if !agree || rows == 0 || columns == 0 || !long && inner > DEPTH {
             return;
         }
@@ -264,7 +268,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
             let mut p = 0;
             while p < inner {
                 let depth = least(inner - p, run);
-                let chain = if p > 0 { Chain::Continue } else { chain };
+                let start = Start::new(if p > 0 { Chain::Continue } else { chain }, c, columns);
                 let mut ahead = Ahead::nothing(a.start);
                 if long && near && p + depth < inner {
                     let next = b.start.wrapping_add((p + depth) * b.row);
@@ -324,7 +328,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                         // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
                         // and is exclusively ours.
                         unsafe {
-                            let place = Place { top, height, j, width, depth, fetch, region, chain };
+                            let place = Place { top, height, j, width, depth, fetch, region, start };
                             strips_of(set, c, columns, block_rows, b.from(p, j), right, place, &mut ahead);
                         }
                         j += width;

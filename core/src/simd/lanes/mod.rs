@@ -4,6 +4,7 @@ mod ahead;
 mod axpy;
 mod blocks;
 mod dot;
+mod fitted;
 mod pack;
 mod short;
 mod slim;
@@ -13,6 +14,7 @@ mod tile;
 pub(crate) use axpy::Axpy;
 pub(crate) use blocks::{accumulate, least};
 pub(crate) use dot::Dot;
+pub(crate) use fitted::accumulate_sized;
 
 use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
@@ -109,7 +111,45 @@ pub(crate) struct Product<T> {
     inner: usize,
     columns: usize,
     region: Region,
-    chain: Chain,
+    start: Start<T>,
+}
+
+/// Where the chains of a product begin, from one place on.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<T> {
+    /// Null: at `+0`. Else at these values, rows of them `row` apart: 0 where all rows are the same one.
+    values: *const T,
+    row: usize,
+}
+
+impl<T: Real> Start<T> {
+    /// For a product of agreeing shapes at c, whose rows are `columns` apart.
+    #[inline(always)]
+    fn new(chain: Chain<'_, T>, c: *mut T, columns: usize) -> Self {
+        match chain {
+            Chain::Begin => Self { values: core::ptr::null(), row: 0 },
+            Chain::Continue => Self { values: c.cast_const(), row: columns },
+            Chain::Row(row) => Self { values: row.as_ptr(), row: 0 },
+        }
+    }
+
+    /// From `(i, j)` on.
+    #[inline(always)]
+    fn from(self, i: usize, j: usize) -> Self {
+        Self { values: if self.is_zero() { self.values } else { self.at(i, j) }, ..self }
+    }
+
+    /// Whether they begin at `+0`.
+    #[inline(always)]
+    fn is_zero(self) -> bool {
+        self.values.is_null()
+    }
+
+    /// The place of one value.
+    #[inline(always)]
+    fn at(self, i: usize, j: usize) -> *const T {
+        self.values.wrapping_add(i * self.row + j)
+    }
 }
 
 /// The vector of `f64` that goes with vectors of `T`.

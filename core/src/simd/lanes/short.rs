@@ -6,7 +6,7 @@ use super::blocks::{SHORT, even, least};
 use super::pack::pack;
 use super::tile::Tile;
 use super::{Lanes, Product, WIDE};
-use crate::kernel::{Chain, Region};
+use crate::kernel::Region;
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
@@ -26,7 +26,7 @@ impl<T: Real> Product<T> {
         b: *const T,
         b_row: usize,
     ) {
-        let Self { c, a, inner, columns, region, chain, .. } = *self;
+        let Self { c, a, inner, columns, region, start, .. } = *self;
         // SAFETY: the caller's promise.
         unsafe {
             set.call(Tile {
@@ -39,7 +39,7 @@ impl<T: Real> Product<T> {
                 strips,
                 depth: inner,
                 width,
-                begins: chain == Chain::Begin,
+                start: start.from(i, j),
                 fill: core::ptr::null_mut(),
                 ahead: Ahead::nothing(b).share(b, inner),
                 below: if region == Region::Upper && height > 1 { Some((i, j)) } else { None },
@@ -89,15 +89,16 @@ impl<T: Real> Product<T> {
 /// The height of tiles of at most `most` rows and how many of that height begin: the fewest that make up all rows, or one
 /// more, if there are no rows left then; else as [`even`].
 #[inline(always)]
-fn equal(rows: usize, most: usize) -> (usize, usize) {
+pub(super) const fn equal(rows: usize, most: usize) -> (usize, usize) {
     if rows <= most {
         return (rows, 1);
     }
     let fewest = rows.div_ceil(most);
-    for strips in [fewest, fewest + 1] {
-        if rows.is_multiple_of(strips) {
-            return (rows / strips, strips);
-        }
+    if rows.is_multiple_of(fewest) {
+        return (rows / fewest, fewest);
+    }
+    if rows.is_multiple_of(fewest + 1) {
+        return (rows / (fewest + 1), fewest + 1);
     }
     let height = rows.div_ceil(fewest);
     (height, rows / height)

@@ -1,7 +1,7 @@
 //! Products with few inner indices or with few rows, for which tiles and packing cost more than the arithmetic.
 
 use super::blocks::least;
-use super::{Kernel, Product};
+use super::{Kernel, Product, Start};
 use super::{Lanes, Squares};
 use crate::kernel::{Chain, Region};
 use crate::scalar::Real;
@@ -52,7 +52,7 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         i: usize,
         j: usize,
     ) {
-        let Product { c, b, columns, chain, .. } = self.0;
+        let Product { c, b, columns, start, .. } = self.0;
         let mask = set.mask(0, columns - j);
         // SAFETY: the mask ends with the row, and whole vectors do not go beyond it.
         let load = |from: *const T| unsafe { if WHOLE { set.load(from) } else { set.load_some(mask, from) } };
@@ -60,9 +60,9 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         // SAFETY: as above.
         unsafe {
             let to = c.add(i * columns + j);
-            if chain == Chain::Continue {
+            if !start.is_zero() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = load(to.add(v * S::WIDTH));
+                    *sum = load(start.at(i, j + v * S::WIDTH));
                 }
             }
             for (p, factor) in factors.into_iter().enumerate() {
@@ -86,19 +86,19 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        let Product { c, a, b, rows, inner, columns, region, mut chain } = self.0;
+        let Product { c, a, b, rows, inner, columns, region, mut start } = self.0;
         let mut p = 0;
         while p < inner {
             // SAFETY: as many inner indices are left.
             let (a, b) = unsafe { (a.from(0, p), b.from(p, 0)) };
             if p + N <= inner {
-                FewInner::<T, N>(Product { c, a, b, rows, inner: N, columns, region, chain }).run(set);
+                FewInner::<T, N>(Product { c, a, b, rows, inner: N, columns, region, start }).run(set);
                 p += N;
             } else {
-                FewInner::<T, 1>(Product { c, a, b, rows, inner: 1, columns, region, chain }).run(set);
+                FewInner::<T, 1>(Product { c, a, b, rows, inner: 1, columns, region, start }).run(set);
                 p += 1;
             }
-            chain = Chain::Continue;
+            start = Start::new(Chain::Continue, c, columns);
         }
     }
 }
@@ -143,17 +143,17 @@ impl<T: Real, const N: usize> FewRows<T, N> {
     /// `(J - 1) WIDTH`.
     #[inline(always)]
     unsafe fn columns<S: Squares<T>, const J: usize, const WHOLE: bool>(&self, set: S, j: usize) -> usize {
-        let Product { c, a, b, inner, columns, chain, .. } = self.0;
+        let Product { c, a, b, inner, columns, start, .. } = self.0;
         let width = if WHOLE { J * S::WIDTH } else { least(columns - j, J * S::WIDTH) };
         let last = set.mask(0, width - (J - 1) * S::WIDTH);
         let mut sums = [[set.splat(T::default()); J]; N];
         // SAFETY: all places are inside the matrices: squares while there are whole runs of inner indices, of which one that
         // is cut off repeats its last column, single inner indices after them; vectors have at most eight lanes.
         unsafe {
-            if chain == Chain::Continue {
+            if !start.is_zero() {
                 for (i, row) in sums.iter_mut().enumerate() {
                     for (k, sum) in row.iter_mut().enumerate() {
-                        let from = c.add(i * columns + j + k * S::WIDTH);
+                        let from = start.at(i, j + k * S::WIDTH);
                         *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
                     }
                 }

@@ -4,8 +4,8 @@ use super::ahead::Ahead;
 use super::blocks::{even, least};
 use super::pack::{Strided, pack};
 use super::tile::Tile;
-use super::{Lanes, WIDE};
-use crate::kernel::{Chain, Region};
+use super::{Lanes, Start, WIDE};
+use crate::kernel::Region;
 use crate::scalar::Real;
 
 /// Strips that have to go over a panel of b before copying it pays.
@@ -100,7 +100,7 @@ impl<T: Real> Rows<T> {
 
 /// Rows `top .. top + height` and columns `j .. j + width` of c.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Place<T> {
     pub(super) top: usize,
     pub(super) height: usize,
     pub(super) j: usize,
@@ -109,7 +109,7 @@ pub(super) struct Place {
     /// Whether a tile fetches what the next one adds to: no cache near by holds that.
     pub(super) fetch: bool,
     pub(super) region: Region,
-    pub(super) chain: Chain,
+    pub(super) start: Start<T>,
 }
 
 /// All strips of a block of rows over one panel.
@@ -126,10 +126,10 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     a: Rows<T>,
     b: Strided<T>,
     right: *mut T,
-    place: Place,
+    place: Place<T>,
     ahead: &mut Ahead<T>,
 ) {
-    let Place { top, height, j, width, depth, fetch, region, chain } = place;
+    let Place { top, height, j, width, depth, fetch, region, start } = place;
     let wide = width == WIDE * S::WIDTH;
     let vectors = if wide { WIDE } else { 2 };
     let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
@@ -190,7 +190,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
                     strips,
                     depth,
                     width: width - skip,
-                    begins: chain == Chain::Begin,
+                    start: start.from(top + i, j + skip),
                     fill: if fills { right } else { core::ptr::null_mut() },
                     ahead: ahead.share(b.start, depth),
                     below: if crosses { Some((top + i, j + skip)) } else { None },

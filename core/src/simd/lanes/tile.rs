@@ -3,10 +3,10 @@
 use super::Kernel;
 use super::ahead::Share;
 use super::pack::Strided;
-use super::{Lanes, WIDE};
+use super::{Lanes, Start, WIDE};
 use crate::scalar::Real;
 
-/// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending, from `+0` when the tile `begins` its chains.
+/// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending, the first c as `start` says.
 ///
 /// Whoever runs it promises that c holds `strips rows` rows of `width` values at stride `c_row` and overlaps no factor, that
 /// a holds `strips rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
@@ -24,7 +24,7 @@ pub(crate) struct Tile<T> {
     pub(crate) strips: usize,
     pub(crate) depth: usize,
     pub(crate) width: usize,
-    pub(crate) begins: bool,
+    pub(crate) start: Start<T>,
     /// Where the rows of b, two or [`WIDE`] whole vectors each, are copied to on the way; null for nowhere. Only a tile
     /// with nothing below the diagonal copies.
     pub(crate) fill: *mut T,
@@ -50,7 +50,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             mut strips,
             depth,
             width,
-            begins,
+            mut start,
             below,
             fill,
             ahead,
@@ -66,8 +66,9 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     if strips == 0 {
                         return;
                     }
-                    (c_row, a.row) = core::hint::black_box((c_row, a.row));
+                    (c_row, a.row, start.row) = core::hint::black_box((c_row, a.row, start.row));
                     (c, a.start) = (c.wrapping_add($r * c_row), a.start.wrapping_add($r * a.row));
+                    start = start.from($r, 0);
                 }
             };
         }
@@ -76,7 +77,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                 ($($r:literal)*) => {
                     match rows {
                         $($r if $r <= S::WIDE_ROWS => strips!(
-                            $r, tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
+                            $r, tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, start, fill, Some(ahead))
                         ),)*
                         _ => {}
                     }
@@ -92,18 +93,18 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     // A column of a that is contiguous (a packed one) is known to be when compiling.
                     // SAFETY: the promise of the type.
                     $($r if $r == S::ROWS && whole && a.row == 1 && strips == 1 => unsafe {
-                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, begins, fill, ahead)
+                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, start, fill, Some(ahead))
                     },)*
                     $($r if $r <= S::ROWS && whole => strips!(
-                        $r, tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, begins, fill, ahead)
+                        $r, tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, start, fill, Some(ahead))
                     ),)*
                     // SAFETY: the promise of the type.
                     $($r if $r <= S::SINGLE_ROWS && width <= S::WIDTH => unsafe {
-                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, begins, below, ahead)
+                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, start, below, Some(ahead))
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS => unsafe {
-                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, begins, below, ahead)
+                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, start, below, Some(ahead))
                     },)*
                     _ => {}
                 }
@@ -120,7 +121,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
 /// of V vectors at stride `b_row`; c overlaps neither.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
-unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
+pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     set: S,
     c: *mut T,
     c_row: usize,
@@ -128,30 +129,33 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     b: *const T,
     b_row: usize,
     depth: usize,
-    begins: bool,
+    start: Start<T>,
     fill: *mut T,
-    ahead: Share<T>,
+    ahead: Option<Share<T>>,
 ) {
     let mut sums = [[set.splat(T::default()); V]; R];
     // SAFETY: every offset is one the caller promised.
     unsafe {
-        if !begins {
+        if !start.is_zero() {
             for (r, row) in sums.iter_mut().enumerate() {
                 for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = set.load(c.add(r * c_row + v * S::WIDTH));
+                    *sum = set.load(start.at(r, v * S::WIDTH));
                 }
             }
         }
         let mut to = fill;
         for p in 0..depth {
-            set.prefetch(ahead.start.wrapping_add(p * ahead.step));
+            if let Some(ahead) = ahead {
+                set.prefetch(ahead.start.wrapping_add(p * ahead.step));
+            }
             let mut columns = [set.splat(T::default()); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 *column = set.load(b.add(p * b_row + v * S::WIDTH));
             }
             if !fill.is_null() {
+                let down = ahead.map_or(0, |ahead| ahead.down);
                 for v in 0..V {
-                    set.prefetch(b.wrapping_add((p + ahead.down) * b_row + v * S::WIDTH));
+                    set.prefetch(b.wrapping_add((p + down) * b_row + v * S::WIDTH));
                 }
                 for (v, column) in columns.iter().enumerate() {
                     set.store(*column, to.add(v * S::WIDTH));
@@ -181,7 +185,7 @@ unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
 /// rows of `width` values at stride `b_row`; c overlaps neither; `width` is at most V vectors and more than V - 1.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
-unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
+pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     set: S,
     c: *mut T,
     c_row: usize,
@@ -190,24 +194,26 @@ unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     b_row: usize,
     depth: usize,
     width: usize,
-    begins: bool,
+    start: Start<T>,
     below: Option<(usize, usize)>,
-    ahead: Share<T>,
+    ahead: Option<Share<T>>,
 ) {
     let mut sums = [[set.splat(T::default()); V]; R];
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
     // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
     unsafe {
-        if !begins {
+        if !start.is_zero() {
             for (r, row) in sums.iter_mut().enumerate() {
                 for (v, sum) in row.iter_mut().enumerate() {
-                    let from = c.add(r * c_row + v * S::WIDTH);
+                    let from = start.at(r, v * S::WIDTH);
                     *sum = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
                 }
             }
         }
         for p in 0..depth {
-            set.prefetch(ahead.start.wrapping_add(p * ahead.step));
+            if let Some(ahead) = ahead {
+                set.prefetch(ahead.start.wrapping_add(p * ahead.step));
+            }
             let mut columns = [set.splat(T::default()); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 let from = b.add(p * b_row + v * S::WIDTH);

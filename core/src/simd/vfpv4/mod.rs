@@ -54,7 +54,7 @@ pub(crate) trait Loops: Sized {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
-        chain: Chain,
+        chain: Chain<'_, Self>,
     );
     fn axpy(set: Vfpv4, a: Self, x: &[Self], y: &mut [Self]);
 }
@@ -66,7 +66,7 @@ impl Loops for f64 {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
-        chain: Chain,
+        chain: Chain<'_, Self>,
     ) {
         Definition.accumulate(c, a, b, region, chain);
     }
@@ -88,15 +88,13 @@ impl Loops for f32 {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
-        chain: Chain,
+        chain: Chain<'_, Self>,
     ) {
         let ((rows, columns), inner) = (c.shape(), a.columns());
-        if a.rows() != rows || b.rows() != inner || b.columns() != columns {
+        if a.rows() != rows || b.rows() != inner || b.columns() != columns || !chain.fits(columns) {
             return;
         }
-        if chain == Chain::Begin {
-            begin(&mut c, region);
-        }
+        begin(&mut c, region, chain);
         if inner == 0 || columns == 0 {
             return;
         }

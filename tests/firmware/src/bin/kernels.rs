@@ -69,7 +69,7 @@ mod bare {
             for (rows, inner) in
                 [columns, columns / 2, columns + 3, 1].into_iter().flat_map(|rows| INNER.map(|p| (rows, p)))
             {
-                for way in 0..16 {
+                for way in 0..24 {
                     let Comparison { left, right, found, expected } = &mut *memory;
                     let (left, right) = (&mut left[..rows * inner], &mut right[..inner * columns]);
                     let all = rows * columns + 2 * GUARD;
@@ -84,7 +84,11 @@ mod bare {
                     let a = view(left, rows, inner, way & 1 == 1).ok()?;
                     let b = view(right, inner, columns, way & 2 == 2).ok()?;
                     let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
-                    let chain = if way & 8 == 8 { Chain::Begin } else { Chain::Continue };
+                    let chain = match way / 8 {
+                        0 => Chain::Continue,
+                        1 => Chain::Begin,
+                        _ => Chain::Row(right.get(..columns).unwrap_or_default()),
+                    };
                     let inside = GUARD..GUARD + rows * columns;
                     let c = MatMut::new(&mut found[inside.clone()], rows, columns).ok()?;
                     let d = MatMut::new(&mut expected[inside], rows, columns).ok()?;

@@ -82,7 +82,7 @@ fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
     second.copy_from_slice(&first);
     for columns in (0..=37).filter(|_| level != Level::scalar()) {
         for (rows, inner) in (0..=3).flat_map(|rows| INNER.map(|inner| (rows, inner))) {
-            for way in 0..16 {
+            for way in 0..24 {
                 let (Some(a), Some(b), Some(c), Some(d)) = (
                     a.get(..rows * inner),
                     b.get(..inner * columns),
@@ -104,7 +104,11 @@ fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
                     return Err(Error);
                 };
                 let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
-                let chain = if way & 8 == 8 { Chain::Begin } else { Chain::Continue };
+                let chain = match way / 8 {
+                    0 => Chain::Continue,
+                    1 => Chain::Begin,
+                    _ => Chain::Row(b.get(..columns).unwrap_or_default()),
+                };
                 level.accumulate(to, left, right, region, chain);
                 Definition.accumulate(of, left, right, region, chain);
                 let same = c.iter().zip(&*d).all(|(c, d)| c.canonical_bits() == d.canonical_bits());

@@ -7,13 +7,15 @@
 #![allow(unsafe_code, reason = "pages are mapped and locked through the C library")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod fenced;
+mod fitted;
+
 use agop_core::kernel::{Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
 use agop_tests::SplitMix64;
-use std::marker::PhantomData;
-use std::ptr;
+use fenced::{EDGES, Edge, Fenced, Layout, values};
 
 /// Largest size of the sweeps: more than two vectors of columns, three strips of 12 rows, and a remainder.
 const MOST: usize = 40;
@@ -21,116 +23,27 @@ const MOST: usize = 40;
 /// Multiplications from which on the level `scalar`, the definition itself, is left out.
 const LARGE: usize = 2000;
 
-/// The end of a mapping that an operand touches.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Edge {
-    End,
-    Beginning,
-}
-
-const EDGES: [Edge; 2] = [Edge::End, Edge::Beginning];
-
-/// Memory between two pages without access.
-struct Fenced<T> {
-    mapping: *mut libc::c_void,
-    page: usize,
-    bytes: usize,
-    values: PhantomData<T>,
-}
-
-impl<T: Real> Fenced<T> {
-    /// Room for `most` values.
-    fn new(most: usize) -> Self {
-        // SAFETY: a name that POSIX knows.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
-        let bytes = (most * size_of::<T>()).next_multiple_of(page);
-        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
-        // SAFETY: a new mapping, wherever the system likes.
-        let mapping = unsafe { libc::mmap(ptr::null_mut(), bytes + 2 * page, access, kind, -1, 0) };
-        assert_ne!(mapping, libc::MAP_FAILED);
-        for fence in [mapping, mapping.wrapping_byte_add(page + bytes)] {
-            // SAFETY: one whole page of that mapping, to which nothing refers.
-            assert_eq!(unsafe { libc::mprotect(fence, page, libc::PROT_NONE) }, 0);
-        }
-        Self { mapping, page, bytes, values: PhantomData }
-    }
-
-    /// A copy of `values` that touches a fence.
-    fn hold(&mut self, values: &[T], edge: Edge) -> &mut [T] {
-        let free = self.bytes.checked_sub(size_of_val(values)).unwrap();
-        let before = if edge == Edge::End { free } else { 0 };
-        let first = self.mapping.wrapping_byte_add(self.page + before).cast::<T>();
-        // SAFETY: so many bytes between the fences, a page and whole values from its beginning, and exclusively ours.
-        unsafe {
-            ptr::copy_nonoverlapping(values.as_ptr(), first, values.len());
-            std::slice::from_raw_parts_mut(first, values.len())
-        }
-    }
-}
-
-impl<T> Drop for Fenced<T> {
-    fn drop(&mut self) {
-        // SAFETY: the mapping of `new`, which nothing outlives.
-        unsafe { libc::munmap(self.mapping, self.bytes + 2 * self.page) };
-    }
-}
-
-fn values<T: Real>(rng: &mut SplitMix64, length: usize) -> Vec<T> {
-    (0..length).map(|_| T::from_f64(rng.symmetric())).collect()
-}
-
-/// How a matrix lies in memory: bit 0 for transposed, bit 1 for a window of the columns of a wider one.
-#[derive(Clone, Copy, Debug)]
-struct Layout(usize);
-
-/// Columns beside a window, NaN all.
-const BESIDE: usize = 3;
-
-impl Layout {
-    /// What lies in memory of the row-major matrix `m`.
-    fn stored<T: Real>(self, m: &[T], rows: usize, columns: usize, edge: Edge) -> Vec<T> {
-        let (outer, width) = if self.0 & 1 == 0 { (rows, columns) } else { (columns, rows) };
-        let beside = if self.0 & 2 == 0 { 0 } else { BESIDE };
-        let mut all = vec![T::from_f64(f64::NAN); outer * (width + beside)];
-        for o in 0..outer {
-            for w in 0..width {
-                let column = if edge == Edge::End { beside + w } else { w };
-                all[o * (width + beside) + column] =
-                    if self.0 & 1 == 0 { m[o * columns + w] } else { m[w * columns + o] };
-            }
-        }
-        all
-    }
-
-    /// The matrix again.
-    fn view<T>(self, stored: &[T], rows: usize, columns: usize, edge: Edge) -> MatRef<'_, T> {
-        let (outer, width) = if self.0 & 1 == 0 { (rows, columns) } else { (columns, rows) };
-        let beside = if self.0 & 2 == 0 { 0 } else { BESIDE };
-        let first = if edge == Edge::End { beside } else { 0 };
-        let transposed = MatRef::new(stored, outer, width + beside).unwrap().t().row_range(first, width);
-        if self.0 & 1 == 0 { transposed.t() } else { transposed }
-    }
-}
-
 /// The memory of a product.
 struct Memory<T> {
     rng: SplitMix64,
     a: Fenced<T>,
     b: Fenced<T>,
     c: Fenced<T>,
+    row: Fenced<T>,
 }
 
 impl<T: Real> Memory<T> {
     fn new(seed: u64, most: usize) -> Self {
-        let [a, b, c] = [(); 3].map(|()| Fenced::new(most));
-        Self { rng: SplitMix64::new(seed), a, b, c }
+        let [a, b, c, row] = [(); 4].map(|()| Fenced::new(most));
+        Self { rng: SplitMix64::new(seed), a, b, c, row }
     }
 
     /// One shape, a and b each in one layout, on every level.
     fn check_product(&mut self, (m, k, n): (usize, usize, usize), layouts: impl Iterator<Item = usize>) {
-        let Self { rng, a: left, b: right, c: out } = self;
-        let [a, b, c] = [m * k, k * n, m * n].map(|length| values::<T>(rng, length));
-        let wanted = [Chain::Begin, Chain::Continue].map(|chain| {
+        let Self { rng, a: left, b: right, c: out, row } = self;
+        let [a, b, c, start] = [m * k, k * n, m * n, n].map(|length| values::<T>(rng, length));
+        let row: &[T] = row.hold(&start, Edge::End);
+        let wanted = [Chain::Begin, Chain::Continue, Chain::Row(row)].map(|chain| {
             let mut wanted = c.clone();
             let (a, b) = (MatRef::new(&a, m, k).unwrap(), MatRef::new(&b, k, n).unwrap());
             Definition.accumulate(MatMut::new(&mut wanted, m, n).unwrap(), a, b, Region::Full, chain);

@@ -1,0 +1,145 @@
+//! A level with code of its own for the products of one const-sized network.
+
+use crate::kernel::{Backend, Chain, Plain, Region, Role};
+use crate::matrix::{MatMut, MatRef};
+use crate::scalar::{Real, Scalar};
+use crate::simd::{Level, Sizes};
+use core::marker::PhantomData;
+
+/// The widths of a network, known when compiling; [`crate::network!`] implements it.
+pub trait Widths {
+    /// Inputs, hidden widths, outputs.
+    const WIDTHS: &'static [usize];
+}
+
+/// A [`Level`] with code of its own for each product of the network W over ROWS samples at a time, in which the sizes are
+/// constants: nothing is decided on the way. The bits are the level's.
+///
+/// It is for small networks, few samples and the vector levels: a product of more than 64 inner indices (inputs of a layer,
+/// or samples where its weights' gradient is summed), of layers after the eighth, of another number of samples or another
+/// network, and any on a level without vectors takes the level's code for all sizes. It costs some KiB of code for each
+/// layer and level.
+#[derive(Debug)]
+pub struct Fitted<W, const ROWS: usize> {
+    level: Level,
+    network: PhantomData<W>,
+}
+
+impl<W, const ROWS: usize> Fitted<W, ROWS> {
+    /// On that level.
+    pub const fn new(level: Level) -> Self {
+        Self { level, network: PhantomData }
+    }
+}
+
+impl<W, const ROWS: usize> Clone for Fitted<W, ROWS> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W, const ROWS: usize> Copy for Fitted<W, ROWS> {}
+
+/// Width `at` of W, or zero.
+const fn width<W: Widths>(at: usize) -> usize {
+    let mut rest = W::WIDTHS;
+    let mut index = 0;
+    while let [width, tail @ ..] = rest {
+        if index == at {
+            return *width;
+        }
+        index += 1;
+        rest = tail;
+    }
+    0
+}
+
+/// Rows of the Jacobians of so many samples.
+const fn jacobian_rows<W: Widths>(samples: usize) -> usize {
+    samples.saturating_mul(width::<W>(W::WIDTHS.len().saturating_sub(1)))
+}
+
+/// A product of a layer.
+macro_rules! role {
+    ($name:ident, |$rows:ident, $inputs:ident, $outputs:ident| $sizes:expr, $a:literal, $b:literal) => {
+        #[doc = concat!("[`Role::", stringify!($name), "`] of one layer.")]
+        struct $name<W, const ROWS: usize, const LAYER: usize>(PhantomData<W>);
+
+        impl<W: Widths, const ROWS: usize, const LAYER: usize> $name<W, ROWS, LAYER> {
+            /// Rows, inner indices, columns.
+            const SIZES: (usize, usize, usize) = {
+                let ($rows, $inputs, $outputs) = (ROWS, width::<W>(LAYER), width::<W>(LAYER + 1));
+                $sizes
+            };
+        }
+
+        impl<W: Widths, const ROWS: usize, const LAYER: usize> Sizes for $name<W, ROWS, LAYER> {
+            const ROWS: usize = Self::SIZES.0;
+            const INNER: usize = Self::SIZES.1;
+            const COLUMNS: usize = Self::SIZES.2;
+            const A_TRANSPOSED: bool = $a;
+            const B_TRANSPOSED: bool = $b;
+        }
+    };
+}
+
+role!(Forward, |rows, inputs, outputs| (rows, inputs, outputs), false, true);
+role!(Weights, |rows, inputs, outputs| (outputs, rows, inputs), true, false);
+role!(Inputs, |rows, inputs, outputs| (rows, outputs, inputs), false, false);
+role!(Jacobians, |rows, inputs, outputs| (jacobian_rows::<W>(rows), outputs, inputs), false, false);
+
+impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
+    fn accumulate(
+        self,
+        c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        region: Region,
+        chain: Chain<'_, T>,
+    ) {
+        T::accumulate(self.level, c, a, b, region, chain);
+    }
+
+    #[inline]
+    fn accumulate_layer(
+        self,
+        layer: usize,
+        role: Role,
+        c: MatMut<'_, T>,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        chain: Chain<'_, T>,
+    ) {
+        macro_rules! sized {
+            ($role:ident, $layer:literal) => {
+                T::accumulate_sized::<$role<W, ROWS, $layer>>(self.level, c, a, b, chain)
+            };
+        }
+        macro_rules! layers {
+            ($($layer:literal)*) => {
+                match layer {
+                    $($layer if const { $layer + 1 < W::WIDTHS.len() } => match role {
+                        Role::Forward => sized!(Forward, $layer),
+                        Role::Weights => sized!(Weights, $layer),
+                        Role::Inputs => sized!(Inputs, $layer),
+                        Role::Jacobians => sized!(Jacobians, $layer),
+                    },)*
+                    _ => T::accumulate(self.level, c, a, b, Region::Full, chain),
+                }
+            };
+        }
+        layers!(0 1 2 3 4 5 6 7);
+    }
+
+    fn axpy(self, a: T, x: &[T], y: &mut [T]) {
+        T::axpy(self.level, a, x, y);
+    }
+
+    fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> <T as Scalar>::Wide {
+        T::dot(self.level, a, b)
+    }
+
+    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+        Backend::<T>::vectorize(self.level, loops)
+    }
+}
