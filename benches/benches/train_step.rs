@@ -1,10 +1,12 @@
-//! One training step, gradient and update, of fully connected ReLU networks on one thread, on every level.
+//! One training step, gradient and update, of fully connected ReLU networks on one thread, on every level; of the
+//! small ones also by code of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
 use agop::network::Model;
-use agop_benches::{Run, best_time, name};
+use agop_benches::{Batch, Run, Single, best_time, name};
 use agop_core::activation::Relu;
 use agop_core::digest::Hasher;
+use agop_core::kernel::Backend;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
 use agop_core::network::{Shape, parameters};
@@ -16,7 +18,13 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 /// (inputs, width, hidden layers, outputs, samples).
 const SIZES: [(usize, usize, usize, usize, usize); 4] =
-    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), (16, 32, 2, 4, 8), (64, 64, 2, 10, 1)];
+    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), BATCH, SINGLE];
+
+/// Those of [`Batch`].
+const BATCH: (usize, usize, usize, usize, usize) = (16, 32, 2, 4, 8);
+
+/// Those of [`Single`].
+const SINGLE: (usize, usize, usize, usize, usize) = (64, 64, 2, 10, 1);
 
 /// Above this many multiply-adds the level `scalar` is left out: with the software fma it would take minutes.
 const SCALAR_MOST: usize = 50_000_000;
@@ -28,45 +36,65 @@ fn products(widths: &[usize], samples: usize) -> usize {
     samples * (3 * weights - first)
 }
 
+/// (inputs, width, hidden layers, outputs, samples) on a level, by its own code or by that of a network of constant sizes.
+fn on_backend<T: Real>(
+    criterion: &mut Criterion,
+    run: &mut Run,
+    (d, width, depth, c, samples): (usize, usize, usize, usize, usize),
+    (operation, level, backend): (&str, Level, impl Backend<T> + Send + Sync),
+) {
+    let size = format!("{d}x{width}x{depth}x{c}-{samples}");
+    let widths: Vec<usize> =
+        std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
+    let name = name(operation, T::NAME, level, &size);
+    let products = products(&widths, samples);
+    if level == Level::scalar() && products > SCALAR_MOST {
+        println!("{name}: left out ({products} multiply-adds on the scalar level)");
+        return;
+    }
+    let shape = Shape::new(&widths, true).unwrap();
+    let (mut x, mut y) = (vec![T::zero(); samples * d], vec![T::zero(); samples * c]);
+    Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
+    Stream::new(1, Purpose::TrainLabels, 0).fill_normal(&mut y);
+    let (x, y) = (MatRef::new(&x, samples, d).unwrap(), MatRef::new(&y, samples, c).unwrap());
+    let speeds = vec![1.0; shape.layers()];
+    let optimizer = Optimizer::new(Rule::SpeedLimited { speeds: &speeds, epsilon: EPSILON }, 1e-4);
+    let mut initial = vec![T::zero(); shape.parameters()];
+    Initializer::Normal.fill(shape, 1, &mut initial).unwrap();
+    let mut model = Model::new(widths, true, Relu, initial).unwrap();
+    let mut memory = model.gradient_accumulator(1, samples).unwrap();
+    let mut step = |model: &mut Model<T, Relu>| {
+        model.train_step(backend, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap()
+    };
+    // The answer after three steps, from the same start every time.
+    let mut hasher = Hasher::new();
+    for _ in 0..3 {
+        let loss = step(&mut model);
+        hasher.array(&[], &[loss]);
+    }
+    hasher.array(&[model.parameters().len()], model.parameters());
+    run.check("train_step", T::NAME, level, &size, hasher.finish());
+    let time = best_time(|| {
+        step(&mut model);
+    });
+    criterion.bench_function(&name, |bencher| bencher.iter(|| step(&mut model)));
+    run.print::<T>(&name, level, 2.0 * products as f64, time);
+}
+
 fn of_scalar<T: Real>(criterion: &mut Criterion, run: &mut Run) {
-    for (d, width, depth, c, samples) in SIZES {
-        let size = format!("{d}x{width}x{depth}x{c}-{samples}");
-        let widths: Vec<usize> =
-            std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
-        let shape = Shape::new(&widths, true).unwrap();
-        let (mut x, mut y) = (vec![T::zero(); samples * d], vec![T::zero(); samples * c]);
-        Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
-        Stream::new(1, Purpose::TrainLabels, 0).fill_normal(&mut y);
-        let (x, y) = (MatRef::new(&x, samples, d).unwrap(), MatRef::new(&y, samples, c).unwrap());
-        let speeds = vec![1.0; shape.layers()];
-        let optimizer = Optimizer::new(Rule::SpeedLimited { speeds: &speeds, epsilon: EPSILON }, 1e-4);
-        let mut initial = vec![T::zero(); shape.parameters()];
-        Initializer::Normal.fill(shape, 1, &mut initial).unwrap();
-        let products = products(&widths, samples);
+    for sizes in SIZES {
         for level in Level::available() {
-            let name = name("train_step", T::NAME, level, &size);
-            if level == Level::scalar() && products > SCALAR_MOST {
-                println!("{name}: left out ({products} multiply-adds on the scalar level)");
-                continue;
+            on_backend::<T>(criterion, run, sizes, ("train_step", level, level));
+            let operation = "train_step_fitted";
+            match sizes {
+                BATCH => {
+                    on_backend::<T>(criterion, run, sizes, (operation, level, Batch::fitted::<8>(level)))
+                }
+                SINGLE => {
+                    on_backend::<T>(criterion, run, sizes, (operation, level, Single::fitted::<1>(level)))
+                }
+                _ => {}
             }
-            let mut model = Model::new(widths.clone(), true, Relu, initial.clone()).unwrap();
-            let mut memory = model.gradient_accumulator(1, samples).unwrap();
-            let mut step = |model: &mut Model<T, Relu>| {
-                model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap()
-            };
-            // The answer after three steps, from the same start on every level.
-            let mut hasher = Hasher::new();
-            for _ in 0..3 {
-                let loss = step(&mut model);
-                hasher.array(&[], &[loss]);
-            }
-            hasher.array(&[model.parameters().len()], model.parameters());
-            run.check("train_step", T::NAME, level, &size, hasher.finish());
-            let time = best_time(|| {
-                step(&mut model);
-            });
-            criterion.bench_function(&name, |bencher| bencher.iter(|| step(&mut model)));
-            run.print::<T>(&name, level, 2.0 * products as f64, time);
         }
     }
 }

@@ -12,6 +12,16 @@ use agop_core::simd::Level;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+agop_core::network! {
+    /// The network of the training step (inputs, width, depth, outputs, samples) = (16, 32, 2, 4, 8).
+    pub struct Batch([f32; 16 => 32 => 32 => 4], Relu, bias: true);
+}
+
+agop_core::network! {
+    /// The network of the training step (64, 64, 2, 10, 1).
+    pub struct Single([f32; 64 => 64 => 64 => 10], Relu, bias: true);
+}
+
 /// `{operation}-{scalar}-{level}-{size}`.
 pub fn name(operation: &str, scalar: &str, level: Level, size: &str) -> String {
     format!("{operation}-{scalar}-{}-{size}", level.name())

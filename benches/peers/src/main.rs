@@ -6,8 +6,9 @@
 #![allow(unsafe_code, reason = "the number of threads is set in the environment")]
 
 use agop::network::Model;
-use agop_benches::race;
+use agop_benches::{Batch, Single, race};
 use agop_core::activation::Relu;
+use agop_core::kernel::Backend;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
 use agop_core::network::Shape;
@@ -15,9 +16,8 @@ use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::simd::Level;
 
-/// (inputs, width, hidden layers, outputs, samples).
-const SIZES: [(usize, usize, usize, usize, usize); 4] =
-    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), (16, 32, 2, 4, 8), (64, 64, 2, 10, 1)];
+/// (inputs, width, hidden layers, outputs, samples); and two more, of [`Batch`] and of [`Single`].
+const SIZES: [(usize, usize, usize, usize, usize); 2] = [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128)];
 
 /// Step size.
 const RATE: f64 = 1e-3;
@@ -176,48 +176,80 @@ fn agree(what: &str, ours: &[f32], theirs: &[f32]) {
     assert!(far < 1e-5, "{what} takes another step: {far:e}");
 }
 
+/// Step by step on `level`, on `fitted` where there is code for this size alone, and by the frameworks.
+fn compare(
+    (d, width, depth, c, samples): (usize, usize, usize, usize, usize),
+    level: Level,
+    fitted: Option<impl Backend<f32> + Send + Sync>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let widths: Vec<usize> =
+        std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
+    let shape = Shape::new(&widths, true)?;
+    let mut parameters = vec![0.0; shape.parameters()];
+    Initializer::Normal.fill(shape, 1, &mut parameters)?;
+    let (mut x, mut y) = (vec![0.0; samples * d], vec![0.0; samples * c]);
+    Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
+    Stream::new(1, Purpose::TrainLabels, 0).fill_normal(&mut y);
+    let problem = Problem { widths: widths.clone(), parameters: parameters.clone(), x, y, samples };
+
+    let mut model = Model::new(widths.clone(), true, Relu, parameters.clone())?;
+    let mut memory = model.gradient_accumulator(1, samples)?;
+    let optimizer = Optimizer::new(Rule::GradientDescent, RATE);
+    let samples = (MatRef::new(&problem.x, samples, d)?, MatRef::new(&problem.y, samples, c)?);
+    let mut ours = |model: &mut Model<f32, Relu>| {
+        model.train_step(level, MeanSquared, &optimizer, samples, &mut memory, &mut []).expect("finite");
+    };
+    let mut other = Model::new(widths, true, Relu, parameters)?;
+    let mut memory = other.gradient_accumulator(1, problem.samples)?;
+    let mut by_its_own = |model: &mut Model<f32, Relu>| {
+        if let Some(fitted) = fitted {
+            model.train_step(fitted, MeanSquared, &optimizer, samples, &mut memory, &mut []).expect("finite");
+        }
+    };
+    let (mut candle, mut burn) = (candle::Network::new(&problem)?, burn::Network::new(&problem));
+    ours(&mut model);
+    by_its_own(&mut other);
+    candle.step()?;
+    burn.step();
+    agree("candle", model.parameters(), &candle.parameters()?);
+    agree("burn", model.parameters(), &burn.parameters());
+    assert!(fitted.is_none() || model.parameters() == other.parameters(), "the bits of code of its own");
+
+    let times = race(&mut [
+        &mut || ours(&mut model),
+        &mut || candle.step().expect("a step"),
+        &mut || burn.step(),
+        &mut || by_its_own(&mut other),
+    ]);
+    print!(
+        "train_step-f32-{}-{d}x{width}x{depth}x{c}-{}: {:.2} us; candle takes {:.1} times as long, burn {:.1}",
+        level.name(),
+        problem.samples,
+        times[0] * 1e6,
+        times[1] / times[0],
+        times[2] / times[0],
+    );
+    if fitted.is_some() {
+        print!(
+            "; by code of its own {:.2} us; {:.1}, {:.1}",
+            times[3] * 1e6,
+            times[1] / times[3],
+            times[2] / times[3]
+        );
+    }
+    println!();
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for threads in ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"] {
         // SAFETY: there is no other thread yet.
         unsafe { std::env::set_var(threads, "1") };
     }
     let level = Level::detect();
-    for (d, width, depth, c, samples) in SIZES {
-        let widths: Vec<usize> =
-            std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
-        let shape = Shape::new(&widths, true)?;
-        let mut parameters = vec![0.0; shape.parameters()];
-        Initializer::Normal.fill(shape, 1, &mut parameters)?;
-        let (mut x, mut y) = (vec![0.0; samples * d], vec![0.0; samples * c]);
-        Stream::new(1, Purpose::TrainInputs, 0).fill_normal(&mut x);
-        Stream::new(1, Purpose::TrainLabels, 0).fill_normal(&mut y);
-        let problem = Problem { widths: widths.clone(), parameters: parameters.clone(), x, y, samples };
-
-        let mut model = Model::new(widths.clone(), true, Relu, parameters)?;
-        let mut memory = model.gradient_accumulator(1, samples)?;
-        let optimizer = Optimizer::new(Rule::GradientDescent, RATE);
-        let (x, y) = (MatRef::new(&problem.x, samples, d)?, MatRef::new(&problem.y, samples, c)?);
-        let mut ours = |model: &mut Model<f32, Relu>| {
-            model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).expect("finite");
-        };
-        let (mut candle, mut burn) = (candle::Network::new(&problem)?, burn::Network::new(&problem));
-        ours(&mut model);
-        candle.step()?;
-        burn.step();
-        agree("candle", model.parameters(), &candle.parameters()?);
-        agree("burn", model.parameters(), &burn.parameters());
-
-        let times =
-            race(&mut [&mut || ours(&mut model), &mut || candle.step().expect("a step"), &mut || {
-                burn.step()
-            }]);
-        println!(
-            "train_step-f32-{}-{d}x{width}x{depth}x{c}-{samples}: {:.2} us; candle takes {:.1} times as long, burn {:.1}",
-            level.name(),
-            times[0] * 1e6,
-            times[1] / times[0],
-            times[2] / times[0],
-        );
+    for sizes in SIZES {
+        compare(sizes, level, None::<Level>)?;
     }
-    Ok(())
+    compare((16, 32, 2, 4, 8), level, Some(Batch::fitted::<8>(level)))?;
+    compare((64, 64, 2, 10, 1), level, Some(Single::fitted::<1>(level)))
 }

@@ -4,22 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
 use agop::network::Model;
+use agop_benches::{Batch, Single};
 use agop_core::activation::Relu;
-use agop_core::kernel::{accumulate_outer, product};
+use agop_core::kernel::{Backend, accumulate_outer, product};
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::Shape;
 use agop_core::optimizer::Optimizer;
 use agop_core::optimizer::{EPSILON, Rule};
 use agop_core::random::{Initializer, Purpose, Stream};
-use agop_core::reduce::SampleTree;
 use agop_core::simd::Level;
 use std::hint::black_box;
-
-agop_core::network! {
-    /// As the first of the training steps.
-    struct Sized([f32; 16 => 32 => 32 => 4], Relu, bias: true);
-}
 
 /// Name, and what runs the job so often on a level.
 type Job = (&'static str, fn(Level, usize));
@@ -27,8 +22,13 @@ type Job = (&'static str, fn(Level, usize));
 const JOBS: &[Job] = &[
     ("train_step-16x32x2x4-8", |level, times| train(level, &[16, 32, 32, 4], 8, false, times)),
     ("train_step_limited-16x32x2x4-8", |level, times| train(level, &[16, 32, 32, 4], 8, true, times)),
-    ("train_step_sized-16x32x2x4-8", train_sized),
+    ("train_step_fitted-16x32x2x4-8", |level, times| {
+        train(Batch::fitted::<8>(level), Batch::WIDTHS, 8, false, times);
+    }),
     ("train_step-64x64x2x10-1", |level, times| train(level, &[64, 64, 64, 10], 1, false, times)),
+    ("train_step_fitted-64x64x2x10-1", |level, times| {
+        train(Single::fitted::<1>(level), Single::WIDTHS, 1, false, times);
+    }),
     ("outer-32x8", |level, times| outer(level, 32, 8, times)),
     ("outer-256x64", |level, times| outer(level, 256, 64, times)),
     ("xwt-8x8x8", |level, times| forward(level, 8, 8, times)),
@@ -47,7 +47,13 @@ fn normal(count: usize, purpose: Purpose) -> Vec<f32> {
     values
 }
 
-fn train(level: Level, widths: &[usize], samples: usize, limited: bool, times: usize) {
+fn train(
+    backend: impl Backend<f32> + Send + Sync,
+    widths: &[usize],
+    samples: usize,
+    limited: bool,
+    times: usize,
+) {
     let shape = Shape::new(widths, true).unwrap();
     let x = normal(samples * shape.inputs(), Purpose::TrainInputs);
     let y = normal(samples * shape.outputs(), Purpose::TrainLabels);
@@ -67,27 +73,9 @@ fn train(level: Level, widths: &[usize], samples: usize, limited: bool, times: u
     let mut model = Model::new(widths.to_vec(), true, Relu, parameters).unwrap();
     let mut memory = model.gradient_accumulator(1, samples).unwrap();
     for _ in 0..times {
-        model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap();
+        model.train_step(backend, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap();
     }
     black_box(model.parameters());
-}
-
-fn train_sized(level: Level, times: usize) {
-    let (x, y) = (normal(8 * 16, Purpose::TrainInputs), normal(8 * 4, Purpose::TrainLabels));
-    let (x, y) = (MatRef::new(&x, 8, 16).unwrap(), MatRef::new(&y, 8, 4).unwrap());
-    let optimizer = Optimizer::new(Rule::GradientDescent, 1e-4);
-    let mut network = Sized::new();
-    Initializer::Normal.fill(Sized::shape(), 1, &mut network.parameters).unwrap();
-    let mut storage = [0.0; Sized::gradient_storage(8)];
-    let mut workspace = [0.0; Sized::gradient_workspace(8)];
-    for _ in 0..times {
-        let mut sum = SampleTree::new(&mut storage, Sized::PARAMETERS + 1, 0).unwrap();
-        let view = network.network_on(level).unwrap();
-        view.accumulate_gradient(level, MeanSquared, x, y, &mut sum, &mut workspace).unwrap();
-        let (_, gradient) = view.finish_gradient(level, MeanSquared, &mut sum).unwrap();
-        optimizer.step(level, Sized::shape(), &mut network.parameters, gradient, &mut []).unwrap();
-    }
-    black_box(&network.parameters);
 }
 
 fn outer(level: Level, samples: usize, k: usize, times: usize) {

@@ -22,7 +22,7 @@ pub trait Widths {
 #[derive(Debug)]
 pub struct Fitted<W, const ROWS: usize> {
     level: Level,
-    network: PhantomData<W>,
+    network: PhantomData<fn() -> W>,
 }
 
 impl<W, const ROWS: usize> Fitted<W, ROWS> {

@@ -114,7 +114,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         return;
     }
     let (left, right) = (Strided::new(a), Strided::new(b));
-    let start = Start::new(chain, to, columns);
+    let start = Start::new(chain);
     let product = Product { c: to, a: left, b: right, rows, inner, columns, region, start };
     if slim::<T, S, false>(set, product) {
         return;
@@ -268,7 +268,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
             let mut p = 0;
             while p < inner {
                 let depth = least(inner - p, run);
-                let start = Start::new(if p > 0 { Chain::Continue } else { chain }, c, columns);
+                let start = if p > 0 { Start::Kept } else { Start::new(chain) };
                 let mut ahead = Ahead::nothing(a.start);
                 if long && near && p + depth < inner {
                     let next = b.start.wrapping_add((p + depth) * b.row);

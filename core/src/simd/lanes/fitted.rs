@@ -30,7 +30,7 @@ pub(crate) fn accumulate_sized<T: Real, S: Lanes<T>, P: Sizes>(
         return accumulate(set, c, a, b, Region::Full, chain);
     }
     let c = c.as_mut_slice().as_mut_ptr();
-    let start = Start::new(chain, c, P::COLUMNS);
+    let start = Start::new(chain);
     let (a, b) = (Strided::new(a).start, Strided::new(b).start);
     set.call(Fitted::<T, P> { c, a, b, start, sizes: PhantomData });
 }
@@ -85,7 +85,7 @@ impl<T: Real, P: Sizes> Fitted<T, P> {
         let (b, b_row, n, k) = (b.start, b.row, P::COLUMNS, P::INNER);
         // SAFETY: the caller's promise.
         unsafe {
-            let (c, a, start) = (c.add(i * n + j), a.from(i, 0), start.from(i, j));
+            let (c, a, start) = (c.add(i * n + j), a.from(i, 0), start.from(j));
             if width == V * S::WIDTH {
                 tile::<T, S, R, V>(set, c, n, a, b, b_row, k, start, ptr::null_mut(), None);
             } else {

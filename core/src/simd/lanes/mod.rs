@@ -114,41 +114,44 @@ pub(crate) struct Product<T> {
     start: Start<T>,
 }
 
-/// Where the chains of a product begin, from one place on.
+/// Where the chains of a product begin.
 #[derive(Clone, Copy)]
-pub(crate) struct Start<T> {
-    /// Null: at `+0`. Else at these values, rows of them `row` apart: 0 where all rows are the same one.
-    values: *const T,
-    row: usize,
+pub(crate) enum Start<T> {
+    /// At `+0`.
+    Zero,
+    /// At what c holds.
+    Kept,
+    /// In every row at the values from here on.
+    Row(*const T),
 }
 
 impl<T: Real> Start<T> {
-    /// For a product of agreeing shapes at c, whose rows are `columns` apart.
     #[inline(always)]
-    fn new(chain: Chain<'_, T>, c: *mut T, columns: usize) -> Self {
+    fn new(chain: Chain<'_, T>) -> Self {
         match chain {
-            Chain::Begin => Self { values: core::ptr::null(), row: 0 },
-            Chain::Continue => Self { values: c.cast_const(), row: columns },
-            Chain::Row(row) => Self { values: row.as_ptr(), row: 0 },
+            Chain::Begin => Self::Zero,
+            Chain::Continue => Self::Kept,
+            Chain::Row(row) => Self::Row(row.as_ptr()),
         }
     }
 
-    /// From `(i, j)` on.
+    /// From column j on.
     #[inline(always)]
-    fn from(self, i: usize, j: usize) -> Self {
-        Self { values: if self.is_zero() { self.values } else { self.at(i, j) }, ..self }
+    fn from(self, j: usize) -> Self {
+        match self {
+            Self::Row(row) => Self::Row(row.wrapping_add(j)),
+            other => other,
+        }
     }
 
-    /// Whether they begin at `+0`.
+    /// The values for the first row of c, null for `+0`, and from one row to the next.
     #[inline(always)]
-    fn is_zero(self) -> bool {
-        self.values.is_null()
-    }
-
-    /// The place of one value.
-    #[inline(always)]
-    fn at(self, i: usize, j: usize) -> *const T {
-        self.values.wrapping_add(i * self.row + j)
+    fn rows(self, c: *mut T, columns: usize) -> (*const T, usize) {
+        match self {
+            Self::Zero => (core::ptr::null(), 0),
+            Self::Kept => (c, columns),
+            Self::Row(row) => (row, 0),
+        }
     }
 }
 

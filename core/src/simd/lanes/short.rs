@@ -39,7 +39,7 @@ impl<T: Real> Product<T> {
                 strips,
                 depth: inner,
                 width,
-                start: start.from(i, j),
+                start: start.from(j),
                 fill: core::ptr::null_mut(),
                 ahead: Ahead::nothing(b).share(b, inner),
                 below: if region == Region::Upper && height > 1 { Some((i, j)) } else { None },

@@ -3,7 +3,7 @@
 use super::blocks::least;
 use super::{Kernel, Product, Start};
 use super::{Lanes, Squares};
-use crate::kernel::{Chain, Region};
+use crate::kernel::Region;
 use crate::scalar::Real;
 
 /// With N inner indices, b's columns contiguous: each row of c passes through the registers once.
@@ -14,8 +14,10 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
     #[inline(always)]
     fn run(mut self, set: S) {
         self.0.b.column = 1;
-        let Product { a, rows, columns, region, .. } = self.0;
+        let Product { c, a, rows, columns, region, start, .. } = self.0;
         let mut factors = [set.splat(T::default()); N];
+        let (mut from, next) = start.rows(c, columns);
+        let zero = from.is_null();
         for i in 0..rows {
             let mut j = if region == Region::Upper { i } else { 0 };
             // SAFETY: row i < rows of a, N inner indices; in row i, V vectors from column j on or what is left of one.
@@ -24,23 +26,25 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
                     *factor = set.splat(*a.at(i, p));
                 }
                 while j + 4 * S::WIDTH <= columns {
-                    self.columns::<S, 4, true>(set, factors, i, j);
+                    self.columns::<S, 4, true>(set, factors, (zero, from), i, j);
                     j += 4 * S::WIDTH;
                 }
                 while j + S::WIDTH <= columns {
-                    self.columns::<S, 1, true>(set, factors, i, j);
+                    self.columns::<S, 1, true>(set, factors, (zero, from), i, j);
                     j += S::WIDTH;
                 }
                 if j < columns {
-                    self.columns::<S, 1, false>(set, factors, i, j);
+                    self.columns::<S, 1, false>(set, factors, (zero, from), i, j);
                 }
             }
+            from = from.wrapping_add(next);
         }
     }
 }
 
 impl<T: Real, const N: usize> FewInner<T, N> {
-    /// V vectors of row i from column j on, or what there is of one that is not `WHOLE`.
+    /// V vectors of row i from column j on, or what there is of one that is not `WHOLE`; its chains begin at `+0` or at
+    /// values.
     ///
     /// # Safety
     /// The promise of [`Product`]; the row has so many columns.
@@ -49,10 +53,11 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         &self,
         set: S,
         factors: [S::Vector; N],
+        (zero, from): (bool, *const T),
         i: usize,
         j: usize,
     ) {
-        let Product { c, b, columns, start, .. } = self.0;
+        let Product { c, b, columns, .. } = self.0;
         let mask = set.mask(0, columns - j);
         // SAFETY: the mask ends with the row, and whole vectors do not go beyond it.
         let load = |from: *const T| unsafe { if WHOLE { set.load(from) } else { set.load_some(mask, from) } };
@@ -60,9 +65,9 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         // SAFETY: as above.
         unsafe {
             let to = c.add(i * columns + j);
-            if !start.is_zero() {
+            if !zero {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = load(start.at(i, j + v * S::WIDTH));
+                    *sum = load(from.add(j + v * S::WIDTH));
                 }
             }
             for (p, factor) in factors.into_iter().enumerate() {
@@ -98,7 +103,7 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
                 FewInner::<T, 1>(Product { c, a, b, rows, inner: 1, columns, region, start }).run(set);
                 p += 1;
             }
-            start = Start::new(Chain::Continue, c, columns);
+            start = Start::Kept;
         }
     }
 }
@@ -150,10 +155,11 @@ impl<T: Real, const N: usize> FewRows<T, N> {
         // SAFETY: all places are inside the matrices: squares while there are whole runs of inner indices, of which one that
         // is cut off repeats its last column, single inner indices after them; vectors have at most eight lanes.
         unsafe {
-            if !start.is_zero() {
+            let (from, next) = start.rows(c, columns);
+            if !from.is_null() {
                 for (i, row) in sums.iter_mut().enumerate() {
                     for (k, sum) in row.iter_mut().enumerate() {
-                        let from = start.at(i, j + k * S::WIDTH);
+                        let from = from.add(i * next + j + k * S::WIDTH);
                         *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
                     }
                 }

@@ -190,7 +190,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
                     strips,
                     depth,
                     width: width - skip,
-                    start: start.from(top + i, j + skip),
+                    start: start.from(j + skip),
                     fill: if fills { right } else { core::ptr::null_mut() },
                     ahead: ahead.share(b.start, depth),
                     below: if crosses { Some((top + i, j + skip)) } else { None },

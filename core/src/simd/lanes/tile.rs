@@ -50,7 +50,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             mut strips,
             depth,
             width,
-            mut start,
+            start,
             below,
             fill,
             ahead,
@@ -66,9 +66,8 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     if strips == 0 {
                         return;
                     }
-                    (c_row, a.row, start.row) = core::hint::black_box((c_row, a.row, start.row));
+                    (c_row, a.row) = core::hint::black_box((c_row, a.row));
                     (c, a.start) = (c.wrapping_add($r * c_row), a.start.wrapping_add($r * a.row));
-                    start = start.from($r, 0);
                 }
             };
         }
@@ -136,11 +135,21 @@ pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     let mut sums = [[set.splat(T::default()); V]; R];
     // SAFETY: every offset is one the caller promised.
     unsafe {
-        if !start.is_zero() {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = set.load(start.at(r, v * S::WIDTH));
+        match start {
+            Start::Zero => {}
+            Start::Kept => {
+                for (r, row) in sums.iter_mut().enumerate() {
+                    for (v, sum) in row.iter_mut().enumerate() {
+                        *sum = set.load(c.add(r * c_row + v * S::WIDTH));
+                    }
                 }
+            }
+            Start::Row(from) => {
+                let mut first = [set.splat(T::default()); V];
+                for (v, value) in first.iter_mut().enumerate() {
+                    *value = set.load(from.add(v * S::WIDTH));
+                }
+                sums = [first; R];
             }
         }
         let mut to = fill;
@@ -202,12 +211,22 @@ pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: 
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
     // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
     unsafe {
-        if !start.is_zero() {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    let from = start.at(r, v * S::WIDTH);
-                    *sum = if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
+        let load = |v: usize, from| if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
+        match start {
+            Start::Zero => {}
+            Start::Kept => {
+                for (r, row) in sums.iter_mut().enumerate() {
+                    for (v, sum) in row.iter_mut().enumerate() {
+                        *sum = load(v, c.add(r * c_row + v * S::WIDTH));
+                    }
                 }
+            }
+            Start::Row(from) => {
+                let mut first = [set.splat(T::default()); V];
+                for (v, value) in first.iter_mut().enumerate() {
+                    *value = load(v, from.add(v * S::WIDTH));
+                }
+                sums = [first; R];
             }
         }
         for p in 0..depth {
