@@ -25,7 +25,7 @@
 //! | [`error`], [`environment`] | typed errors; the floating-point self-test |
 //! | [`matrix`], [`kernel`], [`simd`] | borrowed views; products and outer products; their vector twins behind [`simd::Level`] |
 //! | [`reduce`] | the order of sums over samples, in mergeable parts |
-//! | [`activation`], [`loss`], [`mod@network`] | functions with derivatives; shape, forward, gradients, Jacobians, [`network!`] |
+//! | [`activation`], [`loss`], [`mod@network`] | functions with derivatives; shape, forward, gradients, Jacobians; const sizes: [`network!`] |
 //! | [`feature`], [`correlation`] | NFM, PTK features, AGOP; cosine and Pearson correlations with error bounds |
 //! | [`optimizer`] | gradient descent and Speed Limited Optimization, with momentum and decay |
 //! | [`early_time`] | what the centred correlation does before training: limit, rate, expectation, wide limit |

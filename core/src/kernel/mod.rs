@@ -82,7 +82,7 @@ impl<T> Chain<'_, T> {
     }
 }
 
-/// The products of a layer.
+/// The products of a layer in forward pass and gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `h = x W^T`, one row for each sample.
@@ -91,8 +91,6 @@ pub enum Role {
     Weights,
     /// `delta W`, the gradient of the layer's inputs before their slopes.
     Inputs,
-    /// `J W`, the Jacobian of the layer's inputs before their slopes, one row for each sample and output.
-    Jacobians,
 }
 
 /// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with

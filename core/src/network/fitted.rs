@@ -12,13 +12,14 @@ pub trait Widths {
     const WIDTHS: &'static [usize];
 }
 
-/// A [`Level`] with code of its own for each product of the network W over ROWS samples at a time, in which the sizes are
-/// constants: nothing is decided on the way. The bits are the level's.
+/// A [`Level`] with code of its own for each product in forward pass and gradient of the network W over ROWS samples at a
+/// time, in which the sizes are constants: nothing is decided on the way. The bits are the level's.
 ///
-/// It is for small networks, few samples and the vector levels: a product of more than 64 inner indices (inputs of a layer,
-/// or samples where its weights' gradient is summed), of layers after the eighth, of another number of samples or another
-/// network, and any on a level without vectors takes the level's code for all sizes. It costs some KiB of code for each
-/// layer and level.
+/// It is for small networks, few samples and levels with vectors. The level's code for all sizes does what has none of its
+/// own: products of more than 64 inner indices (a layer's inputs or outputs, or the samples over which the gradient of its
+/// weights is summed), of layers after the eighth, of another number of samples or another network; Jacobians and outer
+/// products.
+/// On x86-64 it takes about 12 KiB of code for each layer and level.
 #[derive(Debug)]
 pub struct Fitted<W, const ROWS: usize> {
     level: Level,
@@ -54,11 +55,6 @@ const fn width<W: Widths>(at: usize) -> usize {
     0
 }
 
-/// Rows of the Jacobians of so many samples.
-const fn jacobian_rows<W: Widths>(samples: usize) -> usize {
-    samples.saturating_mul(width::<W>(W::WIDTHS.len().saturating_sub(1)))
-}
-
 /// A product of a layer.
 macro_rules! role {
     ($name:ident, |$rows:ident, $inputs:ident, $outputs:ident| $sizes:expr, $a:literal, $b:literal) => {
@@ -86,7 +82,6 @@ macro_rules! role {
 role!(Forward, |rows, inputs, outputs| (rows, inputs, outputs), false, true);
 role!(Weights, |rows, inputs, outputs| (outputs, rows, inputs), true, false);
 role!(Inputs, |rows, inputs, outputs| (rows, outputs, inputs), false, false);
-role!(Jacobians, |rows, inputs, outputs| (jacobian_rows::<W>(rows), outputs, inputs), false, false);
 
 impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
     fn accumulate(
@@ -122,7 +117,6 @@ impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
                         Role::Forward => sized!(Forward, $layer),
                         Role::Weights => sized!(Weights, $layer),
                         Role::Inputs => sized!(Inputs, $layer),
-                        Role::Jacobians => sized!(Jacobians, $layer),
                     },)*
                     _ => T::accumulate(self.level, c, a, b, Region::Full, chain),
                 }

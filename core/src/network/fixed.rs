@@ -3,7 +3,8 @@
 /// Defines a const-sized network: a struct that owns its parameters and knows its sizes at compile time.
 ///
 /// The struct has `WIDTHS`, `PARAMETERS`, `BIAS` and the buffer sizes as constants; `new()` is a `const fn` that gives
-/// all-zero parameters, so a network can live in a `static`; `network()` lends the view on which every algorithm works.
+/// all-zero parameters, so a network can live in a `static`; `network()` lends the view on which every algorithm works, and
+/// `fitted()` a backend with code of its own for the products of these sizes.
 ///
 /// ```
 /// agop_core::network! {
@@ -19,6 +20,11 @@
 /// let level = agop_core::simd::Level::compiled();
 /// net.network()?.forward(level, x, agop_core::matrix::MatMut::new(&mut out, 1, 4)?, &mut work)?;
 /// assert_eq!(out, [9.25; 4]);
+///
+/// // The same bits, by code for one sample of this network alone.
+/// let (fitted, out_before) = (Tiny::fitted::<1>(level), out);
+/// net.network()?.forward(fitted, x, agop_core::matrix::MatMut::new(&mut out, 1, 4)?, &mut work)?;
+/// assert_eq!(out, out_before);
 /// # Ok::<(), agop_core::error::Error>(())
 /// ```
 #[macro_export]

@@ -4,7 +4,8 @@
 //! h_l = W_l x_l (+ b_l),   x_{l+1} = phi(h_l),   x_0 = x,   f = W_L x_L (+ b_L)
 //! ```
 //! A [`Network`] is a view: a [`Shape`], an activation and one flat parameter slice. Const-sized networks
-//! ([`crate::network!`]) and run-time sized ones lend the same view.
+//! ([`crate::network!`]) and run-time sized ones lend the same view; for small ones of the former there is a backend with
+//! code of its own ([`Fitted`]).
 
 mod fitted;
 mod fixed;

@@ -287,8 +287,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                     m * c,
                     span.outputs,
                 )?;
-                let below = MatMut::new(jacobian, m * c, span.inputs)?;
-                kernel::of_layer(backend, (layer, Role::Jacobians), below, above, weights, Chain::Begin)?;
+                kernel::product(backend, MatMut::new(jacobian, m * c, span.inputs)?, above, weights)?;
             }
             kernel::mask_assign(backend, jacobian, slope, span.inputs, c);
             visit(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;

@@ -101,7 +101,7 @@ pub(crate) trait Lanes<T: Real>: Copy {
 }
 
 /// A product of agreeing shapes; who runs it promises that c holds `rows` rows of `columns` values and overlaps no factor,
-/// and that a and b hold `rows x inner` and `inner x columns` values.
+/// that a and b hold `rows x inner` and `inner x columns` values, and a row that the chains begin at `columns`.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<T> {
     c: *mut T,

@@ -125,7 +125,7 @@ impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
             j += unsafe {
                 if S::WIDTH == 2 && left >= 8 * S::WIDTH {
                     self.columns::<S, 8, true>(set, j)
-                } else if S::WIDTH <= 4 && left >= 4 * S::WIDTH {
+                } else if (S::WIDTH <= 4 || N > 1) && left >= 4 * S::WIDTH {
                     self.columns::<S, 4, true>(set, j)
                 } else if left >= 2 * S::WIDTH {
                     self.columns::<S, 2, true>(set, j)

@@ -9,9 +9,9 @@ use crate::scalar::Real;
 /// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for p ascending, the first c as `start` says.
 ///
 /// Whoever runs it promises that c holds `strips rows` rows of `width` values at stride `c_row` and overlaps no factor, that
-/// a holds `strips rows` rows and `depth` columns, and b `depth` rows of `width` values at stride `b_row`; that `rows` is
-/// 1 ..= `S::SINGLE_ROWS` and `width` at most one vector, or 1 ..= `S::ROWS` and at most two vectors, or
-/// 1 ..= `S::WIDE_ROWS` and [`WIDE`] vectors.
+/// a holds `strips rows` rows and `depth` columns, b `depth` rows of `width` values at stride `b_row`, and a row that the
+/// chains begin at `width` values; that `rows` is 1 ..= `S::SINGLE_ROWS` and `width` at most one vector, or 1 ..= `S::ROWS`
+/// and at most two vectors, or 1 ..= `S::WIDE_ROWS` and [`WIDE`] vectors.
 pub(crate) struct Tile<T> {
     pub(crate) c: *mut T,
     pub(crate) c_row: usize,
@@ -113,11 +113,47 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
     }
 }
 
+/// What the chains of R rows of V vectors begin at; `load` reads the v-th vector of a row.
+///
+/// # Safety
+/// c must hold R rows of V vectors at stride `c_row`, and a row of `start` V vectors, or as much as `load` reads.
+#[inline(always)]
+unsafe fn begun<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
+    set: S,
+    start: Start<T>,
+    c: *mut T,
+    c_row: usize,
+    load: impl Fn(usize, *const T) -> S::Vector,
+) -> [[S::Vector; V]; R] {
+    let mut sums = [[set.splat(T::default()); V]; R];
+    // SAFETY: every offset is one the caller promised.
+    unsafe {
+        match start {
+            Start::Zero => {}
+            Start::Kept => {
+                for (r, row) in sums.iter_mut().enumerate() {
+                    for (v, sum) in row.iter_mut().enumerate() {
+                        *sum = load(v, c.add(r * c_row + v * S::WIDTH).cast_const());
+                    }
+                }
+            }
+            Start::Row(from) => {
+                let mut first = [set.splat(T::default()); V];
+                for (v, value) in first.iter_mut().enumerate() {
+                    *value = load(v, from.add(v * S::WIDTH));
+                }
+                sums = [first; R];
+            }
+        }
+    }
+    sums
+}
+
 /// `c[r, ..] <- fma(a[r, p], b[p, ..], c[r, ..])` for R rows, V vectors of columns and p ascending.
 ///
 /// # Safety
 /// c must hold R rows of V vectors at stride `c_row`, a must hold R rows and `depth` columns, b must hold `depth` rows
-/// of V vectors at stride `b_row`; c overlaps neither.
+/// of V vectors at stride `b_row`, a row of `start` V vectors; c overlaps none of them.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
@@ -132,26 +168,16 @@ pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     fill: *mut T,
     ahead: Option<Share<T>>,
 ) {
-    let mut sums = [[set.splat(T::default()); V]; R];
     // SAFETY: every offset is one the caller promised.
     unsafe {
-        match start {
-            Start::Zero => {}
-            Start::Kept => {
-                for (r, row) in sums.iter_mut().enumerate() {
-                    for (v, sum) in row.iter_mut().enumerate() {
-                        *sum = set.load(c.add(r * c_row + v * S::WIDTH));
-                    }
-                }
-            }
-            Start::Row(from) => {
-                let mut first = [set.splat(T::default()); V];
-                for (v, value) in first.iter_mut().enumerate() {
-                    *value = set.load(from.add(v * S::WIDTH));
-                }
-                sums = [first; R];
-            }
-        }
+        let mut sums = begun::<T, S, R, V>(
+            set,
+            start,
+            c,
+            c_row,
+            #[inline(always)]
+            |_, from| set.load(from),
+        );
         let mut to = fill;
         for p in 0..depth {
             if let Some(ahead) = ahead {
@@ -191,7 +217,8 @@ pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
 ///
 /// # Safety
 /// c must hold R rows of `width` values at stride `c_row`, a must hold R rows and `depth` columns, b must hold `depth`
-/// rows of `width` values at stride `b_row`; c overlaps neither; `width` is at most V vectors and more than V - 1.
+/// rows of `width` values at stride `b_row`, a row of `start` `width` values; c overlaps none of them; `width` is at most V
+/// vectors and more than V - 1.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
@@ -207,28 +234,17 @@ pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: 
     below: Option<(usize, usize)>,
     ahead: Option<Share<T>>,
 ) {
-    let mut sums = [[set.splat(T::default()); V]; R];
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
     // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
     unsafe {
-        let load = |v: usize, from| if v + 1 < V { set.load(from) } else { set.load_some(last, from) };
-        match start {
-            Start::Zero => {}
-            Start::Kept => {
-                for (r, row) in sums.iter_mut().enumerate() {
-                    for (v, sum) in row.iter_mut().enumerate() {
-                        *sum = load(v, c.add(r * c_row + v * S::WIDTH));
-                    }
-                }
-            }
-            Start::Row(from) => {
-                let mut first = [set.splat(T::default()); V];
-                for (v, value) in first.iter_mut().enumerate() {
-                    *value = load(v, from.add(v * S::WIDTH));
-                }
-                sums = [first; R];
-            }
-        }
+        let mut sums = begun::<T, S, R, V>(
+            set,
+            start,
+            c,
+            c_row,
+            #[inline(always)]
+            |v, from| if v + 1 < V { set.load(from) } else { set.load_some(last, from) },
+        );
         for p in 0..depth {
             if let Some(ahead) = ahead {
                 set.prefetch(ahead.start.wrapping_add(p * ahead.step));
