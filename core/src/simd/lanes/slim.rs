@@ -14,10 +14,21 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
     #[inline(always)]
     fn run(mut self, set: S) {
         self.0.b.column = 1;
+        // Chosen once, not in every row.
+        match self.0.start {
+            Start::Zero => self.rows::<S, true>(set),
+            Start::Kept | Start::Row(_) => self.rows::<S, false>(set),
+        }
+    }
+}
+
+impl<T: Real, const N: usize> FewInner<T, N> {
+    /// All rows; their chains begin at `+0` if `ZERO`.
+    #[inline(always)]
+    fn rows<S: Lanes<T>, const ZERO: bool>(&self, set: S) {
         let Product { c, a, rows, columns, region, start, .. } = self.0;
         let mut factors = [set.splat(T::default()); N];
         let (mut from, next) = start.rows(c, columns);
-        let zero = from.is_null();
         for i in 0..rows {
             let mut j = if region == Region::Upper { i } else { 0 };
             // SAFETY: row i < rows of a, N inner indices; in row i, V vectors from column j on or what is left of one.
@@ -26,34 +37,32 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewInner<T, N> {
                     *factor = set.splat(*a.at(i, p));
                 }
                 while j + 4 * S::WIDTH <= columns {
-                    self.columns::<S, 4, true>(set, factors, (zero, from), i, j);
+                    self.columns::<S, 4, true, ZERO>(set, factors, from, i, j);
                     j += 4 * S::WIDTH;
                 }
                 while j + S::WIDTH <= columns {
-                    self.columns::<S, 1, true>(set, factors, (zero, from), i, j);
+                    self.columns::<S, 1, true, ZERO>(set, factors, from, i, j);
                     j += S::WIDTH;
                 }
                 if j < columns {
-                    self.columns::<S, 1, false>(set, factors, (zero, from), i, j);
+                    self.columns::<S, 1, false, ZERO>(set, factors, from, i, j);
                 }
             }
             from = from.wrapping_add(next);
         }
     }
-}
 
-impl<T: Real, const N: usize> FewInner<T, N> {
-    /// V vectors of row i from column j on, or what there is of one that is not `WHOLE`; its chains begin at `+0` or at
-    /// values.
+    /// V vectors of row i from column j on, or what there is of one that is not `WHOLE`; the chains of the row begin at
+    /// `+0` if `ZERO`, else at `from`.
     ///
     /// # Safety
     /// The promise of [`Product`]; the row has so many columns.
     #[inline(always)]
-    unsafe fn columns<S: Lanes<T>, const V: usize, const WHOLE: bool>(
+    unsafe fn columns<S: Lanes<T>, const V: usize, const WHOLE: bool, const ZERO: bool>(
         &self,
         set: S,
         factors: [S::Vector; N],
-        (zero, from): (bool, *const T),
+        from: *const T,
         i: usize,
         j: usize,
     ) {
@@ -65,7 +74,7 @@ impl<T: Real, const N: usize> FewInner<T, N> {
         // SAFETY: as above.
         unsafe {
             let to = c.add(i * columns + j);
-            if !zero {
+            if !ZERO {
                 for (v, sum) in sums.iter_mut().enumerate() {
                     *sum = load(from.add(j + v * S::WIDTH));
                 }
