@@ -82,14 +82,15 @@ impl<T> Chain<'_, T> {
     }
 }
 
-/// The products of a layer in forward pass and gradient.
+/// The products of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `h = x W^T`, one row for each sample.
     Forward,
     /// `delta^T x`, the gradient of the weights.
     Weights,
-    /// `delta W`, the gradient of the layer's inputs before their slopes.
+    /// `delta W`, the gradient of the layer's inputs before their slopes; `J W`, their Jacobian, a row for each sample and
+    /// output.
     Inputs,
 }
 

@@ -287,7 +287,8 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                     m * c,
                     span.outputs,
                 )?;
-                kernel::product(backend, MatMut::new(jacobian, m * c, span.inputs)?, above, weights)?;
+                let below = MatMut::new(jacobian, m * c, span.inputs)?;
+                kernel::of_layer(backend, (layer, Role::Inputs), below, above, weights, Chain::Begin)?;
             }
             kernel::mask_assign(backend, jacobian, slope, span.inputs, c);
             visit(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;
