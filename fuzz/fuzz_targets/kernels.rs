@@ -117,10 +117,11 @@ fn kernels<T: Number>(plan: &Plan, source: &mut Source<'_>) {
             out
         };
         for region in [Region::Full, Region::Upper] {
-            for chain in [Chain::Begin, Chain::Continue] {
+            let row = Chain::Row(b.get(..n).unwrap_or_default());
+            for (start, chain) in [("+0", Chain::Begin), ("c", Chain::Continue), ("a row", row)] {
                 let expected = accumulate(&|c| Definition.accumulate(c, left, right, region, chain));
                 let found = accumulate(&|c| level.accumulate(c, left, right, region, chain));
-                same(&format!("{region:?} {chain:?}"), level, &found, &expected);
+                same(&format!("{region:?} from {start}"), level, &found, &expected);
             }
         }
         // Rows of the left factor are samples.
