@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
 use agop::network::Model;
-use agop_benches::{Batch, Run, Single, best_time, name};
+use agop_benches::{BATCH_STEP, Batch, Run, SINGLE_STEP, Single, best_time, name};
 use agop_core::activation::Relu;
 use agop_core::digest::Hasher;
 use agop_core::kernel::Backend;
@@ -18,13 +18,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 /// (inputs, width, hidden layers, outputs, samples).
 const SIZES: [(usize, usize, usize, usize, usize); 4] =
-    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), BATCH, SINGLE];
-
-/// Those of [`Batch`].
-const BATCH: (usize, usize, usize, usize, usize) = (16, 32, 2, 4, 8);
-
-/// Those of [`Single`].
-const SINGLE: (usize, usize, usize, usize, usize) = (64, 64, 2, 10, 1);
+    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), BATCH_STEP, SINGLE_STEP];
 
 /// Above this many multiply-adds the level `scalar` is left out: with the software fma it would take minutes.
 const SCALAR_MOST: usize = 50_000_000;
@@ -87,10 +81,10 @@ fn of_scalar<T: Real>(criterion: &mut Criterion, run: &mut Run) {
             on_backend::<T>(criterion, run, sizes, ("train_step", level, level));
             let operation = "train_step_fitted";
             match sizes {
-                BATCH => {
+                BATCH_STEP => {
                     on_backend::<T>(criterion, run, sizes, (operation, level, Batch::fitted::<8>(level)))
                 }
-                SINGLE => {
+                SINGLE_STEP => {
                     on_backend::<T>(criterion, run, sizes, (operation, level, Single::fitted::<1>(level)))
                 }
                 _ => {}

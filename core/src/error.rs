@@ -160,6 +160,16 @@ pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) ->
     if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
 }
 
+/// Checks the shape of a matrix, (rows, columns).
+#[inline]
+pub(crate) fn check_shape(
+    what: &'static str,
+    expected: (usize, usize),
+    found: (usize, usize),
+) -> Result<(), Error> {
+    if expected == found { Ok(()) } else { Err(Error::Shape { what, expected, found }) }
+}
+
 /// Checks a rate, a speed, a relative error.
 pub(crate) fn check_at_least_zero(what: &'static str, found: f64) -> Result<(), Error> {
     if found.is_finite() && found >= 0.0 {

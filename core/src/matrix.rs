@@ -24,6 +24,13 @@ impl<T> Clone for MatRef<'_, T> {
 
 impl<T> Copy for MatRef<'_, T> {}
 
+/// The strides of rows and columns of a row-major matrix without gaps, or of one that is the transpose of such.
+#[cfg(any(target_arch = "x86_64", neon, simd128))]
+#[inline(always)]
+pub(crate) const fn gapless(rows: usize, columns: usize, transposed: bool) -> (usize, usize) {
+    if transposed { (1, rows) } else { (columns, 1) }
+}
+
 impl<'a, T> MatRef<'a, T> {
     /// Views a row-major slice as a `rows x columns` matrix.
     ///
@@ -123,17 +130,13 @@ impl<'a, T> MatRef<'a, T> {
     /// Whether it is a row-major matrix of that shape without gaps, or the transpose of one.
     #[cfg(any(target_arch = "x86_64", neon, simd128))]
     pub(crate) fn lies(&self, rows: usize, columns: usize, transposed: bool) -> bool {
-        let strides = if transposed { (1, rows) } else { (columns, 1) };
-        self.shape() == (rows, columns) && (self.row_stride, self.column_stride) == strides
+        let strides = (self.row_stride, self.column_stride);
+        self.shape() == (rows, columns) && strides == gapless(rows, columns, transposed)
     }
 
     /// Checks the shape.
     pub(crate) fn check_shape(&self, what: &'static str, expected: (usize, usize)) -> Result<(), Error> {
-        if self.shape() == expected {
-            Ok(())
-        } else {
-            Err(Error::Shape { what, expected, found: self.shape() })
-        }
+        crate::error::check_shape(what, expected, self.shape())
     }
 
     /// Refuses a matrix whose rows [`MatRef::row_slice`] does not give.

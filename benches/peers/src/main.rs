@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "the number of threads is set in the environment")]
 
 use agop::network::Model;
-use agop_benches::{Batch, Single, race};
+use agop_benches::{BATCH_STEP, Batch, SINGLE_STEP, Single, race};
 use agop_core::activation::Relu;
 use agop_core::kernel::Backend;
 use agop_core::loss::MeanSquared;
@@ -16,7 +16,7 @@ use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::simd::Level;
 
-/// (inputs, width, hidden layers, outputs, samples); and two more, of [`Batch`] and of [`Single`].
+/// (inputs, width, hidden layers, outputs, samples), beside those of [`BATCH_STEP`] and [`SINGLE_STEP`].
 const SIZES: [(usize, usize, usize, usize, usize); 2] = [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128)];
 
 /// Step size.
@@ -215,12 +215,13 @@ fn compare(
     agree("burn", model.parameters(), &burn.parameters());
     assert!(fitted.is_none() || model.parameters() == other.parameters(), "the bits of code of its own");
 
-    let times = race(&mut [
-        &mut || ours(&mut model),
-        &mut || candle.step().expect("a step"),
-        &mut || burn.step(),
-        &mut || by_its_own(&mut other),
-    ]);
+    let (mut level_step, mut candle_step) = (|| ours(&mut model), || candle.step().expect("a step"));
+    let (mut burn_step, mut own_step) = (|| burn.step(), || by_its_own(&mut other));
+    let mut candidates: Vec<&mut dyn FnMut()> = vec![&mut level_step, &mut candle_step, &mut burn_step];
+    if fitted.is_some() {
+        candidates.push(&mut own_step);
+    }
+    let times = race(&mut candidates);
     print!(
         "train_step-f32-{}-{d}x{width}x{depth}x{c}-{}: {:.2} us; candle takes {:.1} times as long, burn {:.1}",
         level.name(),
@@ -229,13 +230,8 @@ fn compare(
         times[1] / times[0],
         times[2] / times[0],
     );
-    if fitted.is_some() {
-        print!(
-            "; by code of its own {:.2} us; {:.1}, {:.1}",
-            times[3] * 1e6,
-            times[1] / times[3],
-            times[2] / times[3]
-        );
+    if let Some(own) = times.get(3) {
+        print!("; by code of its own {:.2} us; {:.1}, {:.1}", own * 1e6, times[1] / own, times[2] / own);
     }
     println!();
     Ok(())
@@ -250,6 +246,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for sizes in SIZES {
         compare(sizes, level, None::<Level>)?;
     }
-    compare((16, 32, 2, 4, 8), level, Some(Batch::fitted::<8>(level)))?;
-    compare((64, 64, 2, 10, 1), level, Some(Single::fitted::<1>(level)))
+    compare(BATCH_STEP, level, Some(Batch::fitted::<8>(level)))?;
+    compare(SINGLE_STEP, level, Some(Single::fitted::<1>(level)))
 }

@@ -1,7 +1,7 @@
 //! Dual numbers on the vector lanes of their parts.
 
 use crate::kernel::definition::begin;
-use crate::kernel::{Backend, Chain, Definition, Plain, Region};
+use crate::kernel::{Backend, Chain, Definition, Plain, Region, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Dual, Scalar};
 
@@ -32,10 +32,11 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
         chain: Chain<'_, Dual<T>>,
     ) {
         let (m, n) = c.shape();
-        let inner = if a.columns() < b.rows() { a.columns() } else { b.rows() };
-        if let Chain::Row(_) = chain {
-            begin(&mut c, region, chain);
+        let inner = a.columns();
+        if !agree((m, n), a, b, chain) {
+            return;
         }
+        begin(&mut c, region, chain);
         let mut tile = Tile::new();
         for i in (0..m).step_by(SIDE) {
             for j in (0..n).step_by(SIDE) {
@@ -44,10 +45,7 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
                 }
                 let place =
                     (i, j, if m - i < SIDE { m - i } else { SIDE }, if n - j < SIDE { n - j } else { SIDE });
-                match chain {
-                    Chain::Begin => tile = Tile::new(),
-                    Chain::Continue | Chain::Row(_) => tile.load(c.as_ref(), place),
-                }
+                tile.load(c.as_ref(), place);
                 for p in (0..inner).step_by(DEPTH) {
                     let depth = if inner - p < DEPTH { inner - p } else { DEPTH };
                     tile.multiply(self.0, a, b, place, (p, depth));

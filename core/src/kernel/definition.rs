@@ -1,6 +1,6 @@
 //! The kernels as formulas, for any scalar.
 
-use super::{Backend, Chain, Plain, Region};
+use super::{Backend, Chain, Plain, Region, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::reduce::Counter;
 use crate::scalar::Scalar;
@@ -18,8 +18,7 @@ impl<T: Scalar> Backend<T> for Definition {
         region: Region,
         chain: Chain<'_, T>,
     ) {
-        let (rows, columns) = c.shape();
-        if (a.rows(), a.columns(), b.columns()) != (rows, b.rows(), columns) || !chain.fits(columns) {
+        if !agree(c.shape(), a, b, chain) {
             return;
         }
         begin(&mut c, region, chain);

@@ -12,7 +12,7 @@ pub(crate) mod definition;
 
 pub use definition::Definition;
 
-use crate::error::{Error, check_length};
+use crate::error::{Error, check_length, check_shape};
 use crate::matrix::{MatMut, MatRef, rows, rows_mut};
 use crate::scalar::Scalar;
 
@@ -80,6 +80,17 @@ impl<T> Chain<'_, T> {
             Self::Begin | Self::Continue => true,
         }
     }
+}
+
+/// Whether a product of that shape, its factors and where its chains begin agree.
+#[inline(always)]
+pub(crate) fn agree<T>(
+    (rows, columns): (usize, usize),
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    chain: Chain<'_, T>,
+) -> bool {
+    (a.rows(), a.columns(), b.columns()) == (rows, b.rows(), columns) && chain.fits(columns)
 }
 
 /// The products of a layer.
@@ -219,10 +230,7 @@ pub(crate) fn of_layer<T: Scalar>(
 #[inline]
 fn check_product<T>(shape: (usize, usize), a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<(), Error> {
     b.check_shape("right factor", (a.columns(), b.columns()))?;
-    if shape == (a.rows(), b.columns()) {
-        return Ok(());
-    }
-    Err(Error::Shape { what: "product", expected: (a.rows(), b.columns()), found: shape })
+    check_shape("product", (a.rows(), b.columns()), shape)
 }
 
 /// `c = a b` where that is symmetric: computed on and above the diagonal, mirrored below.

@@ -1,5 +1,6 @@
 //! A level with code of its own for the products of one const-sized network.
 
+use super::shape::span;
 use crate::kernel::{Backend, Chain, Plain, Region, Role};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Real, Scalar};
@@ -41,38 +42,18 @@ impl<W, const ROWS: usize> Clone for Fitted<W, ROWS> {
 
 impl<W, const ROWS: usize> Copy for Fitted<W, ROWS> {}
 
-/// Width `at` of W, or zero.
-const fn width<W: Widths>(at: usize) -> usize {
-    let mut rest = W::WIDTHS;
-    let mut index = 0;
-    while let [width, tail @ ..] = rest {
-        if index == at {
-            return *width;
-        }
-        index += 1;
-        rest = tail;
-    }
-    0
-}
-
 /// A product of a layer.
 macro_rules! role {
     ($name:ident, |$rows:ident, $inputs:ident, $outputs:ident| $sizes:expr, $a:literal, $b:literal) => {
         #[doc = concat!("[`Role::", stringify!($name), "`] of one layer.")]
         struct $name<W, const ROWS: usize, const LAYER: usize>(PhantomData<W>);
 
-        impl<W: Widths, const ROWS: usize, const LAYER: usize> $name<W, ROWS, LAYER> {
-            /// Rows, inner indices, columns.
+        impl<W: Widths, const ROWS: usize, const LAYER: usize> Sizes for $name<W, ROWS, LAYER> {
             const SIZES: (usize, usize, usize) = {
-                let ($rows, $inputs, $outputs) = (ROWS, width::<W>(LAYER), width::<W>(LAYER + 1));
+                let layer = span(W::WIDTHS, false, LAYER);
+                let ($rows, $inputs, $outputs) = (ROWS, layer.inputs, layer.outputs);
                 $sizes
             };
-        }
-
-        impl<W: Widths, const ROWS: usize, const LAYER: usize> Sizes for $name<W, ROWS, LAYER> {
-            const ROWS: usize = Self::SIZES.0;
-            const INNER: usize = Self::SIZES.1;
-            const COLUMNS: usize = Self::SIZES.2;
             const A_TRANSPOSED: bool = $a;
             const B_TRANSPOSED: bool = $b;
         }

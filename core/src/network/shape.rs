@@ -245,7 +245,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-const fn span(widths: &[usize], bias: bool, layer: usize) -> LayerSpan {
+pub(super) const fn span(widths: &[usize], bias: bool, layer: usize) -> LayerSpan {
     let (mut rest, mut offset, mut index) = (widths, 0, 0);
     while let [inputs, tail @ ..] = rest {
         if let [outputs, ..] = tail {

@@ -170,12 +170,14 @@ impl Level {
 /// The sizes and layouts of a product, known when compiling.
 #[doc(hidden)]
 pub trait Sizes {
+    /// The three that follow.
+    const SIZES: (usize, usize, usize);
     /// Rows of a and of the product.
-    const ROWS: usize;
+    const ROWS: usize = Self::SIZES.0;
     /// Columns of a, rows of b.
-    const INNER: usize;
+    const INNER: usize = Self::SIZES.1;
     /// Columns of b and of the product.
-    const COLUMNS: usize;
+    const COLUMNS: usize = Self::SIZES.2;
     /// Whether a is the transpose of a row-major matrix, not one itself.
     const A_TRANSPOSED: bool;
     /// The same of b.

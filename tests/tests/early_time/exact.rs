@@ -8,7 +8,7 @@ use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic, Relu};
 use agop_core::correlation::{Route, Traces};
 use agop_core::early_time::{Directional, Path, limit_by_samples, limit_by_samples_workspace};
 use agop_core::feature::of_layer;
-use agop_core::kernel::{Definition, accumulate, accumulate_outer};
+use agop_core::kernel::{Backend, Chain, Definition, Region, accumulate, accumulate_outer, affine};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{jacobian_workspace, weights};
 use agop_core::scalar::{Dual, Scalar};
@@ -201,6 +201,16 @@ fn directional_lanes_give_what_the_definition_gives() {
         accumulate(Definition, MatMut::new(&mut plain, m, n).unwrap(), a, b).unwrap();
         accumulate(Directional(Definition), MatMut::new(&mut tiled, m, n).unwrap(), a, b).unwrap();
         assert_eq!(plain, tiled, "{m} x {p} x {n}");
+        let row = dual(n);
+        affine(Definition, MatMut::new(&mut plain, m, n).unwrap(), a, b, &row).unwrap();
+        affine(Directional(Definition), MatMut::new(&mut tiled, m, n).unwrap(), a, b, &row).unwrap();
+        assert_eq!(plain, tiled, "{m} x {p} x {n} from a row");
+        // Factors that do not agree leave the product as it is.
+        let other = dual((p + 1) * n);
+        let other = MatRef::new(&other, p + 1, n).unwrap();
+        let c = MatMut::new(&mut tiled, m, n).unwrap();
+        Directional(Definition).accumulate(c, a, other, Region::Full, Chain::Begin);
+        assert_eq!(plain, tiled, "{m} x {p} with {} x {n}", p + 1);
         let (mut plain, mut tiled) = (dual(n * n), Vec::new());
         tiled.clone_from(&plain);
         accumulate_outer(Definition, MatMut::new(&mut plain, n, n).unwrap(), b).unwrap();

@@ -30,7 +30,7 @@ use super::slim::{FewInner, FewRows, OneRow};
 use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
 use super::{Lanes, Product, Start, WIDE};
 use crate::kernel::definition::begin;
-use crate::kernel::{Chain, Region};
+use crate::kernel::{Chain, Region, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
@@ -61,7 +61,7 @@ const SHORT_STRIPS: usize = 64;
 const NEAR: usize = 1 << 14;
 
 /// Bytes of c from which on it is large: the second-level cache does not keep it from one run to the next.
-pub(super) const LARGE: usize = 1 << 21;
+const LARGE: usize = 1 << 21;
 
 /// Packed blocks of a that make a group where c is large; of those in place it is one.
 const GROUP_BLOCKS: usize = 2;
@@ -103,10 +103,8 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     region: Region,
     chain: Chain<'_, T>,
 ) {
-    let (inner, columns) = (a.columns(), b.columns());
-    let (rows, to) = (a.rows(), c.as_mut_slice().as_mut_ptr());
-    if c.shape() != (rows, columns) || inner != b.rows() || !chain.fits(columns) || rows == 0 || columns == 0
-    {
+    let ((rows, columns), inner) = (c.shape(), a.columns());
+    if !agree((rows, columns), a, b, chain) || rows == 0 || columns == 0 {
         return;
     }
     if inner == 0 {
@@ -114,7 +112,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         return;
     }
     let (left, right) = (Strided::new(a), Strided::new(b));
-    let start = Start::new(chain);
+    let (to, start) = (c.as_mut_slice().as_mut_ptr(), Start::new(chain));
     let product = Product { c: to, a: left, b: right, rows, inner, columns, region, start };
     if slim::<T, S, false>(set, product) {
         return;
@@ -172,8 +170,8 @@ pub(super) const fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize)
 
 /// Whether c is large.
 #[inline(always)]
-fn large<T>(rows: usize, columns: usize) -> bool {
-    rows * columns >= const { LARGE / size_of::<T>() }
+pub(super) const fn large<T>(rows: usize, columns: usize) -> bool {
+    rows.saturating_mul(columns) >= const { LARGE / size_of::<T>() }
 }
 
 /// Does a product of few inner indices or few rows, if it is one: `INSIDE` the caller's function, or in one of its own.
@@ -227,8 +225,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let (rows, columns) = c.shape();
         let inner = a.columns();
         let long = const { DEPTH > SHORT };
-        let agree = a.rows() == rows && b.rows() == inner && b.columns() == columns && chain.fits(columns);
-        if !agree || rows == 0 || columns == 0 || !long && inner > DEPTH {
+        if !agree((rows, columns), a, b, chain) || rows == 0 || columns == 0 || !long && inner > DEPTH {
             return;
         }
         let (a, b) = (Strided::new(a), Strided::new(b));

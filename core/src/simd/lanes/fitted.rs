@@ -1,12 +1,12 @@
 //! Products whose sizes are known when compiling: a function for each, in which the tiles that it needs are written out.
 
-use super::blocks::{LARGE, SHORT, accumulate, few_rows, slim};
+use super::blocks::{SHORT, accumulate, few_rows, large, slim};
 use super::pack::{Strided, pack};
 use super::short::equal;
 use super::tile::{masked_tile, tile};
 use super::{Kernel, Lanes, Product, Start, WIDE};
 use crate::kernel::{Chain, Region};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, gapless};
 use crate::scalar::Real;
 use crate::simd::Sizes;
 use core::marker::PhantomData;
@@ -39,7 +39,7 @@ pub(crate) fn accumulate_sized<T: Real, S: Lanes<T>, P: Sizes>(
 /// contiguous is packed.
 const fn fits<T: Real, S: Lanes<T>, P: Sizes>() -> bool {
     let some = P::ROWS > 0 && P::INNER > 0 && P::COLUMNS > 0;
-    let small = P::INNER <= SHORT && P::ROWS.saturating_mul(P::COLUMNS) < LARGE / size_of::<T>();
+    let small = P::INNER <= SHORT && !large::<T>(P::ROWS, P::COLUMNS);
     some && small && P::ROWS <= few_rows::<T, S>(P::INNER, P::COLUMNS)
 }
 
@@ -135,7 +135,7 @@ impl<T: Real, S: Lanes<T>, P: Sizes> Kernel<S> for Fitted<T, P> {
         let Self { c, a, b, start, .. } = self;
         let (rows, inner, columns) = (P::ROWS, P::INNER, P::COLUMNS);
         let layout = |start, transposed, rows, columns| {
-            let (row, column) = if transposed { (1, rows) } else { (columns, 1) };
+            let (row, column) = gapless(rows, columns, transposed);
             Strided { start, row, column }
         };
         let a = layout(a, P::A_TRANSPOSED, rows, inner);

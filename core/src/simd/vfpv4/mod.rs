@@ -13,7 +13,7 @@
 //! and takes the definition.
 
 use crate::kernel::definition::begin;
-use crate::kernel::{Backend, Chain, Definition, Region};
+use crate::kernel::{Backend, Chain, Definition, Region, agree};
 use crate::matrix::{MatMut, MatRef};
 
 /// Assembly that changes s0 to s26, and nothing of the stack.
@@ -91,7 +91,7 @@ impl Loops for f32 {
         chain: Chain<'_, Self>,
     ) {
         let ((rows, columns), inner) = (c.shape(), a.columns());
-        if a.rows() != rows || b.rows() != inner || b.columns() != columns || !chain.fits(columns) {
+        if !agree((rows, columns), a, b, chain) {
             return;
         }
         begin(&mut c, region, chain);
