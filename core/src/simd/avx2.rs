@@ -1,6 +1,6 @@
 //! x86-64 AVX2 with FMA3.
 
-use super::lanes::{Kernel, Lanes, Squares, least};
+use super::lanes::{Kernel, Lanes, least};
 use core::arch::x86_64::*;
 
 /// Proof that AVX2 with FMA3 may run.
@@ -16,11 +16,6 @@ impl Avx2 {
     /// The token, where this machine and its operating system have the instructions.
     pub fn detect() -> Option<Self> {
         if super::cpu::avx2() { Some(Self(())) } else { None }
-    }
-
-    /// The token, proved by that of the wider set, which includes this one.
-    pub(super) fn beside(_: super::Avx512) -> Self {
-        Self(())
     }
 
     /// Runs a kernel compiled for this set.
@@ -46,13 +41,11 @@ macro_rules! lanes {
             const ROWS: usize = 6;
             const SINGLE_ROWS: usize = 8;
             const WIDE_ROWS: usize = 0;
-            type Narrow = Self;
             type Wide = __m256d;
+            const TRANSPOSED_ROWS: usize = 2;
+            const DEPTH: usize = $width;
+            type Columns = [$vector; $width];
             type Mask = __m256i;
-            #[inline(always)]
-            fn narrow(self) -> Self {
-                self
-            }
             #[inline(always)]
             fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
                 self.run(kernel)
@@ -113,10 +106,6 @@ macro_rules! lanes {
                 // SAFETY: the token proves the instructions.
                 unsafe { $fma(a, b, c) }
             }
-        }
-
-        impl Squares<$scalar> for Avx2 {
-            type Columns = [$vector; $width];
             #[inline(always)]
             unsafe fn transposed(
                 self,
@@ -171,7 +160,7 @@ unsafe fn widened(from: *const f32) -> __m256d {
     unsafe { _mm256_cvtps_pd(_mm_loadu_ps(from)) }
 }
 
-/// The columns of an 8 x 8 block; see [`Squares::transposed`].
+/// The columns of an 8 x 8 block; see [`Lanes::transposed`].
 ///
 /// # Safety
 /// As there.
@@ -202,7 +191,7 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m
     [c0, c1, c2, c3, c4, c5, c6, c7]
 }
 
-/// The columns of a 4 x 4 block; see [`Squares::transposed`].
+/// The columns of a 4 x 4 block; see [`Lanes::transposed`].
 ///
 /// # Safety
 /// As there.

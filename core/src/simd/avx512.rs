@@ -1,7 +1,7 @@
 //! x86-64 AVX-512F with AVX2 and FMA3.
 
-use super::avx2::Avx2;
-use super::lanes::{Kernel, Lanes};
+use super::lanes::{Kernel, Lanes, least};
+use core::arch::asm;
 use core::arch::x86_64::*;
 
 /// Proof that AVX-512F with AVX2 and FMA3 may run.
@@ -39,20 +39,18 @@ fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
 
 macro_rules! lanes {
     ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $load_wide:ident, $store:ident, $fma:ident,
-     $mask:ty, $load_some:ident, $store_some:ident) => {
+     $mask:ty, $load_some:ident, $store_some:ident, $transposed:ident) => {
         impl Lanes<$scalar> for Avx512 {
             type Vector = $vector;
             const WIDTH: usize = $width;
             const ROWS: usize = 12;
             const SINGLE_ROWS: usize = 16;
             const WIDE_ROWS: usize = 6;
-            type Narrow = Avx2;
             type Wide = __m512d;
+            const TRANSPOSED_ROWS: usize = 8;
+            const DEPTH: usize = $width / 2;
+            type Columns = [$vector; $width / 2];
             type Mask = $mask;
-            #[inline(always)]
-            fn narrow(self) -> Avx2 {
-                Avx2::beside(self)
-            }
             #[inline(always)]
             fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
                 self.run(kernel)
@@ -103,6 +101,16 @@ macro_rules! lanes {
                 // SAFETY: the token proves the instructions.
                 unsafe { $fma(a, b, c) }
             }
+            #[inline(always)]
+            unsafe fn transposed(
+                self,
+                from: *const $scalar,
+                from_row: usize,
+                last: usize,
+            ) -> [$vector; $width / 2] {
+                // SAFETY: the token proves the instructions; the caller promises the memory.
+                unsafe { $transposed(from, from_row, last) }
+            }
         }
     };
 }
@@ -118,7 +126,8 @@ lanes!(
     _mm512_fmadd_ps,
     u16,
     _mm512_maskz_loadu_ps,
-    _mm512_mask_storeu_ps
+    _mm512_mask_storeu_ps,
+    transposed_f32
 );
 lanes!(
     f64,
@@ -131,7 +140,8 @@ lanes!(
     _mm512_fmadd_pd,
     u8,
     _mm512_maskz_loadu_pd,
-    _mm512_mask_storeu_pd
+    _mm512_mask_storeu_pd,
+    transposed_f64
 );
 
 /// Eight values of `f32` as `f64`.
@@ -143,4 +153,89 @@ lanes!(
 unsafe fn widened(from: *const f32) -> __m512d {
     // SAFETY: the caller's promise.
     unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from)) }
+}
+
+/// The same number, of which the optimiser does not know that: what is computed from it stays where it is used. The places of
+/// the rows of a block, computed before a loop, take more registers than there are, and to read them again from the stack
+/// takes the load units from the block itself.
+#[inline(always)]
+fn unmoved(mut number: usize) -> usize {
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
+    number
+}
+
+/// The columns of a 16 x 8 block; see [`Lanes::transposed`].
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx512f,avx2")]
+#[inline]
+unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m512; 8] {
+    let from_row = if last < 15 { from_row } else { unmoved(from_row) };
+    // Row r beside row r + 4: in no later step but the last do quarters of a register meet.
+    let row = |r: usize| {
+        // SAFETY: eight values each of rows r and r + 4 < 16.
+        unsafe {
+            let low = _mm256_loadu_ps(from.add(least(r, last) * from_row));
+            let high = _mm256_loadu_ps(from.add(least(r + 4, last) * from_row));
+            let low = _mm512_castpd256_pd512(_mm256_castps_pd(low));
+            _mm512_castpd_ps(_mm512_insertf64x4::<1>(low, _mm256_castps_pd(high)))
+        }
+    };
+    // Columns k and k + 4 of eight rows, in quarters that take turns.
+    let half = |half: usize| {
+        let (r0, r1, r2, r3) = (row(half), row(half + 1), row(half + 2), row(half + 3));
+        let (t0, t1) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpackhi_ps(r0, r1));
+        let (t2, t3) = (_mm512_unpacklo_ps(r2, r3), _mm512_unpackhi_ps(r2, r3));
+        [
+            _mm512_shuffle_ps::<0x44>(t0, t2),
+            _mm512_shuffle_ps::<0xEE>(t0, t2),
+            _mm512_shuffle_ps::<0x44>(t1, t3),
+            _mm512_shuffle_ps::<0xEE>(t1, t3),
+        ]
+    };
+    let [a0, a1, a2, a3] = half(0);
+    let [b0, b1, b2, b3] = if last < 8 { [a0, a1, a2, a3] } else { half(8) };
+    [
+        _mm512_shuffle_f32x4::<0x88>(a0, b0),
+        _mm512_shuffle_f32x4::<0x88>(a1, b1),
+        _mm512_shuffle_f32x4::<0x88>(a2, b2),
+        _mm512_shuffle_f32x4::<0x88>(a3, b3),
+        _mm512_shuffle_f32x4::<0xDD>(a0, b0),
+        _mm512_shuffle_f32x4::<0xDD>(a1, b1),
+        _mm512_shuffle_f32x4::<0xDD>(a2, b2),
+        _mm512_shuffle_f32x4::<0xDD>(a3, b3),
+    ]
+}
+
+/// The columns of an 8 x 4 block; see [`Lanes::transposed`].
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx512f,avx2")]
+#[inline]
+unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [__m512d; 4] {
+    let from_row = if last < 7 { from_row } else { unmoved(from_row) };
+    let row = |r: usize| {
+        // SAFETY: four values each of rows r and r + 2 < 8.
+        unsafe {
+            let low = _mm256_loadu_pd(from.add(least(r, last) * from_row));
+            let high = _mm256_loadu_pd(from.add(least(r + 2, last) * from_row));
+            _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(low), high)
+        }
+    };
+    // Columns k and k + 2 of four rows, in quarters that take turns.
+    let half = |half: usize| {
+        let (r0, r1) = (row(half), row(half + 1));
+        [_mm512_unpacklo_pd(r0, r1), _mm512_unpackhi_pd(r0, r1)]
+    };
+    let [a0, a1] = half(0);
+    let [b0, b1] = if last < 4 { [a0, a1] } else { half(4) };
+    [
+        _mm512_shuffle_f64x2::<0x88>(a0, b0),
+        _mm512_shuffle_f64x2::<0x88>(a1, b1),
+        _mm512_shuffle_f64x2::<0xDD>(a0, b0),
+        _mm512_shuffle_f64x2::<0xDD>(a1, b1),
+    ]
 }

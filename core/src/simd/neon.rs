@@ -1,6 +1,6 @@
 //! AArch64 NEON (Advanced SIMD).
 
-use super::lanes::{Kernel, Lanes, Squares, least};
+use super::lanes::{Kernel, Lanes, least};
 use core::arch::aarch64::*;
 use core::arch::asm;
 
@@ -35,14 +35,12 @@ macro_rules! lanes {
             const ROWS: usize = 12;
             const SINGLE_ROWS: usize = 16;
             const WIDE_ROWS: usize = 0;
-            type Narrow = Self;
             type Wide = float64x2_t;
+            const TRANSPOSED_ROWS: usize = 2;
+            const DEPTH: usize = $width;
+            type Columns = [$vector; $width];
             /// A bit for each lane.
             type Mask = u8;
-            #[inline(always)]
-            fn narrow(self) -> Self {
-                self
-            }
             #[inline(always)]
             fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
                 self.run(kernel)
@@ -110,10 +108,6 @@ macro_rules! lanes {
                 // SAFETY: the token proves the instructions.
                 unsafe { $fma(c, a, b) }
             }
-        }
-
-        impl Squares<$scalar> for Neon {
-            type Columns = [$vector; $width];
             #[inline(always)]
             unsafe fn transposed(self, from: *const $scalar, from_row: usize, last: usize) -> [$vector; $width] {
                 // SAFETY: the token proves the instructions; the caller promises the memory.
@@ -163,7 +157,7 @@ unsafe fn widened(from: *const f32) -> float64x2_t {
     unsafe { vcvt_f64_f32(vld1_f32(from)) }
 }
 
-/// The columns of a 4 x 4 block; see [`Squares::transposed`].
+/// The columns of a 4 x 4 block; see [`Lanes::transposed`].
 ///
 /// # Safety
 /// As there.
@@ -181,7 +175,7 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [flo
     [c0, c1, vzip1q_f32(even, odd), vzip2q_f32(even, odd)]
 }
 
-/// The columns of a 2 x 2 block; see [`Squares::transposed`].
+/// The columns of a 2 x 2 block; see [`Lanes::transposed`].
 ///
 /// # Safety
 /// As there.

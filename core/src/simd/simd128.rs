@@ -1,6 +1,6 @@
 //! WebAssembly simd128. It has no fused multiply-add: the software one of `scalar::fma`, in lanes.
 
-use super::lanes::{Kernel, Lanes, Squares, least};
+use super::lanes::{Kernel, Lanes, least};
 use crate::scalar::fma::{HIGH, LOW, SPLIT, software_fma_f64};
 use core::arch::wasm32::*;
 
@@ -35,14 +35,12 @@ macro_rules! lanes {
             const ROWS: usize = $rows;
             const SINGLE_ROWS: usize = $single_rows;
             const WIDE_ROWS: usize = 0;
-            type Narrow = Self;
             type Wide = v128;
+            const TRANSPOSED_ROWS: usize = 2;
+            const DEPTH: usize = $width;
+            type Columns = [v128; $width];
             /// A bit for each lane.
             type Mask = u32;
-            #[inline(always)]
-            fn narrow(self) -> Self {
-                self
-            }
             #[inline(always)]
             fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
                 self.run(kernel)
@@ -98,10 +96,6 @@ macro_rules! lanes {
             fn fma_wide(self, a: v128, b: v128, c: v128) -> v128 {
                 $fma_wide(a, b, c)
             }
-        }
-
-        impl Squares<$scalar> for Simd128 {
-            type Columns = [v128; $width];
             #[inline(always)]
             unsafe fn transposed(self, from: *const $scalar, from_row: usize, last: usize) -> [v128; $width] {
                 // SAFETY: the caller promises the memory.
@@ -272,7 +266,7 @@ unsafe fn loaded(from: *const f64) -> v128 {
     unsafe { v128_load(from.cast()) }
 }
 
-/// The columns of a 4 x 4 block; see [`Squares::transposed`].
+/// The columns of a 4 x 4 block; see [`Lanes::transposed`].
 ///
 /// # Safety
 /// As there.
@@ -291,7 +285,7 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [v12
     ]
 }
 
-/// The columns of a 2 x 2 block; see [`Squares::transposed`].
+/// The columns of a 2 x 2 block; see [`Lanes::transposed`].
 ///
 /// # Safety
 /// As there.

@@ -11,7 +11,7 @@
 //! It departs from the definition in the order in which *outputs* are visited, never in the chain of one output.
 //! 1. A panel that sticks out of c, or an upper-triangle tile that crosses the diagonal, loads and stores under masks;
 //!    a panel of at most one vector of columns runs on tiles of one vector.
-//! 2. b is packed into a buffer on the stack when its columns are not contiguous (square blocks transposed in registers),
+//! 2. b is packed into a buffer on the stack when its columns are not contiguous (blocks transposed in registers),
 //!    and, by the first tile that goes over it, when enough strips follow and its rows lie far apart: rows a power of two
 //!    apart would share a few sets of the first-level cache.
 //! 3. So is a, when its columns are contiguous (outer products, weight gradients) and the product of how far apart they
@@ -179,21 +179,29 @@ pub(super) const fn large<T>(rows: usize, columns: usize) -> bool {
 pub(super) fn slim<T: Real, S: Lanes<T>, const INSIDE: bool>(set: S, product: Product<T>) -> bool {
     let Product { b, rows, inner, columns, region, .. } = product;
     macro_rules! slim {
-        ($kernel:ident, $set:expr, $n:literal) => {
-            if INSIDE { $kernel::<T, $n>(product).run($set) } else { $set.call($kernel::<T, $n>(product)) }
+        ($kernel:ident, $n:literal) => {
+            if INSIDE { $kernel::<T, $n>(product).run(set) } else { set.call($kernel::<T, $n>(product)) }
         };
     }
+    macro_rules! few_rows {
+        ($($n:literal)*) => {
+            match rows {
+                $($n => slim!(FewRows, $n),)*
+                _ => return false,
+            }
+        };
+    }
+    let transposed = b.row == 1 && region == Region::Full && rows <= S::TRANSPOSED_ROWS;
     match (rows, inner) {
-        (_, 1) if b.column == 1 => slim!(FewInner, set, 1),
-        (_, 2) if b.column == 1 => slim!(FewInner, set, 2),
-        (_, 3) if b.column == 1 => slim!(FewInner, set, 3),
+        (_, 1) if b.column == 1 => slim!(FewInner, 1),
+        (_, 2) if b.column == 1 => slim!(FewInner, 2),
+        (_, 3) if b.column == 1 => slim!(FewInner, 3),
         (1, _) if b.column == 1 && inner > 3 && region == Region::Full && columns > 2 * S::WIDTH => {
-            slim!(OneRow, set, 8);
+            slim!(OneRow, 8);
         }
         // A column that lies in one piece is a tile.
-        (1 | 2, _) if columns == 1 && b.column == 1 => return false,
-        (1, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 1),
-        (2, _) if b.row == 1 && region == Region::Full => slim!(FewRows, set.narrow(), 2),
+        _ if columns == 1 && b.column == 1 => return false,
+        _ if transposed => few_rows!(1 2 3 4 5 6 7 8),
         _ => return false,
     }
     true
@@ -274,11 +282,12 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                 let mut top = base;
                 while top < end {
                     let height = least(end - top, block);
-                    // SAFETY: rows top .. top + height and columns p .. p + depth lie inside a; for each of its strips the
-                    // buffer, LEFT vectors for each inner index, takes ROWS * depth values.
+                    // SAFETY: rows top .. top + height and columns p .. p + depth lie inside a, the columns contiguous where
+                    // they are packed; for each of its strips the buffer, LEFT vectors for each inner index, takes
+                    // ROWS * depth values.
                     let block_rows = unsafe {
                         let a = a.from(top, p);
-                        if LEFT > 0 {
+                        if LEFT > 0 && a.row == 1 {
                             Rows::packed::<S>(set, left, a, height, depth)
                         } else {
                             Rows::InPlace(a)

@@ -55,10 +55,6 @@ pub(crate) trait Lanes<T: Real>: Copy {
     const SINGLE_ROWS: usize;
     /// Rows of a register tile of [`WIDE`] vectors each; zero where they do not pay.
     const WIDE_ROWS: usize;
-    /// The best set with [`Squares`] that is there as well.
-    type Narrow: Squares<T>;
-    /// Its token.
-    fn narrow(self) -> Self::Narrow;
     /// Runs a kernel in a function of its own.
     fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output;
     /// The same value in every lane.
@@ -86,6 +82,16 @@ pub(crate) trait Lanes<T: Real>: Copy {
     /// # Safety
     /// The chosen values from `to` on must be writable; the others are left as they are.
     unsafe fn store_some(self, mask: Self::Mask, x: Self::Vector, to: *mut T);
+    /// Most rows of c, at least two and at most eight, for which blocks of a transposed b are used in registers.
+    const TRANSPOSED_ROWS: usize;
+    /// Columns of a block of `WIDTH` rows that is transposed in registers.
+    const DEPTH: usize;
+    /// `DEPTH` vectors.
+    type Columns: IntoIterator<Item = Self::Vector>;
+    /// The columns of the block whose row l is `from + l from_row`, and from the `last` row on that one.
+    /// # Safety
+    /// `DEPTH` values of each of the rows must be readable.
+    unsafe fn transposed(self, from: *const T, from_row: usize, last: usize) -> Self::Columns;
     /// Fetches the cache line of `at`, any address, into the second-level cache.
     fn prefetch(self, at: *const T);
     /// `a b + c` in every lane, one rounding.
@@ -157,13 +163,3 @@ impl<T: Real> Start<T> {
 
 /// The vector of `f64` that goes with vectors of `T`.
 type Wide<S, T> = <S as Lanes<T>>::Wide;
-
-/// Sets that transpose in registers a square as wide as a vector, of at most eight lanes.
-pub(crate) trait Squares<T: Real>: Lanes<T> {
-    /// `WIDTH` vectors.
-    type Columns: IntoIterator<Item = Self::Vector>;
-    /// The columns of the square whose row l is `from + l from_row`, and from the `last` row on that one.
-    /// # Safety
-    /// `WIDTH` values of each of the rows must be readable.
-    unsafe fn transposed(self, from: *const T, from_row: usize, last: usize) -> Self::Columns;
-}

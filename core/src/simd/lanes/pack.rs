@@ -1,7 +1,7 @@
 //! Blocks of a factor moved to where the tiles find them side by side.
 
+use super::Lanes;
 use super::blocks::least;
-use super::{Lanes, Squares};
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 
@@ -77,9 +77,7 @@ pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
         }
         return;
     }
-    let squares = set.narrow();
-    let square = const { <S::Narrow as Lanes<T>>::WIDTH };
-    if b.row != 1 || depth < square {
+    if b.row != 1 || depth < S::DEPTH {
         for lane in 0..width {
             for q in 0..depth {
                 // SAFETY: row q < depth and column lane < width lie inside b and inside the buffer.
@@ -93,23 +91,23 @@ pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
         let columns = width - lane;
         let mut q = 0;
         while q < depth {
-            // The last square ends with the last inner index, and may bring some again.
-            let first = least(q, depth - square);
+            // The last block ends with the last inner index, and may bring some again.
+            let first = least(q, depth - S::DEPTH);
             // SAFETY: b.row is 1, so its columns, `columns` from `lane` on, hold `depth` consecutive values each; the buffer
-            // takes as many rows, with room for the last square.
+            // takes as many rows, with room for the last block.
             unsafe {
                 let (from, to) = (b.at(first, lane), to.add(first * stride + lane));
-                let values = if columns >= square {
-                    squares.transposed(from, b.column, square - 1)
+                let values = if columns >= S::WIDTH {
+                    set.transposed(from, b.column, S::WIDTH - 1)
                 } else {
-                    squares.transposed(from, b.column, columns - 1)
+                    set.transposed(from, b.column, columns - 1)
                 };
                 for (row, values) in values.into_iter().enumerate() {
-                    squares.store(values, to.add(row * stride));
+                    set.store(values, to.add(row * stride));
                 }
             }
-            q += square;
+            q += S::DEPTH;
         }
-        lane += square;
+        lane += S::WIDTH;
     }
 }

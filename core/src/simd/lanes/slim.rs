@@ -1,8 +1,7 @@
 //! Products with few inner indices or with few rows, for which tiles and packing cost more than the arithmetic.
 
 use super::blocks::least;
-use super::{Kernel, Product, Start};
-use super::{Lanes, Squares};
+use super::{Kernel, Lanes, Product, Start};
 use crate::kernel::Region;
 use crate::scalar::Real;
 
@@ -117,71 +116,79 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
     }
 }
 
-/// With N rows, b's rows contiguous (the product of a few activations by transposed weights): squares of b are transposed
-/// in registers and used at once.
+/// Lanes of the longest vector.
+const MOST_LANES: usize = 16;
+
+/// With N rows, b's rows contiguous (the product of a few activations by transposed weights): blocks of b are transposed in
+/// registers and used at once.
 pub(crate) struct FewRows<T, const N: usize>(pub(crate) Product<T>);
 
-impl<T: Real, S: Squares<T>, const N: usize> Kernel<S> for FewRows<T, N> {
+impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewRows<T, N> {
     type Output = ();
     #[inline(always)]
-    fn run(self, set: S) {
-        const { assert!(S::WIDTH <= 8) };
+    fn run(mut self, set: S) {
+        let Product { inner, columns, .. } = self.0;
+        let rest = inner % S::DEPTH;
+        // Blocks side by side: so many that chains do not wait for each other, so few that the registers keep them.
+        let beside = const {
+            match (N, S::WIDTH) {
+                (1 | 2, 2) => 8,
+                (1, 4) | (2, _) => 4,
+                (1 | 3 | 4, _) => 2,
+                _ => 1,
+            }
+        };
         let mut j = 0;
-        while j < self.0.columns {
-            let left = self.0.columns - j;
-            // Sixteen columns in squares side by side: their chains do not wait for each other.
-            // SAFETY: the promise of the type; J squares, the last whole or not, begin at column j < columns.
+        while j < columns && rest < inner {
+            let left = columns - j;
+            // SAFETY: the promise of the type; J blocks, the last whole or not, begin at column j < columns.
             j += unsafe {
-                if S::WIDTH == 2 && left >= 8 * S::WIDTH {
+                if beside >= 8 && left >= 8 * S::WIDTH {
                     self.columns::<S, 8, true>(set, j)
-                } else if (S::WIDTH <= 4 || N > 1) && left >= 4 * S::WIDTH {
+                } else if beside >= 4 && left >= 4 * S::WIDTH {
                     self.columns::<S, 4, true>(set, j)
-                } else if left >= 2 * S::WIDTH {
+                } else if beside >= 2 && left >= 2 * S::WIDTH {
                     self.columns::<S, 2, true>(set, j)
-                } else if left > S::WIDTH {
+                } else if beside >= 2 && left > S::WIDTH {
                     self.columns::<S, 2, false>(set, j)
+                } else if left >= S::WIDTH {
+                    self.columns::<S, 1, true>(set, j)
                 } else {
                     self.columns::<S, 1, false>(set, j)
                 }
             };
         }
+        if rest > 0 {
+            if rest < inner {
+                self.0.start = Start::Kept;
+            }
+            set.call(Rest::<T, N>(self.0));
+        }
     }
 }
 
 impl<T: Real, const N: usize> FewRows<T, N> {
-    /// J squares of columns from j on, all `WHOLE` or the last cut off where the matrix ends; returns how many columns
-    /// that were.
+    /// The blocks of all inner indices that make up whole ones, J beside each other from column j on, all `WHOLE` or the
+    /// last cut off where the matrix ends; returns how many columns that were.
     ///
     /// # Safety
-    /// The promise of [`Product`]; `J WIDTH` columns are left, or where the last square is not whole more than
+    /// The promise of [`Product`]; `J WIDTH` columns are left, or where the last block is not whole more than
     /// `(J - 1) WIDTH`.
     #[inline(always)]
-    unsafe fn columns<S: Squares<T>, const J: usize, const WHOLE: bool>(&self, set: S, j: usize) -> usize {
-        let Product { c, a, b, inner, columns, start, .. } = self.0;
+    unsafe fn columns<S: Lanes<T>, const J: usize, const WHOLE: bool>(&self, set: S, j: usize) -> usize {
+        let Product { a, b, inner, columns, .. } = self.0;
         let width = if WHOLE { J * S::WIDTH } else { least(columns - j, J * S::WIDTH) };
-        let last = set.mask(0, width - (J - 1) * S::WIDTH);
-        let mut sums = [[set.splat(T::default()); J]; N];
-        // SAFETY: all places are inside the matrices: squares while there are whole runs of inner indices, of which one that
-        // is cut off repeats its last column, single inner indices after them; vectors have at most eight lanes.
+        let whole = inner - inner % S::DEPTH;
+        // SAFETY: all places are inside the matrices: a block that is cut off repeats its last column.
         unsafe {
-            let (from, next) = start.rows(c, columns);
-            if !from.is_null() {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    for (k, sum) in row.iter_mut().enumerate() {
-                        let from = from.add(i * next + j + k * S::WIDTH);
-                        *sum = if k + 1 < J { set.load(from) } else { set.load_some(last, from) };
-                    }
-                }
-            }
-            let whole = inner - inner % S::WIDTH;
+            let mut sums = [[set.splat(T::default()); J]; N];
+            self.0.sums::<S, N, J, WHOLE>(set, &mut sums, j, width);
             let mut p = 0;
             while p < whole {
                 for k in 0..J {
-                    let from = b.at(p, j + k * S::WIDTH);
-                    let last_column =
-                        if WHOLE || k + 1 < J { S::WIDTH - 1 } else { width - k * S::WIDTH - 1 };
-                    let square = set.transposed(from, b.column, last_column);
-                    for (q, vector) in square.into_iter().enumerate() {
+                    let last = if WHOLE || k + 1 < J { S::WIDTH - 1 } else { width - k * S::WIDTH - 1 };
+                    let block = set.transposed(b.at(p, j + k * S::WIDTH), b.column, last);
+                    for (q, vector) in block.into_iter().enumerate() {
                         for (i, row) in sums.iter_mut().enumerate() {
                             if let Some(sum) = row.get_mut(k) {
                                 *sum = set.fma(set.splat(*a.at(i, p + q)), vector, *sum);
@@ -189,31 +196,112 @@ impl<T: Real, const N: usize> FewRows<T, N> {
                         }
                     }
                 }
-                p += S::WIDTH;
+                p += S::DEPTH;
             }
-            while p < inner {
-                for k in 0..J {
-                    let mut lanes = [T::default(); 8];
-                    let first = j + k * S::WIDTH;
-                    for (l, lane) in lanes.iter_mut().enumerate().take(least(columns - first, S::WIDTH)) {
-                        *lane = *b.at(p, first + l);
+            self.0.keep::<S, N, J, WHOLE>(set, &sums, j, width);
+        }
+        width
+    }
+}
+
+impl<T: Real> Product<T> {
+    /// Replaces zeros by what the chains of the first N rows begin at in J vectors of columns from j on, of which the first
+    /// `width` columns exist.
+    ///
+    /// # Safety
+    /// The promise of the type; there are so many rows and columns, more than J - 1 vectors, J if they
+    /// are `WHOLE`.
+    #[inline(always)]
+    unsafe fn sums<S: Lanes<T>, const N: usize, const J: usize, const WHOLE: bool>(
+        &self,
+        set: S,
+        sums: &mut [[S::Vector; J]; N],
+        j: usize,
+        width: usize,
+    ) {
+        let (from, next) = self.start.rows(self.c, self.columns);
+        if from.is_null() {
+            return;
+        }
+        let last = set.mask(0, width - (J - 1) * S::WIDTH);
+        for (i, row) in sums.iter_mut().enumerate() {
+            for (k, sum) in row.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let from = from.add(i * next + j + k * S::WIDTH);
+                    *sum = if WHOLE || k + 1 < J { set.load(from) } else { set.load_some(last, from) };
+                }
+            }
+        }
+    }
+
+    /// Writes them to c.
+    ///
+    /// # Safety
+    /// As [`Product::sums`].
+    #[inline(always)]
+    unsafe fn keep<S: Lanes<T>, const N: usize, const J: usize, const WHOLE: bool>(
+        &self,
+        set: S,
+        sums: &[[S::Vector; J]; N],
+        j: usize,
+        width: usize,
+    ) {
+        let last = set.mask(0, width - (J - 1) * S::WIDTH);
+        for (i, row) in sums.iter().enumerate() {
+            for (k, sum) in row.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let to = self.c.add(i * self.columns + j + k * S::WIDTH);
+                    if WHOLE || k + 1 < J { set.store(*sum, to) } else { set.store_some(last, *sum, to) }
+                }
+            }
+        }
+    }
+}
+
+/// The inner indices of [`FewRows`] that are left after whole blocks.
+struct Rest<T, const N: usize>(Product<T>);
+
+impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for Rest<T, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        const { assert!(S::WIDTH <= MOST_LANES) };
+        let Product { a, b, inner, columns, .. } = self.0;
+        let begin = inner - inner % S::DEPTH;
+        let mut j = 0;
+        while j < columns {
+            let width = least(columns - j, S::WIDTH);
+            // SAFETY: the promise of the type; `width` columns from j on, and a block that is cut off repeats its last
+            // column; a vector has at most `MOST_LANES` lanes.
+            unsafe {
+                let mut sums = [[set.splat(T::default())]; N];
+                self.0.sums::<S, N, 1, false>(set, &mut sums, j, width);
+                if begin > 0 {
+                    // The block that ends with the last inner index brings some again.
+                    let first = inner - S::DEPTH;
+                    let block = set.transposed(b.at(first, j), b.column, width - 1);
+                    for (q, vector) in block.into_iter().enumerate().skip(begin - first) {
+                        for (i, [sum]) in sums.iter_mut().enumerate() {
+                            *sum = set.fma(set.splat(*a.at(i, first + q)), vector, *sum);
+                        }
                     }
-                    let vector = set.load(lanes.as_ptr());
-                    for (i, row) in sums.iter_mut().enumerate() {
-                        if let Some(sum) = row.get_mut(k) {
+                } else {
+                    for p in begin..inner {
+                        let mut lanes = [T::default(); MOST_LANES];
+                        for (l, lane) in lanes.iter_mut().enumerate().take(width) {
+                            *lane = *b.at(p, j + l);
+                        }
+                        let vector = set.load(lanes.as_ptr());
+                        for (i, [sum]) in sums.iter_mut().enumerate() {
                             *sum = set.fma(set.splat(*a.at(i, p)), vector, *sum);
                         }
                     }
                 }
-                p += 1;
+                self.0.keep::<S, N, 1, false>(set, &sums, j, width);
             }
-            for (i, row) in sums.iter().enumerate() {
-                for (k, sum) in row.iter().enumerate() {
-                    let to = c.add(i * columns + j + k * S::WIDTH);
-                    if k + 1 < J { set.store(*sum, to) } else { set.store_some(last, *sum, to) }
-                }
-            }
+            j += S::WIDTH;
         }
-        width
     }
 }

@@ -14,8 +14,8 @@ pub(super) const PACK_STRIPS: usize = 4;
 /// Inner indices of a that are packed at a time for all strips of a block: a line of a holds values of two strips.
 const PACK_DEPTH: usize = 16;
 
-/// Least inner indices of b that are transposed at a time for all columns of a panel: a line of the buffer holds values of
-/// several squares, and is to be in the first-level cache still when the next one comes.
+/// Least inner indices of b that are transposed at a time for all columns of a panel: a line of b or of the buffer holds
+/// values of several blocks, and is to be in the first-level cache still when the next one comes.
 const TRANSPOSE_DEPTH: usize = 64;
 
 /// Bytes after which an address meets the same set of the first-level cache again.
@@ -35,7 +35,8 @@ pub(super) enum Rows<T> {
 
 impl<T: Real> Rows<T> {
     /// # Safety
-    /// a must hold `height` rows and `depth` columns, `to` takes `depth` values for each row of each begun strip.
+    /// a must hold `height` rows and `depth` columns, the columns contiguous; `to` takes `depth` values for each row of each
+    /// begun strip.
     #[inline(always)]
     pub(super) unsafe fn packed<S: Lanes<T>>(
         set: S,

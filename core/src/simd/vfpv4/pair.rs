@@ -155,10 +155,11 @@ pub(super) unsafe fn one_step(
     let fewer = if upper { 2 } else { 0 };
     // SAFETY: the outer loop runs `pairs` times and reads two values of a. Its n columns are all, or with `upper` those from
     // the diagonal of the first row on: two less each time and at least two. They are the last n of b, and of two rows of
-    // c, since the first of these begins a row and `fewer` columns after the second of the last time. In it n / 8 blocks of 8 columns and, by the bits of n % 8, blocks of 4, 2 and 1 are read and written
-    // in both rows, after which the second pointer stands at the end of its row. With `upper` n is at least 2, and what is
-    // saved and put back is the first of the n columns in the second row. All registers that change are named, the flags
-    // are not promised to be kept, and the stack is not touched.
+    // c, since the first of these begins a row and `fewer` columns after the second of the last time. In it n / 8 blocks of
+    // 8 columns and, by the bits of n % 8, blocks of 4, 2 and 1 are read and written in both rows, after which the second
+    // pointer stands at the end of its row. With `upper` n is at least 2, and what is saved and put back is the first of
+    // the n columns in the second row. All registers that change are named, the flags are not promised to be kept, and the
+    // stack is not touched.
     unsafe {
         clobbered!(
             "2:",
