@@ -18,8 +18,10 @@ pub trait Widths {
 ///
 /// It is for small networks, few samples and levels with vectors. The level's code for all sizes does what has none of its
 /// own: products of more than 64 inner indices (a layer's inputs or outputs, or the samples over which the gradient of its
-/// weights is summed), of layers after the eighth, of another number of samples or another network; outer products, and
-/// Jacobians of more than one output.
+/// weights is summed); of more than a few rows (24 on AVX2, 48 on AVX-512 and NEON, 16 on WebAssembly) where a layer has
+/// more than 16 KiB of weights; of layers after the eighth, of another number of samples or another network; outer products,
+/// and Jacobians of more than one output.
+///
 /// On x86-64 it takes about 12 KiB of code for each layer and level.
 #[derive(Debug)]
 pub struct Fitted<W, const ROWS: usize> {
