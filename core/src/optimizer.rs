@@ -170,6 +170,8 @@ impl<'a> Optimizer<'a> {
     fn surely_finite<T: Real>(&self, backend: impl Backend<T>, parameters: &[T], gradient: &[T]) -> bool {
         let limit = T::LARGEST / 4.0;
         let most_gradient = match self.rule {
+            // Beyond the scalar's range the factor is infinite, and a NaN times zero.
+            Rule::GradientDescent if self.rate >= limit => return false,
             Rule::GradientDescent => limit / self.rate,
             // The factor is at most `eta C / epsilon`, and what it multiplies by at most `eta C`. Squares of values below
             // 2^475 have a finite sum.

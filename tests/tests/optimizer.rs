@@ -308,6 +308,14 @@ fn hidden_overflows<T: Real>() {
     ] {
         refused(&Optimizer::new(rule, rate), &w, &only(gradient), &[], expected);
     }
+    // A rate that the scalar rounds to infinity, and times zero to NaN, from weights far below every limit.
+    if T::LARGEST < 1e200 {
+        let w = vec![T::one(); count];
+        for gradient in [0.0, 0.01] {
+            let step = Optimizer::new(Rule::GradientDescent, 3.0 * T::LARGEST);
+            refused(&step, &w, &only(gradient), &[], expected);
+        }
+    }
     // A small step from the largest number, of either sign.
     for sign in [1.0, -1.0] {
         let mut w = w.clone();
