@@ -10,7 +10,7 @@
 
 use agop::network::Model;
 use agop_core::activation::{AnyActivation, Relu};
-use agop_core::correlation::{Powers, measure_layer, measure_workspace};
+use agop_core::correlation::{Correlation, Powers, measure_layer, measure_workspace};
 use agop_core::early_time::{limit, limit_workspace};
 use agop_core::error::Error;
 use agop_core::feature::of_layer;
@@ -161,6 +161,56 @@ fn both_rules_meet_the_oracle_after_five_steps() {
                 check("uncentered_inner", m.uncentered.inner, 1e-10);
                 check("centered_inner", m.centered.inner, 1e-10);
             }
+        }
+    }
+}
+
+/// Three outputs of a linear network leave K of rank three, and `f32` leaves it eigenvalues below zero.
+#[test]
+fn square_roots_of_rounded_features_meet_the_oracle() {
+    let level = Level::detect();
+    let cases = load();
+    let value = cases.iter().find(|case| case["activation"] == "linear").unwrap();
+    let case = Case::new(value);
+    let single = |values: &[f64]| values.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+    let (widths, x, y) = (case.model.widths().to_vec(), single(&case.x), single(&case.y));
+    let x = MatRef::new(&x, case.samples, widths[0]).unwrap();
+    let y = MatRef::new(&y, case.samples, widths[widths.len() - 1]).unwrap();
+    let initial =
+        Model::new(widths.clone(), false, case.model.activation(), single(case.model.parameters())).unwrap();
+    let features = |model: &Model<f32, AnyActivation>| {
+        model.features(level, x, &mut model.feature_accumulator(1, case.samples).unwrap()).unwrap()
+    };
+    for rule_name in ["sgd", "slo"] {
+        let settings = &value["rules"][rule_name];
+        let speeds = if rule_name == "slo" { numbers(&settings["speeds"]) } else { Vec::new() };
+        let rule = match rule_name {
+            "sgd" => Rule::GradientDescent,
+            _ => Rule::SpeedLimited { speeds: &speeds, epsilon: settings["epsilon"].as_f64().unwrap() },
+        };
+        let optimizer = Optimizer::new(rule, settings["rate"].as_f64().unwrap());
+        let (mut model, mut gradient) = (initial.clone(), vec![0.0; initial.parameters().len()]);
+        let shape = Shape::new(&widths, false).unwrap();
+        for _ in 0..5 {
+            let mut memory = model.gradient_accumulator(1, case.samples).unwrap();
+            model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).unwrap();
+            optimizer.step(level, shape, model.parameters_mut(), &mut gradient, &mut []).unwrap();
+        }
+        let (now, then) = (features(&model), features(&initial));
+        for layer in 0..2 {
+            let (w, w_0) = (model.weights(layer).unwrap(), initial.weights(layer).unwrap());
+            let (k, k_0) = (of_layer(shape, &now, layer).unwrap(), of_layer(shape, &then, layer).unwrap());
+            let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
+            let found = measure_layer(level, w, w_0, k, k_0, Powers::OneAndHalf, &mut workspace).unwrap();
+            let expected = &value["after_5_steps"][rule_name]["correlations"][layer];
+            let check = |key: &str, found: Correlation| {
+                let what = format!("{rule_name} layer {layer} {key}");
+                let found = found.unwrap_or_else(|why| panic!("{what}: {why}"));
+                assert_close(&what, &[found.value], &numbers(&expected[key]), 1e-3);
+            };
+            check("uncentered_cosine_sqrt", found.uncentered.cosine_sqrt);
+            check("uncentered_pearson_sqrt", found.uncentered.pearson_sqrt);
+            assert!(found.centered.cosine_sqrt.is_ok() && found.centered.pearson_sqrt.is_ok());
         }
     }
 }

@@ -1,8 +1,8 @@
 //! All measures of one layer.
 
 use super::{
-    Correlations, InputError, Powers, Route, Undefined, correlate_named, correlate_workspace, scale,
-    times_power_of_two, traces::take,
+    Correlations, Features, InputError, Powers, Route, Undefined, correlate_named, correlate_workspace,
+    scale, times_power_of_two, traces::take,
 };
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
@@ -34,8 +34,9 @@ pub const fn measure_workspace(k: usize, d: usize) -> usize {
 /// Measures one hidden layer by the cheaper route.
 ///
 /// **Shapes** weights and initial (k x d), features and initial_features (k x k), workspace at least
-/// [`measure_workspace`].
-/// **Arithmetic** everything is widened to `f64` first; the differences are rounded once.
+/// [`measure_workspace`]. Features are the Gram matrices that [`crate::feature::finish`] leaves, rounded to T.
+/// **Arithmetic** everything is widened to `f64` first; the differences are rounded once. Of the features only rounding
+/// can be negative, so the square roots take eigenvalues below zero, of any size, for zero.
 /// **Errors** as [`super::correlate`]; [`Error::NotFinite`] names the matrix, given or a difference.
 pub fn measure_layer<T: Real, B: Backend<f64>>(
     backend: B,
@@ -58,19 +59,21 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     let rounded = f64::EPSILON / 2.0;
     weights.widen_into(w);
     features.widen_into(f);
-    let (w_now, f_now) = (("weights", MatRef::new(w, k, d)?), ("features", MatRef::new(f, k, k)?));
-    let uncentered = correlate_named(backend, w_now, f_now, exact, route, powers, rest)?;
+    let now = Features { name: "features", matrix: MatRef::new(f, k, k)?, gram: true };
+    let w_now = ("weights", MatRef::new(w, k, d)?);
+    let uncentered = correlate_named(backend, w_now, now, exact, route, powers, rest)?;
     let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
     subtract(w, initial);
     let change = norm(backend, MatRef::new(w, k, d)?, rest)?;
     let given = InputError { weights: rounded, ..exact };
     let w = ("weights minus initial weights", MatRef::new(w, k, d)?);
-    let f_now = ("features", MatRef::new(f, k, k)?);
-    let centered = correlate_named(backend, w, f_now, given, route, powers, rest)?;
+    let centered = correlate_named(backend, w, now, given, route, powers, rest)?;
     subtract(f, initial_features);
     let given = InputError { weights: rounded, features: rounded };
-    let f = ("features minus initial features", MatRef::new(f, k, k)?);
-    let mut double_centered = correlate_named(backend, w, f, given, route, Powers::One, rest)?;
+    let name = "features minus initial features";
+    let change_of_features = Features { name, matrix: MatRef::new(f, k, k)?, gram: false };
+    let mut double_centered =
+        correlate_named(backend, w, change_of_features, given, route, Powers::One, rest)?;
     double_centered.cosine_sqrt = double_centered.cosine.and(Err(Undefined::Indefinite));
     double_centered.pearson_sqrt = double_centered.cosine_sqrt;
     let relative_change = match (change, whole) {

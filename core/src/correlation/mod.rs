@@ -37,7 +37,9 @@ pub enum Undefined {
     ZeroGradient,
     /// All entries of a matrix are equal, as far as rounding lets one tell: Pearson has no variance.
     ConstantEntries,
-    /// `K - K_0` is indefinite, so its outer product has no square root.
+    /// The gradient of the loss is zero, so the weights do not begin to move.
+    ZeroLossGradient,
+    /// K (or `K - K_0`) has eigenvalues below zero, so G has no square root.
     Indefinite,
     /// It was not asked for.
     NotComputed,
@@ -51,7 +53,13 @@ impl fmt::Display for Undefined {
                 "undefined: the average gradient outer product is zero, or too small to tell from zero"
             }
             Self::ConstantEntries => "undefined: the entries of a matrix do not vary",
-            Self::Indefinite => "undefined: K - K_0 is indefinite, so the matrix has no square root",
+            Self::ZeroLossGradient => {
+                "undefined: the gradient of the loss is zero, so the weights do not begin to move"
+            }
+            Self::Indefinite => {
+                "undefined: the features (or their change since initialisation) have eigenvalues below zero, \
+                 so the matrix has no square root"
+            }
             Self::NotComputed => "not computed",
         })
     }
@@ -130,7 +138,9 @@ pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
 /// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
 /// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NotSymmetric`], [`Error::Parameter`]
-/// for a negative input error, [`Error::NoConvergence`].
+/// for a negative input error, [`Error::NoConvergence`]. Square roots are [`Undefined::Indefinite`] where K (or G, on the
+/// direct route) of size n has an eigenvalue below `-n 2^-52` times the largest: features that are rounded to a coarser
+/// scalar, or have less than full rank, can have one. [`measure_layer`] knows that its features are Gram matrices.
 pub fn correlate<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
@@ -140,16 +150,25 @@ pub fn correlate<B: Backend<f64>>(
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
-    correlate_named(backend, ("weights", weights), ("features", features), given, route, powers, workspace)
+    let features = Features { name: "features", matrix: features, gram: false };
+    correlate_named(backend, ("weights", weights), features, given, route, powers, workspace)
 }
 
-/// A matrix and what errors call it.
-type Named<'a> = (&'static str, MatRef<'a, f64>);
+/// The matrix that stands for K.
+#[derive(Clone, Copy)]
+pub(crate) struct Features<'a> {
+    /// What errors call it.
+    pub(crate) name: &'static str,
+    pub(crate) matrix: MatRef<'a, f64>,
+    /// Whether it is a Gram matrix: what is negative in it, and in G, is rounding.
+    pub(crate) gram: bool,
+}
 
-fn correlate_named<B: Backend<f64>>(
+/// [`correlate`] with the name of what stands for W.
+pub(crate) fn correlate_named<B: Backend<f64>>(
     backend: B,
-    (weights_name, weights): Named<'_>,
-    (features_name, features): Named<'_>,
+    (weights_name, weights): (&'static str, MatRef<'_, f64>),
+    Features { name: features_name, matrix: features, gram }: Features<'_>,
     given: InputError,
     route: Route,
     powers: Powers,
@@ -179,7 +198,7 @@ fn correlate_named<B: Backend<f64>>(
     let pearson = pearson(&t, &enclosed, w.shape());
     let (cosine_sqrt, pearson_sqrt) = match powers {
         Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
-        Powers::OneAndHalf => power::half(backend, w, f, route, &t, rest)?,
+        Powers::OneAndHalf => power::half(backend, w, f, gram, route, &t, rest)?,
     };
     Ok(Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, inner })
 }

@@ -26,28 +26,29 @@ pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
 /// Gram     A = K^(1/2) W, S = A A^T = K^(1/2) M K^(1/2), G^(1/2) = A^T S^(-1/2) A, C = A W^T = K^(1/2) M:
 ///          tr(F G^(1/2)) = <C C^T, S^(-1/2)>, tr(G) = tr(S), 1^T G^(1/2) 1 = a . S^(-1/2) a with a = K^(1/2) W 1
 /// ```
-/// Eigenvalues up to size 2^-52 times the largest count as zero.
+/// Of n eigenvalues those up to `n 2^-52` times the largest count as zero. With `gram` K is a Gram matrix, and all that are
+/// negative are zeros that were rounded; without it one below `-n 2^-52` times the largest leaves no square root.
 pub(super) fn half<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
     features: MatRef<'_, f64>,
+    gram: bool,
     route: Route,
     plain: &Traces<f64>,
     workspace: &mut [f64],
 ) -> Result<(Correlation, Correlation), Error> {
     let (k, d) = weights.shape();
-    let mut positive = true;
-    let (fg, gg, g_sum) = match route {
+    let (fg, gg, g_sum, positive) = match route {
         Route::Direct => {
             let (g, rest) = take(workspace, d * d);
             let (root, rest) = take(rest, d * d);
             let (values, rest) = take(rest, d);
             crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
-            let trace = spectral(backend, g, root, values, rest, 0.5, &mut positive)?;
+            let (trace, positive) = spectral(backend, g, root, values, rest, 0.5)?;
             let (f, _) = take(rest, d * d); // where the decomposition was
             crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
             let sum = root.iter().fold(0.0, |sum, x| sum + x);
-            (backend.dot(MatRef::new(f, d, d)?, MatRef::new(root, d, d)?), trace, sum)
+            (backend.dot(MatRef::new(f, d, d)?, MatRef::new(root, d, d)?), trace, sum, positive)
         }
         Route::Gram => {
             let (root, rest) = take(workspace, k * k);
@@ -58,24 +59,25 @@ pub(super) fn half<B: Backend<f64>>(
             let (v, rest) = take(rest, k);
             let (a, rest) = take(rest, k);
             features.widen_into(s);
-            spectral(backend, s, root, values, rest, 0.5, &mut positive)?;
+            let (_, positive) = spectral(backend, s, root, values, rest, 0.5)?;
             let (m, _) = take(rest, k * k); // where the decomposition was
             kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
             let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
             kernel::product(backend, MatMut::new(c, k, k)?, root, m)?;
             let c = MatRef::new(c, k, k)?;
             kernel::symmetric_product(backend, MatMut::new(s, k, k)?, c, root)?;
-            let trace = spectral(backend, s, inverse, values, rest, -0.5, &mut positive)?;
+            // S is A A^T, whatever K was: what is negative in it is rounding.
+            let (trace, _) = spectral(backend, s, inverse, values, rest, -0.5)?;
             kernel::outer(backend, MatMut::new(s, k, k)?, c.t())?;
             let inverse = MatRef::new(inverse, k, k)?;
             let fg = backend.dot(MatRef::new(s, k, k)?, inverse);
             row_sums(weights, v);
             kernel::product(backend, MatMut::new(a, k, 1)?, root, MatRef::column_vector(v))?;
             kernel::product(backend, MatMut::new(v, k, 1)?, inverse, MatRef::column_vector(a))?;
-            (fg, trace, backend.dot(MatRef::column_vector(a), MatRef::column_vector(v)))
+            (fg, trace, backend.dot(MatRef::column_vector(a), MatRef::column_vector(v)), positive)
         }
     };
-    if !positive {
+    if !(gram || positive) {
         return Ok((Err(Undefined::Indefinite), Err(Undefined::Indefinite)));
     }
     let t = Traces { ff: plain.ff, fg, gg, f_sum: plain.f_sum, g_sum };
@@ -90,7 +92,7 @@ pub(super) fn half<B: Backend<f64>>(
 }
 
 /// Replaces a symmetric matrix by its eigenvectors and writes its power (1/2 or -1/2, zero on the null space) to `out`;
-/// returns the sum of the eigenvalues kept. `positive` becomes false at an eigenvalue that is negative beyond rounding.
+/// returns the sum of the eigenvalues kept, and whether none is below the negative of the threshold.
 fn spectral<B: Backend<f64>>(
     backend: B,
     matrix: &mut [f64],
@@ -98,8 +100,7 @@ fn spectral<B: Backend<f64>>(
     values: &mut [f64],
     workspace: &mut [f64],
     power: f64,
-    positive: &mut bool,
-) -> Result<f64, Error> {
+) -> Result<(f64, bool), Error> {
     let n = values.len();
     symmetric_eigen(backend, matrix, values, workspace).map_err(|error| match error {
         EigenError::NonFinite { row, column } => {
@@ -109,12 +110,10 @@ fn spectral<B: Backend<f64>>(
     })?;
     let largest = values.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest });
     let threshold = n as f64 * f64::EPSILON * largest;
-    let mut trace = 0.0;
+    let (mut trace, mut positive) = (0.0, true);
     // out = sum_i lambda_i^power z_i z_i^T = Y^T Y with rows y_i = lambda_i^(power / 2) z_i.
     for (row, value) in matrix.chunks_exact_mut(n).zip(values.iter()) {
-        if *value < -threshold {
-            *positive = false;
-        }
+        positive &= *value >= -threshold;
         let factor = if *value > threshold {
             trace += value;
             let fourth = sqrt(sqrt(*value));
@@ -125,5 +124,5 @@ fn spectral<B: Backend<f64>>(
         row.iter_mut().for_each(|x| *x *= factor);
     }
     kernel::outer(backend, MatMut::new(out, n, n)?, MatRef::new(matrix, n, n)?)?;
-    Ok(trace)
+    Ok((trace, positive))
 }

@@ -1,6 +1,8 @@
 //! The limit of the centred correlation as training time goes to zero.
 
-use crate::correlation::{Correlations, InputError, Powers, Route, correlate, correlate_workspace};
+use crate::correlation::{
+    Correlations, Features, InputError, Powers, Route, Undefined, correlate_named, correlate_workspace,
+};
 use crate::error::{Error, check_workspace};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
@@ -20,8 +22,9 @@ pub const fn limit_workspace(k: usize, d: usize) -> usize {
 ///
 /// **Shapes** gradient (k x d) of the layer's weights, features (k x k) at initialisation, workspace at least
 /// [`limit_workspace`].
-/// **Arithmetic** in `f64`, by the cheaper route; the sign of V cancels.
-/// **Errors** as [`correlate`].
+/// **Arithmetic** in `f64`, by the cheaper route; the sign of V cancels; square roots as
+/// [`crate::correlation::measure_layer`].
+/// **Errors** as [`crate::correlation::correlate`]. A zero gradient leaves all [`Undefined`].
 /// **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 pub fn limit<T: Real, B: Backend<f64>>(
     backend: B,
@@ -38,6 +41,15 @@ pub fn limit<T: Real, B: Backend<f64>>(
     let (f, rest) = rest.split_at_mut_checked(k * k).unwrap_or_default();
     gradient.widen_into(v);
     features.widen_into(f);
-    let (v, f) = (MatRef::new(v, k, d)?, MatRef::new(f, k, k)?);
-    correlate(backend, v, f, InputError::default(), Route::cheaper(k, d), powers, rest)
+    let v = ("gradient", MatRef::new(v, k, d)?);
+    let f = Features { name: "features", matrix: MatRef::new(f, k, k)?, gram: true };
+    let mut found =
+        correlate_named(backend, v, f, InputError::default(), Route::cheaper(k, d), powers, rest)?;
+    let Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, .. } = &mut found;
+    for value in [cosine, pearson, cosine_sqrt, pearson_sqrt] {
+        if *value == Err(Undefined::ZeroWeights) {
+            *value = Err(Undefined::ZeroLossGradient);
+        }
+    }
+    Ok(found)
 }

@@ -274,7 +274,7 @@ pub fn rate<T: Real, B: Backend<Dual<f64>>>(
     gradient.check_finite("gradient")?;
     features.check_finite("features")?;
     let largest = |m: MatRef<'_, Dual<T>>| exponent(m.elements().map(|x| x.value.to_f64()));
-    let Some(g) = largest(gradient) else { return Ok(Err(Undefined::ZeroWeights)) };
+    let Some(g) = largest(gradient) else { return Ok(Err(Undefined::ZeroLossGradient)) };
     let Some(f) = largest(features) else { return Ok(Err(Undefined::ZeroGradient)) };
     let scaled = |x: &Dual<T>, by: i32| Dual {
         value: times_power_of_two(x.value.to_f64(), -by),

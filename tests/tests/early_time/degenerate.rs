@@ -2,7 +2,7 @@
 
 use crate::support::{Exact, Problem, derivatives, expansion, float_rate, pair, random_network};
 use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic};
-use agop_core::correlation::{Powers, Route, Traces};
+use agop_core::correlation::{Powers, Route, Traces, Undefined};
 use agop_core::early_time::{
     Path, differentiate, differentiate_workspace, limit, limit_by_samples, rate, rate_workspace,
 };
@@ -102,7 +102,17 @@ fn wrong_sizes_and_empty_data_are_typed_errors() {
     let square = [Dual::constant(1.0); 16];
     let square = MatRef::new(&square, 4, 4).unwrap();
     let mut work = vec![Dual::zero(); rate_workspace(4, 3)];
-    assert!(rate(Definition, zero, square, Path::Flow, &mut work).unwrap().is_err());
+    let at_rest = Err(Undefined::ZeroLossGradient);
+    assert_eq!(rate(Definition, zero, square, Path::Flow, &mut work).unwrap().map(|_| ()), at_rest);
+    let (zeros, ones) = ([0.0; 12], [1.0; 16]);
+    let (gradient, features) = (MatRef::new(&zeros, 4, 3).unwrap(), MatRef::new(&ones, 4, 4).unwrap());
+    let found = limit(Definition, gradient, features, Powers::OneAndHalf, &mut [0.0; 500]).unwrap();
+    for value in [found.cosine, found.pearson, found.cosine_sqrt, found.pearson_sqrt] {
+        assert_eq!(value.map(|_| ()), at_rest);
+    }
+    let nan = [f64::NAN; 12];
+    let found = limit(Definition, MatRef::new(&nan, 4, 3).unwrap(), features, Powers::One, &mut [0.0; 500]);
+    assert_eq!(found, Err(Error::NotFinite { what: "gradient", row: 0, column: 0 }));
     assert!(rate(Definition, zero, zero, Path::Flow, &mut work).is_err());
     assert!(limit_by_samples(Definition, empty.0, empty.1, empty.1, &mut [0.0; 9]).is_err());
     // A matrix without columns may have any number of rows.

@@ -293,7 +293,7 @@ fn zero_rows_and_wrong_sizes_are_typed_errors() {
     assert!(predict(DualKernel::Gelu, 1.0, x, y, 2).unwrap().iter().all(Result::is_ok));
     let zero = [0.0; 3];
     let found = predict(DualKernel::Erf, 1.0, x, matrix(&zero, 3), 2).unwrap();
-    assert_eq!(found, [Err(Undefined::ZeroWeights); 2]);
+    assert_eq!(found, [Err(Undefined::ZeroLossGradient); 2]);
     assert!(matches!(predict(DualKernel::Erf, 0.0, x, y, 2), Err(Error::Parameter { .. })));
     assert!(matches!(predict(DualKernel::Erf, f64::NAN, x, y, 2), Err(Error::Parameter { .. })));
     assert!(matches!(predict(DualKernel::Erf, 1.0, x, x.t(), 2), Err(Error::Shape { .. })));

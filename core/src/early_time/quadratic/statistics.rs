@@ -127,7 +127,7 @@ impl Statistics<'_> {
         let ratio = |of: fn(&Expectation<f64>) -> f64| {
             let (ff, gg) = (of(&traces.ff), of(&traces.gg));
             if ff <= 0.0 {
-                Err(Undefined::ZeroWeights)
+                Err(Undefined::ZeroLossGradient)
             } else if gg <= 0.0 {
                 Err(Undefined::ZeroGradient)
             } else {

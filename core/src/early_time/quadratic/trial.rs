@@ -121,7 +121,7 @@ impl Statistics<'_> {
         normalize(m);
         let t = observed_traces(backend, MatRef::new(m, d, d)?, self.squared, self.gram, rest)?;
         Ok(if t.ff <= 0.0 {
-            Err(Undefined::ZeroWeights)
+            Err(Undefined::ZeroLossGradient)
         } else if t.gg <= 0.0 {
             Err(Undefined::ZeroGradient)
         } else {

@@ -119,7 +119,7 @@ pub fn wide<T: Real, B: Backend<f64>>(
         }
         let (ff, fg, gg) = sandwich(backend, MatRef::new(q, n, n)?, MatRef::new(q2, n, n)?, s, products)?;
         *slot = if ff <= 0.0 {
-            Err(Undefined::ZeroWeights)
+            Err(Undefined::ZeroLossGradient)
         } else if gg <= 0.0 {
             Err(Undefined::ZeroGradient)
         } else {
