@@ -129,7 +129,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let c = self.shape.outputs();
         let (_, k) = self.shape.feature_span(layer)?;
         self.check_inputs(backend, inputs)?;
-        out.as_ref().check_shape("Jacobians", (inputs.rows() * c, k))?;
+        out.as_ref().check_shape("Jacobians", (inputs.rows().saturating_mul(c), k))?;
         let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
         let mut targets = out.as_mut_slice().chunks_mut(positive(rows * c * k));
         let mut start = 0;
