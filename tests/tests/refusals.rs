@@ -246,6 +246,45 @@ agop_core::network! {
     struct Tiny([f32; 3 => 4 => 2], Relu, bias: true);
 }
 
+/// Names of the standard library that mean something else where the macro is used.
+#[allow(dead_code, unused_imports, unused_macros, reason = "the macro must not see them")]
+mod crowded {
+    use std::io::Result;
+    pub struct Option;
+    pub struct Ok;
+    pub struct Err;
+    pub trait Default {}
+    pub trait Clone {}
+    pub trait Debug {}
+    pub trait PartialEq {}
+    macro_rules! panic {
+        ($($word:tt)*) => {
+            compile_error!("another panic")
+        };
+    }
+    agop_core::network! {
+        /// As [`super::Tiny`].
+        pub struct Tiny([f32; 3 => 4 => 2], Relu, bias: true);
+    }
+}
+
+/// Nothing of the standard library at all.
+#[no_implicit_prelude]
+mod empty {
+    ::agop_core::network! {
+        /// As [`super::Tiny`].
+        pub struct Tiny([f32; 3 => 4 => 2], Relu, bias: true);
+    }
+}
+
+#[test]
+fn const_sized_networks_do_not_depend_on_the_names_around_them() {
+    assert_eq!(crowded::Tiny::default(), crowded::Tiny::new().clone());
+    assert_eq!(empty::Tiny::default(), empty::Tiny::new().clone());
+    assert_eq!(crowded::Tiny::shape(), Tiny::shape());
+    assert!(crowded::Tiny::new().network().is_ok() && empty::Tiny::new().network().is_ok());
+}
+
 /// Every buffer of a const-sized network can be an array, that of momentum too.
 #[test]
 fn the_state_of_a_rule_can_be_static() {

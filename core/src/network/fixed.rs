@@ -34,7 +34,7 @@ macro_rules! network {
         $visibility:vis struct $name:ident([$scalar:ty; $first:literal $(=> $width:literal)+], $activation:ident, bias: $bias:literal);
     ) => {
         $(#[$attribute])*
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
         $visibility struct $name {
             /// Flat parameters: `W_0` row-major (outputs x inputs), `b_0` if there are biases, `W_1`, ...
             pub parameters: [$scalar; $crate::network::parameters(&[$first $(, $width)+], $bias)],
@@ -84,8 +84,8 @@ macro_rules! network {
             /// The shape.
             pub const fn shape() -> $crate::network::Shape<'static> {
                 const { match $crate::network::Shape::new(Self::WIDTHS, Self::BIAS) {
-                    Ok(shape) => shape,
-                    Err(_) => panic!("the widths of this network are no network"),
+                    ::core::result::Result::Ok(shape) => shape,
+                    ::core::result::Result::Err(_) => ::core::panic!("the widths of this network are no network"),
                 } }
             }
 
@@ -102,7 +102,7 @@ macro_rules! network {
             /// `Error::NotFinite` when a parameter is not finite.
             pub fn network(
                 &self,
-            ) -> Result<
+            ) -> ::core::result::Result<
                 $crate::network::Network<'_, $scalar, $crate::activation::$activation>,
                 $crate::error::Error,
             > {
@@ -116,7 +116,7 @@ macro_rules! network {
             pub fn network_on(
                 &self,
                 backend: impl $crate::kernel::Backend<$scalar>,
-            ) -> Result<
+            ) -> ::core::result::Result<
                 $crate::network::Network<'_, $scalar, $crate::activation::$activation>,
                 $crate::error::Error,
             > {
@@ -133,7 +133,7 @@ macro_rules! network {
             const WIDTHS: &'static [usize] = Self::WIDTHS;
         }
 
-        impl Default for $name {
+        impl ::core::default::Default for $name {
             fn default() -> Self {
                 Self::new()
             }
