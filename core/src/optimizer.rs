@@ -249,11 +249,12 @@ pub fn target_speeds(target: usize, contrast: f64, speeds: &mut [f64]) -> Result
 
 /// The hidden layer with the lowest correlation: the target of the policy that re-chooses it at each measurement.
 ///
-/// Undefined correlations (`None`) do not compete; ties go to the earlier layer; `None` when nothing is defined.
+/// Undefined correlations (`None`, NaN) do not compete; ties go to the earlier layer; `None` when nothing is defined.
 pub fn lowest_correlation(correlations: impl IntoIterator<Item = Option<f64>>) -> Option<usize> {
     let mut lowest: Option<(usize, f64)> = None;
     for (layer, value) in correlations.into_iter().enumerate() {
         if let Some(value) = value
+            && !value.is_nan()
             && lowest.is_none_or(|(_, least)| value < least)
         {
             lowest = Some((layer, value));

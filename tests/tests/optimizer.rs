@@ -427,6 +427,9 @@ fn the_lowest_defined_correlation_is_the_target() {
     assert_eq!(lowest_correlation([None, Some(0.9), None, Some(0.3)]), Some(3));
     assert_eq!(lowest_correlation([Some(0.5), Some(-0.1), Some(-0.1)]), Some(1));
     assert_eq!(lowest_correlation([Some(0.0), Some(-0.0)]), Some(0));
+    assert_eq!(lowest_correlation([Some(f64::NAN), Some(0.1)]), Some(1));
+    assert_eq!(lowest_correlation([Some(0.3), Some(f64::NAN), Some(0.1), Some(f64::NAN)]), Some(2));
+    assert_eq!(lowest_correlation([Some(f64::NAN), None]), None);
     assert_eq!(lowest_correlation([None, None]), None);
     assert_eq!(lowest_correlation([]), None);
 }
