@@ -187,7 +187,8 @@ impl<'a, T> MatRef<'a, T> {
     /// All elements, row by row.
     pub fn elements(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let whole = *self;
-        (0..whole.rows).flat_map(move |i| whole.row(i))
+        // Rows without columns may be more than anyone can count.
+        (0..if whole.columns == 0 { 0 } else { whole.rows }).flat_map(move |i| whole.row(i))
     }
 }
 

@@ -658,6 +658,21 @@ fn columns_without_rows_are_not_visited() {
     }
 }
 
+/// Nor do matrices without columns, however many rows they have.
+#[test]
+fn rows_without_columns_are_not_visited() {
+    for (rows, columns) in [(0, usize::MAX), (usize::MAX, 0)] {
+        let empty = MatRef::<f32>::new(&[], rows, columns).unwrap();
+        for empty in [empty, empty.t()] {
+            // Optimised builds leave out a loop over rows without effect; what is left of it is that the end is not known.
+            assert_eq!(empty.elements().size_hint(), (0, Some(0)));
+            assert_eq!(empty.elements().next(), None);
+        }
+    }
+    let full = MatRef::new(&[1, 2, 3, 4, 5, 6], 2, 3).unwrap();
+    assert!(full.elements().eq(&[1, 2, 3, 4, 5, 6]) && full.t().elements().eq(&[1, 4, 2, 5, 3, 6]));
+}
+
 /// The same products with another order, or with two roundings, must not pass for the definition.
 fn negative_controls<T: Number>(seed: u64) {
     let mut pool = Pool::<T>::new(seed, 10_000);
