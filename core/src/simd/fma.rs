@@ -36,8 +36,8 @@ pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
 pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
     let result: f32;
     // SAFETY: `fmadd` on scalar registers belongs to the floating-point unit that `neon` implies, and the whole program
-    // is compiled for a target with `neon` (the `cfg` above). It reads three registers, writes one, and touches
-    // neither memory, stack nor condition flags.
+    // is compiled for a target with `neon` (the `cfg` above). It reads three registers, writes one and the sticky
+    // exception flags of FPSR (so no `preserves_flags`), and touches neither memory nor stack.
     unsafe {
         core::arch::asm!(
             "fmadd {result:s}, {a:s}, {b:s}, {c:s}",
@@ -45,7 +45,7 @@ pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
             a = in(vreg) a,
             b = in(vreg) b,
             c = in(vreg) c,
-            options(pure, nomem, nostack, preserves_flags)
+            options(pure, nomem, nostack)
         );
     }
     result
@@ -57,8 +57,8 @@ pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
 pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
     let result: f64;
     // SAFETY: `fmadd` on scalar registers belongs to the floating-point unit that `neon` implies, and the whole program
-    // is compiled for a target with `neon` (the `cfg` above). It reads three registers, writes one, and touches
-    // neither memory, stack nor condition flags.
+    // is compiled for a target with `neon` (the `cfg` above). It reads three registers, writes one and the sticky
+    // exception flags of FPSR (so no `preserves_flags`), and touches neither memory nor stack.
     unsafe {
         core::arch::asm!(
             "fmadd {result:d}, {a:d}, {b:d}, {c:d}",
@@ -66,7 +66,7 @@ pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
             a = in(vreg) a,
             b = in(vreg) b,
             c = in(vreg) c,
-            options(pure, nomem, nostack, preserves_flags)
+            options(pure, nomem, nostack)
         );
     }
     result
@@ -117,7 +117,7 @@ pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
 /// `a b + c`, rounded once.
 ///
 /// One multiplication at a time: the operands go through general registers, as stable compilers accept no operand in a
-/// register of this unit. The hot loops are in `vfpv4.rs`.
+/// register of this unit. The hot loops are in `vfpv4`.
 #[cfg(hardware_fma = "vfpv4")]
 #[inline(always)]
 pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
