@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// Why the core refused an input. The caller's state is unchanged whenever one is returned.
+/// Why the core refused an input. The caller's state is unchanged whenever one is returned; workspaces, and what a function
+/// uses as one (the gradient in [`crate::optimizer::Optimizer::step`]), are not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {

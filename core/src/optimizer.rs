@@ -85,9 +85,13 @@ impl<'a> Optimizer<'a> {
     /// **Arithmetic** `|grad_l|_F` in `f64` ([`Backend::dot`] over the weights, plus that over the bias as a column).
     /// Plain: the factor `eta C_l r` (or eta) in `f64`, where r is the rounded `1 / (epsilon + |grad_l|)`, rounded to the
     /// scalar once, then one fma an element. With momentum or decay: `v <- fma(s, g, mu v)`, s the rounded r (or 1), then
-    /// `W <- fma(-eta C_l, fma(lambda, W, v), W)`. A zero gradient moves nothing but the memory.
-    /// **Errors** those of [`Optimizer::check`]; [`Error::NotFinite`] when the gradient, its norm or a new value is not
-    /// finite. Parameters and velocity are unchanged then (the gradient and the scratch half of the state are not).
+    /// `W <- fma(-eta C_l, fma(lambda, W, v), W)`. A zero gradient moves nothing but the memory. The gradient stays as it
+    /// is in the plain case; with momentum or decay a success leaves `v + lambda W` (the old W) in its place.
+    /// **Errors** those of [`Optimizer::check`]; [`Error::Length`] for parameters or a gradient of another length;
+    /// [`Error::Workspace`] for too little state; [`Error::NotFinite`] when the gradient, its norm or a new value is not
+    /// finite. Parameters and velocity are unchanged then, and so is the gradient but in one case: with momentum or decay
+    /// the layers before the one whose norm or new value is refused, and perhaps that one, hold `v + lambda W` already
+    /// (and the scratch half of the state is overwritten). Take the gradient anew before another step.
     pub fn step<T: Real, B: Backend<T>>(
         &self,
         backend: B,
@@ -215,6 +219,9 @@ impl<'a> Optimizer<'a> {
 
 /// `|grad_l|_F` of a layer's weights and bias, in `f64`.
 ///
+/// **Accuracy** squares are summed as they are: a norm below about 1e-154 has lost digits, and is 0 where all entries are
+/// below 1e-162 in magnitude (a Speed Limited layer does not move then); one above about 1e154 is infinite. No gradient in
+/// `f32` comes near.
 /// **Errors** [`Error::Length`] when the gradient, laid out like the parameters, ends before the layer does.
 pub fn gradient_norm<T: Real, B: Backend<T>>(
     backend: B,

@@ -266,6 +266,10 @@ pub fn accumulate_outer<T: Scalar>(
 }
 
 /// `c = x^T x`, both triangles.
+///
+/// **Shapes** x (n x k), c (k x k).
+/// **Arithmetic** as [`symmetric_product`].
+/// **Errors** [`Error::Shape`]; c is unchanged.
 pub fn outer<T: Scalar>(backend: impl Backend<T>, c: MatMut<'_, T>, x: MatRef<'_, T>) -> Result<(), Error> {
     c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
     symmetric_product(backend, c, x.t(), x)
@@ -273,7 +277,7 @@ pub fn outer<T: Scalar>(backend: impl Backend<T>, c: MatMut<'_, T>, x: MatRef<'_
 
 /// Copies the upper triangle of a square matrix onto the lower.
 ///
-/// **Errors** [`Error::Shape`] when it is not square.
+/// **Errors** [`Error::Shape`] when it is not square; c is unchanged.
 pub fn mirror<T: Scalar>(mut c: MatMut<'_, T>) -> Result<(), Error> {
     let n = c.rows();
     c.as_ref().check_shape("symmetric matrix", (n, n))?;

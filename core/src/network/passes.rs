@@ -59,7 +59,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// ascending, then one product; `grad W_l += delta_l^T x_l`, `grad b_l += delta_l`, one chain over the samples of a
     /// block; blocks in the tree of [`crate::reduce`].
     /// **Errors** [`Error::Shape`], [`Error::Strided`] for targets that are a transposed view, [`Error::NotFinite`],
-    /// [`Error::Workspace`]; the sum is unchanged then.
+    /// [`Error::Workspace`], [`Error::Length`] for a sum of another length; the sum is unchanged then.
     pub fn accumulate_gradient<B: Backend<T>>(
         &self,
         backend: B,
@@ -157,7 +157,8 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// of one sample.
     /// **Arithmetic** inside a block one chain over (sample, output) for each element; blocks in the tree of
     /// [`crate::reduce`].
-    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`]; the sum is unchanged then.
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Length`] for a sum of another
+    /// length; the sum is unchanged then.
     pub fn accumulate_features<B: Backend<T>>(
         &self,
         backend: B,

@@ -103,7 +103,8 @@ pub struct Shape<'a> {
     bias: bool,
 }
 
-/// Where one layer lies in the flat parameters: only a [`Shape`] makes one, and has seen that nothing overflows.
+/// Where one layer lies in the flat parameters. A [`Shape`] makes those of its layers, in which nothing overflows; its
+/// fields can be changed, and the sizes below wrap around then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerSpan {
