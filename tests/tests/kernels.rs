@@ -586,7 +586,6 @@ fn disagreeing_shapes_are_alike_on_every_level() {
     let (long, short) = (values(40 * 41), values(39));
     let matrix = |rows, columns| MatRef::new(&long[..rows * columns], rows, columns).unwrap();
     let run = |level: Option<Level>| {
-        let mut seen = Vec::new();
         for (a, b) in [((3, 5), (4, 40)), ((3, 5), (5, 39)), ((4, 5), (5, 40)), ((0, 5), (5, 40))] {
             for region in [Region::Full, Region::Upper] {
                 let mut c = values(3 * 40);
@@ -595,8 +594,7 @@ fn disagreeing_shapes_are_alike_on_every_level() {
                     Some(level) => level.accumulate(out, x, y, region, Chain::Begin),
                     None => Definition.accumulate(out, x, y, region, Chain::Begin),
                 }
-                assert_eq!(c, values(3 * 40), "{a:?} {b:?}");
-                seen.push(c);
+                assert_eq!(c, values(3 * 40), "{a:?} {b:?} on {level:?}");
             }
         }
         // Nor does a row of another length.
@@ -608,14 +606,12 @@ fn disagreeing_shapes_are_alike_on_every_level() {
                 Some(level) => level.accumulate(out, x, y, Region::Full, chain),
                 None => Definition.accumulate(out, x, y, Region::Full, chain),
             }
-            assert_eq!(c, values(3 * 5), "a row of {length}");
-            seen.push(c);
+            assert_eq!(c, values(3 * 5), "a row of {length} on {level:?}");
         }
-        seen
     };
-    let expected = run(None);
+    run(None);
     for level in levels() {
-        assert_eq!(run(Some(level)), expected);
+        run(Some(level));
         for (a, b) in [((3, 5), (5, 3)), ((3, 37), (3, 36)), ((4, 9), (3, 9)), ((1, 0), (0, 1))] {
             let (a, b) = (matrix(a.0, a.1), matrix(b.0, b.1));
             assert_eq!(Backend::<f32>::dot(Definition, a, b).to_bits(), 0);
