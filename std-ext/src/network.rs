@@ -3,6 +3,7 @@
 use crate::memory::{Aligned, filled};
 use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
+use agop_core::digest::Hasher;
 use agop_core::error::Error;
 use agop_core::feature;
 use agop_core::kernel::Backend;
@@ -194,6 +195,21 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
         let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
         optimizer.step(backend, shape, self.parameters.as_mut_slice(), gradient, state)?;
         Ok(value)
+    }
+}
+
+/// Adds parameters, or anything laid out like them, to a digest.
+///
+/// **Arithmetic** the number of layers, 1 with biases and 0 without, then for each layer the arrays of its weights
+/// (outputs x inputs) and biases (outputs): networks of different shapes have different digests, whatever their numbers.
+pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_>, values: &[T]) {
+    hash.number(shape.layers() as u64).number(u64::from(shape.bias()));
+    for span in shape.spans() {
+        let part = |range| values.get(range).unwrap_or_default();
+        hash.array(&[span.outputs, span.inputs], part(span.weights_range()));
+        if span.bias {
+            hash.array(&[span.outputs], part(span.bias_range()));
+        }
     }
 }
 

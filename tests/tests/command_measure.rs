@@ -199,6 +199,22 @@ fn threads_change_nothing() {
     assert_ne!(measured("f32")["digest"], one["digest"]);
 }
 
+/// Why: a digest stands for a network. Equal numbers in another layout are another network.
+#[test]
+fn a_digest_sees_the_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers: Vec<f64> = (0..12).map(|i| f64::from(i * 5 % 12) / 8.0 - 0.5).collect();
+    let data = ones(&folder);
+    let mut digests = std::collections::BTreeSet::new();
+    for (widths, bias) in [([2, 3, 2], false), ([2, 2, 4], false), ([2, 4, 1], false), ([2, 2, 2], true)] {
+        let path = folder.path().join("network").display().to_string();
+        agop::checkpoint::write(&path, &widths, bias, &numbers).unwrap();
+        let report = json(&["measure", "--init", &path, "--weights", &path, "--data", &data]);
+        digests.insert(report["digest"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(digests.len(), 4, "{digests:?}");
+}
+
 #[test]
 fn people_get_a_table() {
     let init = fixture("digits-relu/init.safetensors");

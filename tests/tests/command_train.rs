@@ -4,6 +4,7 @@ use agop::run::config::{Config, Data, RuleName, Synthetic};
 use agop::run::folder::Folder;
 use agop::run::problem::Problem;
 use agop::run::train::{Machine, Run};
+use agop_core::digest::Hasher;
 use agop_core::simd::Level;
 use agop_tests::command::{agop, fixture, json};
 use serde_json::Value;
@@ -155,6 +156,40 @@ fn a_whole_run_has_the_same_bits_on_every_level_and_number_of_threads() {
         other.training.batch = Some(299);
         assert_ne!(run(&other, Machine { level: Level::scalar(), threads: 1 }), reference);
     }
+}
+
+/// The digest of a record by its definition: every array of the state with its shape.
+#[test]
+fn a_record_is_hashed_with_its_layout() {
+    let mut config = small("f64", "tanh");
+    config.training.steps = 0;
+    let machine = Machine { level: Level::scalar(), threads: 1 };
+    let problem = Problem::<f64>::load(&config).unwrap();
+    let run = Run::new(&config, &problem, RuleName::Gd, machine).unwrap();
+    let outcome = run.train(&mut |_| {}, &mut |_| true).unwrap();
+    let (model, record) = (&outcome.trained, &outcome.records[0]);
+    let parameters = |hash: &mut Hasher, mut values: &[f64]| {
+        hash.number(3).number(1);
+        for (outputs, inputs) in [(19, 7), (11, 19), (1, 11)] {
+            let (weights, rest) = values.split_at(outputs * inputs);
+            let (bias, rest) = rest.split_at(outputs);
+            hash.array(&[outputs, inputs], weights).array(&[outputs], bias);
+            values = rest;
+        }
+        assert!(values.is_empty());
+    };
+    let mut hash = Hasher::new();
+    hash.number(0);
+    parameters(&mut hash, model.parameters());
+    // There is momentum, so a velocity, which is zero before the first update.
+    hash.number(1);
+    parameters(&mut hash, &vec![0.0; model.parameters().len()]);
+    let mut memory = model.feature_accumulator(1, 700).unwrap();
+    let features = model.features(machine.level, problem.train.inputs().unwrap(), &mut memory).unwrap();
+    let (first, second) = features.split_at(19 * 19);
+    hash.array(&[19, 19], first).array(&[11, 11], second);
+    hash.array(&[2], &[record.train_loss, record.test_loss]);
+    assert_eq!(record.digest, hash.finish());
 }
 
 const TINY: [&str; 9] =

@@ -4,7 +4,7 @@ use super::{LayerReport, measure};
 use crate::checkpoint::{self, Checkpoint};
 use crate::dataset::read_matrix;
 use crate::error::{Error, ParseError, Result, shape_text};
-use crate::network::Model;
+use crate::network::{Model, hash_parameters};
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -39,7 +39,7 @@ pub struct MeasureReport {
     pub activation: &'static str,
     /// Version of the bit contract.
     pub contract: u32,
-    /// Of weights, initial weights and samples.
+    /// Of weights, initial weights and samples, with their shapes.
     pub digest: String,
     /// The hidden layers, first to last.
     pub layers: Vec<LayerReport>,
@@ -77,7 +77,7 @@ impl MeasureReport {
         }
         let mut hash = Hasher::new();
         for model in [&trained, &initial] {
-            hash.array(&[model.parameters().len()], model.parameters());
+            hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
         hash.array(&[samples, columns], &values);
         let Machine { level, threads } = machine;

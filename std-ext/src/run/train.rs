@@ -5,10 +5,11 @@ use super::problem::{Problem, Samples};
 use crate::error::{Error, Result};
 use crate::measure::{LayerReport, measure};
 use crate::memory::filled;
-use crate::network::Model;
+use crate::network::{Model, hash_parameters};
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{Digest, Hasher};
+use agop_core::feature::of_layer;
 use agop_core::kernel;
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::matrix::{MatMut, MatRef};
@@ -33,7 +34,7 @@ pub struct Record {
     pub feature_alignment: Option<f64>,
     /// The measures of every hidden layer.
     pub layers: Vec<LayerReport>,
-    /// Of step, parameters, optimizer state, PTK features and losses.
+    /// Of step, parameters, optimizer state and PTK features, all with their shapes, and losses.
     pub digest: Digest,
 }
 
@@ -249,7 +250,7 @@ impl<'p, T: Real> Run<'p, T> {
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
         let features = self.model.features(level, self.problem.train.inputs()?, &mut self.features)?;
-        let (model, initial) = (&self.model, &self.initial);
+        let (model, initial, shape) = (&self.model, &self.initial, self.model.shape()?);
         let layers =
             measure(level, model, initial, &features, &self.initial_features, powers, &self.features)?;
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
@@ -259,9 +260,19 @@ impl<'p, T: Real> Run<'p, T> {
             Err(_) => None,
         };
         let mut hash = Hasher::new();
-        hash.number(step).array(&[self.model.parameters().len()], self.model.parameters());
-        hash.array(&[self.state.len() / 2], self.state.get(..self.state.len() / 2).unwrap_or_default());
-        hash.array(&[features.len()], &features).array(&[2], &[train_loss, test_loss]);
+        hash.number(step);
+        hash_parameters(&mut hash, shape, self.model.parameters());
+        // The second half of the optimizer's state is scratch.
+        let velocity = self.state.get(..self.state.len() / 2).unwrap_or_default();
+        hash.number(u64::from(!velocity.is_empty()));
+        if !velocity.is_empty() {
+            hash_parameters(&mut hash, shape, velocity);
+        }
+        for layer in 0..shape.hidden_layers() {
+            let k = of_layer(shape, &features, layer)?;
+            hash.array(&[k.rows(), k.columns()], k.as_slice().unwrap_or_default());
+        }
+        hash.array(&[2], &[train_loss, test_loss]);
         let digest = hash.finish();
         Ok(Record { step, train_loss, test_loss, test_accuracy, feature_alignment, layers, digest })
     }
