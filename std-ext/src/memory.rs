@@ -7,11 +7,30 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Message`] naming `what`, when the memory cannot be had.
 pub fn filled<T: Clone>(what: &str, count: usize, value: T) -> Result<Vec<T>> {
+    let mut values = reserved(what, count)?;
+    values.resize(count, value);
+    Ok(values)
+}
+
+/// The first `count` of these values.
+///
+/// # Errors
+/// As [`filled`].
+pub fn collected<T>(what: &str, count: usize, values: impl IntoIterator<Item = T>) -> Result<Vec<T>> {
+    let mut all = reserved(what, count)?;
+    all.extend(values.into_iter().take(count));
+    Ok(all)
+}
+
+/// An empty vector with room for `count` values.
+///
+/// # Errors
+/// As [`filled`].
+pub fn reserved<T>(what: &str, count: usize) -> Result<Vec<T>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|_| {
         Error::Message(format!("{what}: {count} values of {} bytes do not fit the memory", size_of::<T>()))
     })?;
-    values.resize(count, value);
     Ok(values)
 }
 
@@ -52,6 +71,14 @@ impl<T: Clone> Aligned<T> {
     pub fn filled(what: &str, count: usize, value: T) -> Result<Self> {
         Ok(Self::new(filled(what, count, value)?))
     }
+
+    /// The same values in other memory.
+    ///
+    /// # Errors
+    /// As [`filled`].
+    pub fn try_clone(&self, what: &str) -> Result<Self> {
+        Ok(Self::new(collected(what, self.as_slice().len(), self.as_slice().iter().cloned())?))
+    }
 }
 
 impl<T> Aligned<T> {
@@ -63,12 +90,6 @@ impl<T> Aligned<T> {
     /// The values.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         self.padded.get_mut(self.start..).unwrap_or_default()
-    }
-}
-
-impl<T: Clone> Clone for Aligned<T> {
-    fn clone(&self) -> Self {
-        Self::new(self.as_slice().to_vec())
     }
 }
 
@@ -88,7 +109,7 @@ mod tests {
         for count in [0, 1, 5, 64, 1000] {
             let values: Vec<f32> = (0..count).map(|i| i as f32).collect();
             let mut aligned = Aligned::new(values.clone());
-            let mut copy = aligned.clone();
+            let mut copy = aligned.try_clone("x").unwrap();
             for aligned in [&mut aligned, &mut copy] {
                 assert_eq!(aligned.as_slice(), values);
                 assert!(count == 0 || aligned.as_mut_slice().as_ptr().align_offset(LINE) == 0);
@@ -105,5 +126,7 @@ mod tests {
         let error = filled("features", usize::MAX / 4, 0.0_f64).unwrap_err().to_string();
         assert!(error.starts_with("features: "), "{error}");
         assert!(filled("features", 1 << 50, 0.0_f32).is_err());
+        assert_eq!(collected("x", 2, [1, 2, 3]).unwrap(), [1, 2]);
+        assert!(collected("x", 1 << 60, [0.5_f64]).is_err());
     }
 }

@@ -18,7 +18,7 @@ use agop_core::scalar::{Real, Scalar};
 const ROWS: usize = 128;
 
 /// A network with its parameters in a vector.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Model<T, A> {
     widths: Vec<usize>,
     bias: bool,
@@ -35,6 +35,16 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         let model = Self { widths, bias, activation, parameters: Aligned::new(parameters) };
         model.view()?;
         Ok(model)
+    }
+
+    /// The same network in other memory.
+    ///
+    /// # Errors
+    /// When the memory cannot be had.
+    pub fn try_clone(&self) -> crate::error::Result<Self> {
+        let Self { ref widths, bias, activation, ref parameters } = *self;
+        let parameters = parameters.try_clone("parameters")?;
+        Ok(Self { widths: widths.clone(), bias, activation, parameters })
     }
 
     /// The shape.
@@ -113,8 +123,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         threads: usize,
         samples: usize,
     ) -> crate::error::Result<Accumulator<T>> {
-        let length = gradient_sum(&self.widths, self.bias);
-        Accumulator::new(threads, length, samples, gradient_workspace(&self.widths, ROWS))
+        gradient_accumulator(&self.widths, self.bias, threads, samples)
     }
 
     /// Memory for features over at most `samples` samples.
@@ -126,8 +135,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         threads: usize,
         samples: usize,
     ) -> crate::error::Result<Accumulator<T>> {
-        let length = agop_core::network::features(&self.widths);
-        Accumulator::new(threads, length, samples, jacobian_workspace(&self.widths, ROWS))
+        feature_accumulator(&self.widths, threads, samples)
     }
 
     /// Mean loss and gradient; the gradient is written to `out`.
@@ -157,7 +165,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// PTK features of all hidden layers, one after another; [`feature::of_layer`] views one.
     ///
     /// # Errors
-    /// As [`Network::accumulate_features`].
+    /// As [`Network::accumulate_features`], and [`Error::Workspace`] when the memory cannot be had.
     pub fn features<B: Backend<T> + Send + Sync>(
         &self,
         backend: B,
@@ -169,7 +177,15 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
             view.accumulate_features(backend, inputs.row_range(range.start, range.len()), tree, workspace)
                 .map_err(|error| in_whole(error, range.start))
         })?;
-        Ok(feature::finish(backend, self.shape()?, &mut sum)?.to_vec())
+        let finished = feature::finish(backend, self.shape()?, &mut sum)?;
+        let mut features = Vec::new();
+        features.try_reserve_exact(finished.len()).map_err(|_| Error::Workspace {
+            what: "memory for features",
+            needed: finished.len(),
+            found: 0,
+        })?;
+        features.extend_from_slice(finished);
+        Ok(features)
     }
 }
 
@@ -196,6 +212,26 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
         optimizer.step(backend, shape, self.parameters.as_mut_slice(), gradient, state)?;
         Ok(value)
     }
+}
+
+/// [`Model::gradient_accumulator`] of a network that is not there yet.
+pub(crate) fn gradient_accumulator<T: Scalar + Send + Sync>(
+    widths: &[usize],
+    bias: bool,
+    threads: usize,
+    samples: usize,
+) -> crate::error::Result<Accumulator<T>> {
+    Accumulator::new(threads, gradient_sum(widths, bias), samples, gradient_workspace(widths, ROWS))
+}
+
+/// [`Model::feature_accumulator`] of a network that is not there yet.
+pub(crate) fn feature_accumulator<T: Scalar + Send + Sync>(
+    widths: &[usize],
+    threads: usize,
+    samples: usize,
+) -> crate::error::Result<Accumulator<T>> {
+    let length = agop_core::network::features(widths);
+    Accumulator::new(threads, length, samples, jacobian_workspace(widths, ROWS))
 }
 
 /// Adds parameters, or anything laid out like them, to a digest.

@@ -187,7 +187,12 @@ impl Array {
                 format!("class {label}, expected 0 to {}", MOST_CLASSES - 1),
             )),
         };
-        labels.iter().enumerate().map(class).collect::<std::result::Result<_, _>>().map(Some)
+        let mut classes = Vec::new();
+        classes.try_reserve_exact(labels.len()).map_err(|_| {
+            ParseError::new("labels", format!("{} classes do not fit the memory", labels.len()))
+        })?;
+        extend(&mut classes, labels.iter().enumerate().map(class))?;
+        Ok(Some(classes))
     }
 
     /// The labels of `samples` samples as targets.

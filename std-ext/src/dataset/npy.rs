@@ -75,8 +75,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array> {
 
 /// The bytes of a version 1.0 `.npy` file with these elements in C order, little-endian; integers are written as `<i8`.
 ///
-/// **Errors** a [`ParseError`] when the number of elements is not the product of the shape, or there are more than 64
-/// dimensions.
+/// **Errors** a [`ParseError`] when the number of elements is not the product of the shape, there are more than 64
+/// dimensions, or the bytes do not fit the memory.
 pub fn encode(shape: &[usize], values: &Values) -> std::result::Result<Vec<u8>, ParseError> {
     let count = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
     if count != Some(values.len()) && !(values.is_empty() && shape.contains(&0)) {
@@ -94,6 +94,9 @@ pub fn encode(shape: &[usize], values: &Values) -> std::result::Result<Vec<u8>, 
         Values::Integers(_) => "<i8",
     };
     let mut bytes = npy_header::encode(dtype, shape);
+    let size = values.len().saturating_mul(if let Values::F32(_) = values { 4 } else { 8 });
+    let no_room = |_| ParseError::new("elements", format!("{size} bytes do not fit the memory"));
+    bytes.try_reserve_exact(size).map_err(no_room)?;
     match values {
         Values::F32(v) => bytes.extend(v.iter().flat_map(|x| x.to_le_bytes())),
         Values::F64(v) => bytes.extend(v.iter().flat_map(|x| x.to_le_bytes())),
@@ -116,9 +119,15 @@ pub fn write<T: Real>(path: impl AsRef<Path>, rows: usize, columns: usize, value
         return Err(Error::input(path, "shape", reason));
     }
     let dtype = if T::BYTES == 4 { "<f4" } else { "<f8" };
-    let mut bytes = npy_header::encode(dtype, &[rows, columns]);
-    bytes.extend(values.iter().flat_map(|&x| little_endian(x)));
-    file::replace(path, &bytes)
+    let header = npy_header::encode(dtype, &[rows, columns]);
+    file::replace_with(path, |output| {
+        output.write_all(&header)?;
+        values.iter().try_for_each(|&x| {
+            let mut bytes = [0; 8];
+            bytes.iter_mut().zip(little_endian(x)).for_each(|(to, byte)| *to = byte);
+            output.write_all(bytes.get(..T::BYTES).unwrap_or_default())
+        })
+    })
 }
 
 /// Turns the bytes after the header into values, in the order of the file; at the end into C order.

@@ -86,7 +86,10 @@ impl MeasureReport {
         // Finite weights can still give outputs that are not.
         let overflow = |file: &Path| {
             let file = file.to_path_buf();
-            move |error| Error::input(file, "network", format!("in {}: {error}", T::NAME))
+            move |error| match error {
+                agop_core::error::Error::Workspace { .. } => Error::Core(error),
+                _ => Error::input(file, "network", format!("in {}: {error}", T::NAME)),
+            }
         };
         let features = trained.features(level, x, &mut memory).map_err(overflow(files.weights))?;
         let initial_features = initial.features(level, x, &mut memory).map_err(overflow(files.initial))?;

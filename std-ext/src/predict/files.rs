@@ -6,7 +6,7 @@ use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
 use crate::dataset::{npy, read_matrix, read_targets};
 use crate::error::{Error, Result, shape_text};
 use crate::measure::read_model;
-use crate::memory::filled;
+use crate::memory::{collected, filled};
 use crate::network::Model;
 use crate::run::config;
 use crate::run::train::{Machine, widths};
@@ -74,8 +74,8 @@ impl Samples {
             count,
             dimension,
             outputs: targets.outputs,
-            inputs: wider(&inputs),
-            targets: wider(&targets.values),
+            inputs: wider(&inputs)?,
+            targets: wider(&targets.values)?,
         })
     }
 
@@ -93,8 +93,8 @@ impl Samples {
     }
 }
 
-fn wider<T: Real>(values: &[T]) -> Vec<f64> {
-    values.iter().map(|x| x.to_f64()).collect()
+fn wider<T: Real>(values: &[T]) -> Result<Vec<f64>> {
+    collected("numbers in f64", values.len(), values.iter().map(|x| x.to_f64()))
 }
 
 /// Reads the files and predicts.
@@ -164,7 +164,7 @@ fn read_init<T: Real>(
             format!("{} targets a sample, the network has {} outputs", samples.outputs, ends.1.unwrap_or(0));
         return Err(Error::input(files.labels, "shape", reason));
     }
-    Ok(Model::new(read.widths().to_vec(), read.bias(), activation, wider(read.parameters()))?)
+    Ok(Model::new(read.widths().to_vec(), read.bias(), activation, wider(read.parameters())?)?)
 }
 
 /// A network with drawn weights.
@@ -301,7 +301,8 @@ fn of_quadratic<T: Real>(
                 let reason = "the quadratic model has one hidden layer and no biases";
                 return Err(Error::input(file, "tensors", reason));
             }
-            values = model.weights(1)?.elements().copied().collect();
+            let weights = model.weights(1)?;
+            values = collected("readout", weights.columns(), weights.elements().copied())?;
             Readout::Given(&values)
         }
     };
@@ -344,7 +345,7 @@ fn read_readout<T: Real>(file: &Path) -> Result<Vec<f64>> {
         }
     }
     let (_, _, values) = array.matrix::<T>().map_err(|error| error.in_file(file))?;
-    Ok(wider(&values))
+    wider(&values)
 }
 
 /// A report with nothing but its heading and the prediction.

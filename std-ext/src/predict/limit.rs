@@ -1,7 +1,7 @@
 //! The limit and the rate at given weights, and C-NFC after one small step.
 
 use crate::error::Result;
-use crate::memory::filled;
+use crate::memory::{collected, filled};
 use crate::network::Model;
 use crate::parallel::Accumulator;
 use crate::run::train::Machine;
@@ -93,13 +93,14 @@ fn after_step(
     step: f64,
     inputs: MatRef<'_, f64>,
 ) -> Result<Layers> {
-    let mut moved = model.clone();
+    let mut moved = model.try_clone()?;
     for (w, g) in moved.parameters_mut().iter_mut().zip(gradient) {
         *w -= step * g.value;
     }
     let mut memory = model.feature_accumulator(machine.threads, inputs.rows())?;
     let features = moved.features(machine.level, inputs, &mut memory)?;
-    let way: Vec<f64> = moved.parameters().iter().zip(model.parameters()).map(|(w, w_0)| w - w_0).collect();
+    let way = moved.parameters().iter().zip(model.parameters()).map(|(w, w_0)| w - w_0);
+    let way = collected("movement", model.parameters().len(), way)?;
     limits(machine, model, &way, &features, &memory)
 }
 

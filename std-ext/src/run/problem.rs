@@ -3,7 +3,7 @@
 use super::config::{Config, Data, Synthetic};
 use crate::dataset::{npy, read_matrix};
 use crate::error::{Error, Result};
-use crate::memory::filled;
+use crate::memory::{collected, filled};
 use agop_core::digest::{Digest, Hasher};
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::{MatMut, MatRef};
@@ -60,20 +60,25 @@ impl<T: Real> Samples<T> {
     }
 
     /// The samples of the given indices, in that order.
-    pub fn gather(&self, indices: &[usize]) -> Self {
+    ///
+    /// # Errors
+    /// When the memory cannot be had.
+    pub fn gather(&self, indices: &[usize]) -> Result<Self> {
         let (d, c) = (self.inputs.len() / self.count.max(1), self.targets.len() / self.count.max(1));
         let rows = |values: &[T], width: usize| {
-            indices.iter().flat_map(|i| values.iter().skip(i * width).take(width)).copied().collect()
+            let rows = indices.iter().flat_map(|i| values.iter().skip(i * width).take(width));
+            collected("samples", indices.len().saturating_mul(width), rows.copied())
         };
-        Self {
+        let classes = self.classes.as_ref().map(|classes| {
+            let chosen = indices.iter().filter_map(|i| classes.get(*i).copied());
+            collected("classes", indices.len(), chosen)
+        });
+        Ok(Self {
             count: indices.len(),
-            inputs: rows(&self.inputs, d),
-            targets: rows(&self.targets, c),
-            classes: self
-                .classes
-                .as_ref()
-                .map(|classes| indices.iter().filter_map(|i| classes.get(*i).copied()).collect()),
-        }
+            inputs: rows(&self.inputs, d)?,
+            targets: rows(&self.targets, c)?,
+            classes: classes.transpose()?,
+        })
     }
 }
 
@@ -129,16 +134,14 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         let mut inputs = filled("inputs", count.saturating_mul(dimension), T::zero())?;
         let mut stream = Stream::new(seed, inputs_of, 0);
         fill_gaussian(&mut stream, spectrum, MatMut::new(&mut inputs, count, dimension)?)?;
-        let targets = if monomial {
-            inputs
-                .chunks_exact(dimension)
-                .map(|x| chain_monomial(rank, x))
-                .collect::<std::result::Result<_, _>>()?
+        let mut targets = filled("targets", count, T::zero())?;
+        if monomial {
+            for (y, x) in targets.iter_mut().zip(inputs.chunks_exact(dimension)) {
+                *y = chain_monomial(rank, x)?;
+            }
         } else {
-            let mut labels = vec![T::zero(); count];
-            Stream::new(seed, labels_of, 0).fill_normal(&mut labels);
-            labels
-        };
+            Stream::new(seed, labels_of, 0).fill_normal(&mut targets);
+        }
         Ok(Samples { count, inputs, targets, classes: None })
     };
     let outer_product = if monomial {
@@ -190,7 +193,7 @@ fn given<T: Real>(
             (train, test)
         }
         None => {
-            let mut order: Vec<usize> = (0..train.count).collect();
+            let mut order = collected("order of the samples", train.count, 0..train.count)?;
             Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
             let held_out = train.count / 5;
             if held_out == 0 {
@@ -199,7 +202,7 @@ fn given<T: Real>(
                 return Err(Error::input(train_labels, "shape", reason));
             }
             let (test, rest) = order.split_at(held_out);
-            (train.gather(rest), train.gather(test))
+            (train.gather(rest)?, train.gather(test)?)
         }
     };
     let outer_product = Err("no expected gradient outer product is known for given data");

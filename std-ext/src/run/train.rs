@@ -4,8 +4,8 @@ use super::config::{Config, RuleName, Speeds, Training};
 use super::problem::{Problem, Samples};
 use crate::error::{Error, Result};
 use crate::measure::{LayerReport, measure};
-use crate::memory::filled;
-use crate::network::{Model, hash_parameters};
+use crate::memory::{collected, filled};
+use crate::network::{Model, feature_accumulator, gradient_accumulator, hash_parameters};
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{Digest, Hasher};
@@ -39,7 +39,7 @@ pub struct Record {
 }
 
 /// A finished training.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Outcome<T> {
     /// The rule.
     pub rule: RuleName,
@@ -114,7 +114,8 @@ impl<'p, T: Real> Run<'p, T> {
         rule: RuleName,
         machine: Machine,
     ) -> Result<Self> {
-        let initial = initial_model(config, problem)?;
+        let widths = widths(problem.dimension, &config.network.hidden, problem.outputs)?;
+        let layers = Shape::new(&widths, config.network.bias)?.layers();
         let settings = &config.training;
         if settings.measure_every == 0 {
             return Err(Error::Usage("measure-every: expected at least 1, found 0".into()));
@@ -122,7 +123,6 @@ impl<'p, T: Real> Run<'p, T> {
         if settings.batch == Some(0) {
             return Err(Error::Usage("batch: expected at least 1, found 0".into()));
         }
-        let layers = initial.shape()?.layers();
         let mut speeds = vec![1.0; layers];
         match &settings.speeds {
             Speeds::Fixed(fixed) if fixed.len() == layers => speeds.clone_from(fixed),
@@ -143,8 +143,11 @@ impl<'p, T: Real> Run<'p, T> {
         }
         let count = problem.train.count;
         let Machine { level, threads } = machine;
-        let gradients = initial.gradient_accumulator(threads, settings.batch.unwrap_or(count).min(count))?;
-        let mut features = initial.feature_accumulator(threads, count)?;
+        // Before any weight is drawn: the features take the most memory, and drawing the most time.
+        let mut features = feature_accumulator(&widths, threads, count)?;
+        let batch = settings.batch.unwrap_or(count).min(count);
+        let gradients = gradient_accumulator(&widths, config.network.bias, threads, batch)?;
+        let initial = initial_model(config, problem)?;
         let initial_features = initial.features(level, problem.train.inputs()?, &mut features)?;
         let mut run = Self {
             config,
@@ -152,7 +155,7 @@ impl<'p, T: Real> Run<'p, T> {
             rule,
             machine,
             loss: config.loss()?,
-            model: initial.clone(),
+            model: initial.try_clone()?,
             initial,
             initial_features,
             speeds,
@@ -218,11 +221,11 @@ impl<'p, T: Real> Run<'p, T> {
                 let per_epoch = train.count.div_ceil(batch) as u64;
                 let (epoch, index) = (step / per_epoch, (step % per_epoch) as usize);
                 if index == 0 || self.order.is_empty() {
-                    self.order = (0..train.count).collect();
+                    self.order = collected("order of the samples", train.count, 0..train.count)?;
                     Stream::new(self.config.seed, Purpose::Shuffle, epoch as u32).shuffle(&mut self.order);
                 }
                 let indices = self.order.chunks(batch).nth(index).unwrap_or_default();
-                let samples = train.gather(indices);
+                let samples = train.gather(indices)?;
                 self.update_on(&samples)
             }
             _ => self.update_on(train),
@@ -307,7 +310,7 @@ impl<'p, T: Real> Run<'p, T> {
         let level = self.machine.level;
         let weights = self.model.weights(0)?;
         let (k, d) = weights.shape();
-        let wide: Vec<f64> = weights.elements().map(|w| w.to_f64()).collect();
+        let wide = collected("weights", k.saturating_mul(d), weights.elements().map(|w| w.to_f64()))?;
         let mut nfm = filled("neural feature matrix", d.saturating_mul(d), 0.0)?;
         agop_core::feature::nfm(level, MatRef::new(&wide, k, d)?, MatMut::new(&mut nfm, d, d)?)?;
         let (f, e) = (MatRef::new(&nfm, d, d)?, MatRef::new(expected, d, d)?);
