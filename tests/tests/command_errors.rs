@@ -177,6 +177,13 @@ fn samples() {
     let small = files.write("x", &npy(&header("<f8", "(4, 2)"), &floats(&[1.0; 8])));
     let labels = files.write("y", &npy(&header("<i8", "(4,)"), &classes(&[0, 1, 0, 1])));
     train(&small, &labels, &[], &labels, "shape", "needs at least 5");
+    let five = files.write("five", &npy(&header("<f8", "(5, 1)"), &floats(&[1.0; 5])));
+    let single = files.write("single", &npy(&header("<i8", "(5,)"), &classes(&[0; 5])));
+    for arguments in [&["train"][..], &["predict", "--model", "limit", "--hidden", "3"]] {
+        let more = ["--data", &five, "--labels", &single, "--loss", "cross-entropy"];
+        let place = "expected at least 2 classes, found 1";
+        refused(&[arguments, &more].concat(), "--loss cross-entropy", place, "");
+    }
     let negative = files.write("n", &npy(&header("<i8", "(4,)"), &classes(&[0, 1, -1, 1])));
     train(&small, &negative, &[], &negative, "row 2", "class -1");
     let many = files.write("m", &npy(&header("<i8", "(4,)"), &classes(&[0, 1, 2, 1 << 40])));
@@ -203,6 +210,7 @@ fn options() {
         (&["--activation", "gelus"], "invalid value 'gelus'"),
         (&["--initializer", "zero"], "invalid value 'zero'"),
         (&["--loss", "hinge"], "invalid value 'hinge'"),
+        (&["--loss", "cross-entropy"], "--loss cross-entropy: expected at least 2 classes, found 1"),
         (&["--scalar", "f16"], "invalid value 'f16'"),
         (&["--rate", "nan"], "rate: expected a finite number"),
         (&["--rate", "-1"], "rate: expected a finite number, at least 0, found -1"),

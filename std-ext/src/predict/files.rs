@@ -9,6 +9,7 @@ use crate::measure::read_model;
 use crate::memory::{collected, filled};
 use crate::network::Model;
 use crate::run::config;
+use crate::run::problem::enough_classes;
 use crate::run::train::{Machine, widths};
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
@@ -70,6 +71,7 @@ impl Samples {
     fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
         let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
         let targets = read_targets::<T>(files.labels, count, 0, loss)?;
+        enough_classes(loss, targets.outputs)?;
         Ok(Self {
             count,
             dimension,

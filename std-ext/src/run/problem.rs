@@ -86,7 +86,7 @@ impl<T: Real> Problem<T> {
     /// Makes or reads the samples of a run.
     ///
     /// # Errors
-    /// Unusable sizes, and all that reading a file can say.
+    /// Unusable sizes, cross-entropy of a single class, and all that reading a file can say.
     pub fn load(config: &Config) -> Result<Self> {
         let mut problem = match &config.data {
             Data::ChainMonomial(sizes) => synthetic(config.seed, sizes, true)?,
@@ -105,6 +105,7 @@ impl<T: Real> Problem<T> {
                 }
             }
         };
+        enough_classes(config.loss()?, problem.outputs)?;
         let mut hash = Hasher::new();
         for samples in [&problem.train, &problem.test] {
             hash.array(&[samples.count, problem.dimension], &samples.inputs);
@@ -113,6 +114,18 @@ impl<T: Real> Problem<T> {
         problem.digest = hash.finish();
         Ok(problem)
     }
+}
+
+/// Cross-entropy with one class is zero whatever the network gives: nothing would be learnt.
+///
+/// # Errors
+/// [`Error::Usage`] then.
+pub(crate) fn enough_classes(loss: AnyLoss, outputs: usize) -> Result<()> {
+    if loss == AnyLoss::CrossEntropy && outputs < 2 {
+        let reason = format!("--loss cross-entropy: expected at least 2 classes, found {outputs}");
+        return Err(Error::Usage(reason));
+    }
+    Ok(())
 }
 
 /// The most values that a synthetic data set may take: a typing error must not eat the machine.
