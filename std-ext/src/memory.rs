@@ -34,6 +34,14 @@ pub fn reserved<T>(what: &str, count: usize) -> Result<Vec<T>> {
     Ok(values)
 }
 
+/// Whether there is room for `count` values, taken and given back: asked before work that would be lost without it.
+///
+/// # Errors
+/// As [`filled`].
+pub fn fits<T>(what: &str, count: usize) -> Result<()> {
+    reserved::<T>(what, count).map(drop)
+}
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 

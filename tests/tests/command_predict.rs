@@ -222,6 +222,36 @@ fn the_quadratic_model_stands_beside_its_trials() {
     assert!(report["rho"][0].is_number());
 }
 
+/// Why: what is drawn beside a prediction may be too large or overflow; the prediction needs neither.
+#[test]
+fn a_prediction_outlives_its_trials() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = agop_tests::SplitMix64::new(8);
+    let x = rng.normals(40);
+    let far: Vec<f64> = x.iter().map(|x| x * 1e60).collect();
+    let (x, y) = (write(folder.path(), "x", 10, &x), write(folder.path(), "y", 10, &rng.normals(10)));
+    let far = write(folder.path(), "far", 10, &far);
+    let started = std::time::Instant::now();
+    for (data, more, reason) in [
+        (&x, ["--hidden", "100000000", "--activation", "relu"], "do not fit the memory"),
+        (&far, ["--hidden", "5,5", "--activation", "quadratic"], "is not finite"),
+    ] {
+        let arguments = [&["predict", "--data", data, "--labels", &y][..], &more].concat();
+        let report = json(&arguments);
+        assert!(report["rho"].as_array().unwrap().iter().all(Value::is_number), "{report}");
+        assert!(report["trials"].is_null(), "{report}");
+        let why = report["why"]["trials"].as_str().unwrap();
+        assert!(why.starts_with("the draws failed: ") && why.contains(reason), "{why}");
+        assert!(agop(&arguments).output.contains(why), "the table says so too");
+    }
+    // Where the prediction is what does not fit, that is said before 10^8 weights are drawn.
+    let more = ["--hidden", "100000000", "--model", "limit"];
+    let answer = agop(&[&["predict", "--data", &x, "--labels", &y][..], &more].concat());
+    assert_eq!((answer.code, answer.output.as_str()), (2, ""), "{answer:?}");
+    assert!(answer.messages.starts_with("agop: workspace: "), "{}", answer.messages);
+    assert!(started.elapsed().as_secs() < 10, "weights were drawn for nothing");
+}
+
 /// A null has its reason and never changes the exit code.
 #[test]
 fn zero_labels_leave_reasons() {

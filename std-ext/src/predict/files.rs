@@ -1,12 +1,12 @@
 //! Predictions for samples, labels and weights in files.
 
 use super::report::{HighDimension, Measured, Neglected, PredictReport, TracesReport, Trials, defined};
-use super::trials::{ResidualOfLabels, draw, trials};
+use super::trials::{ResidualOfLabels, draw, trials, undrawn};
 use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
 use crate::dataset::{npy, read_matrix, read_targets};
 use crate::error::{Error, Result, shape_text};
 use crate::measure::read_model;
-use crate::memory::{collected, filled};
+use crate::memory::collected;
 use crate::network::Model;
 use crate::run::config;
 use crate::run::problem::enough_classes;
@@ -16,7 +16,7 @@ use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
-use agop_core::network::parameters;
+use agop_core::network::Shape;
 use agop_core::scalar::Real;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -171,11 +171,24 @@ fn read_init<T: Real>(
 
 /// A network with drawn weights.
 fn drawn(widths: Vec<usize>, activation: AnyActivation, seed: u64) -> Result<Model<f64, AnyActivation>> {
-    agop_core::network::Shape::new(&widths, false)?;
-    let values = filled("parameters", parameters(&widths, false), 0.0)?;
-    let mut model = Model::new(widths, false, activation, values)?;
+    let mut model = undrawn(widths, activation)?;
     draw(&mut model, seed)?;
     Ok(model)
+}
+
+/// The trials, or why there are none: the prediction stands without them.
+///
+/// # Errors
+/// A floating-point environment in which the prediction is not sound either.
+fn or_reason(trials: Result<Trials>, why: &mut BTreeMap<String, String>) -> Result<Option<Trials>> {
+    match trials {
+        Ok(trials) => Ok(Some(trials)),
+        Err(error @ Error::Core(agop_core::error::Error::Environment(_))) => Err(error),
+        Err(error) => {
+            why.insert("trials".into(), format!("the draws failed: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 fn of_limit<T: Real>(
@@ -188,8 +201,13 @@ fn of_limit<T: Real>(
     let activation =
         config::activation(settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name()))?;
     let (x, y) = (samples.inputs()?, samples.targets()?);
-    let (mut model, random) = match files.network {
-        Given::Hidden(hidden) => (drawn(samples.widths(hidden)?, activation, settings.seed)?, true),
+    let (model, random) = match files.network {
+        Given::Hidden(hidden) => {
+            let widths = samples.widths(hidden)?;
+            Shape::new(&widths, false)?;
+            limit::fits(&widths, samples.count)?;
+            (drawn(widths, activation, settings.seed)?, true)
+        }
         Given::Init(file) | Given::Readout(file) => {
             (read_init::<T>(file, files, samples, activation)?, false)
         }
@@ -214,8 +232,9 @@ fn of_limit<T: Real>(
     }
     let widths = model.widths().to_vec();
     let count = settings.trials.unwrap_or(TRIALS);
+    let network = (model.widths(), activation);
     let trials = match random && count > 0 {
-        true => Some(trials(machine, &mut model, loss, x, y, settings.seed, count)?),
+        true => or_reason(trials(machine, network, loss, x, y, settings.seed, count), &mut why)?,
         false => None,
     };
     Ok(PredictReport {
@@ -255,8 +274,9 @@ fn of_wide<T: Real>(
     let count = settings.trials.unwrap_or(TRIALS);
     let trials = match AnyActivation::from_name(kernel.name()) {
         Some(activation) if count > 0 => {
-            let mut model = drawn(widths.clone(), activation, settings.seed)?;
-            Some(trials(machine, &mut model, ResidualOfLabels, x, y, settings.seed, count)?)
+            let network = (widths.as_slice(), activation);
+            let found = trials(machine, network, ResidualOfLabels, x, y, settings.seed, count);
+            or_reason(found, &mut why)?
         }
         Some(_) => None,
         None => {
@@ -311,8 +331,9 @@ fn of_quadratic<T: Real>(
     let widths = samples.widths(&[readout.units()])?;
     let count = settings.trials.unwrap_or(TRIALS);
     let (x, y) = (samples.inputs()?, &samples.targets);
-    let (found, trials): (_, Trials) = quadratic(machine.level, x, y, readout, settings.seed, count)?;
+    let (found, trials) = quadratic(machine.level, x, y, readout, settings.seed, count)?;
     let mut why = BTreeMap::new();
+    let trials = if count > 0 { or_reason(trials, &mut why)? } else { None };
     let rho = defined("rho", &[found.rho], &mut why);
     let leading = defined("high_dimension.rho", &[found.leading_rho], &mut why);
     let mut trace = |key: &str, value: f64| {
@@ -331,7 +352,7 @@ fn of_quadratic<T: Real>(
             rho: leading.first().copied().flatten(),
             neglected: Neglected { ff, fg, gg },
         }),
-        trials: (count > 0).then_some(trials),
+        trials,
         ..blank::<T>(Predictor::Quadratic, samples, widths, activation.name(), rho, why)
     })
 }

@@ -1,7 +1,7 @@
 //! The limit and the rate at given weights, and C-NFC after one small step.
 
 use crate::error::Result;
-use crate::memory::{collected, filled};
+use crate::memory::{self, collected, filled};
 use crate::network::Model;
 use crate::parallel::Accumulator;
 use crate::run::train::Machine;
@@ -38,6 +38,14 @@ pub struct Limit {
     pub expected: Layers,
     /// C-NFC after that step.
     pub measured: Layers,
+}
+
+/// Whether the memory for [`limit`] at a network without biases can be had: asked before its weights are drawn.
+///
+/// # Errors
+/// When it cannot.
+pub(super) fn fits(widths: &[usize], samples: usize) -> Result<()> {
+    memory::fits::<Dual<f64>>("workspace", differentiate_workspace(widths, false, samples, ROWS))
 }
 
 /// Limit, rate, and C-NFC after one gradient step that moves the weights by a millionth of their length.
@@ -97,11 +105,11 @@ fn after_step(
     for (w, g) in moved.parameters_mut().iter_mut().zip(gradient) {
         *w -= step * g.value;
     }
-    let mut memory = model.feature_accumulator(machine.threads, inputs.rows())?;
-    let features = moved.features(machine.level, inputs, &mut memory)?;
+    let mut accumulator = model.feature_accumulator(machine.threads, inputs.rows())?;
+    let features = moved.features(machine.level, inputs, &mut accumulator)?;
     let way = moved.parameters().iter().zip(model.parameters()).map(|(w, w_0)| w - w_0);
     let way = collected("movement", model.parameters().len(), way)?;
-    limits(machine, model, &way, &features, &memory)
+    limits(machine, model, &way, &features, &accumulator)
 }
 
 /// C-NFC of every hidden layer had the weights moved `way`, at the features of the model's shape.
@@ -110,10 +118,10 @@ pub(super) fn limits(
     model: &Model<f64, AnyActivation>,
     way: &[f64],
     features: &[f64],
-    memory: &Accumulator<f64>,
+    accumulator: &Accumulator<f64>,
 ) -> Result<Layers> {
     let shape = model.shape()?;
-    memory.each(shape.hidden_layers(), |layer| {
+    accumulator.each(shape.hidden_layers(), |layer| {
         let w = weights(way, shape.layer(layer)?)?;
         let mut workspace = filled("workspace", limit_workspace(w.rows(), w.columns()), 0.0)?;
         let k = of_layer(shape, features, layer)?;

@@ -9,7 +9,7 @@ use agop_core::early_time::quadratic::{
 use agop_core::matrix::MatRef;
 use agop_core::simd::Level;
 
-/// The prediction for one hidden layer of quadratic units, and its trials.
+/// The prediction for one hidden layer of quadratic units, and its trials, which can fail alone.
 ///
 /// **Shapes** inputs (n x d), labels (n).
 ///
@@ -22,12 +22,15 @@ pub fn quadratic(
     readout: Readout<'_, f64>,
     seed: u64,
     trials: u32,
-) -> Result<(Quadratic, Trials)> {
+) -> Result<(Quadratic, Result<Trials>)> {
     let d = inputs.columns();
     let mut workspace = filled("workspace", statistics_workspace(d), 0.0)?;
     let all = statistics(level, inputs, labels, &mut workspace)?;
     let found = all.expect(readout)?;
-    let mut workspace = filled("workspace", trial_workspace(d), 0.0)?;
-    let observed = all.trials(level, readout, seed, trials, &mut workspace)?;
-    Ok((found, Trials::new(trials, seed, &[observed])))
+    let observe = || {
+        let mut workspace = filled("workspace", trial_workspace(d), 0.0)?;
+        let observed = all.trials(level, readout, seed, trials, &mut workspace)?;
+        Ok(Trials::new(trials, seed, &[observed]))
+    };
+    Ok((found, observe()))
 }

@@ -4,13 +4,14 @@ use super::limit::{Layers, limits};
 use super::report::Trials;
 use crate::error::Result;
 use crate::memory::filled;
-use crate::network::Model;
+use crate::network::{Model, feature_accumulator, gradient_accumulator};
 use crate::parallel::Accumulator;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::Spread;
 use agop_core::loss::Loss;
 use agop_core::matrix::MatRef;
+use agop_core::network::{Shape, parameters};
 use agop_core::random::{Initializer, Purpose, Stream};
 use agop_core::scalar::Scalar;
 
@@ -54,7 +55,7 @@ pub fn observed(
     limits(machine, model, &gradient, &features, memory)
 }
 
-/// Mean and spread of [`observed`] over networks with weights N(0, 1/fan_in).
+/// Mean and spread of [`observed`] over networks of these widths without biases, with weights N(0, 1/fan_in).
 ///
 /// **Arithmetic** draw i is [`Initializer::Normal`] of a seed that is the first number of stream (seed,
 /// [`Purpose::Trial`], i).
@@ -63,19 +64,22 @@ pub fn observed(
 /// As [`observed`].
 pub fn trials(
     machine: Machine,
-    model: &mut Model<f64, AnyActivation>,
+    (widths, activation): (&[usize], AnyActivation),
     loss: impl Loss<f64> + Sync,
     inputs: MatRef<'_, f64>,
     targets: MatRef<'_, f64>,
     seed: u64,
     count: u32,
 ) -> Result<Trials> {
-    let mut gradients = model.gradient_accumulator(machine.threads, inputs.rows())?;
-    let mut features = model.feature_accumulator(machine.threads, inputs.rows())?;
-    let mut spreads = vec![Spread::default(); model.shape()?.hidden_layers()];
+    let hidden_layers = Shape::new(widths, false)?.hidden_layers();
+    // Before any weight is drawn: the features take the most memory, and drawing the most time.
+    let mut features = feature_accumulator(widths, machine.threads, inputs.rows())?;
+    let mut gradients = gradient_accumulator(widths, false, machine.threads, inputs.rows())?;
+    let mut model = undrawn(widths.to_vec(), activation)?;
+    let mut spreads = vec![Spread::default(); hidden_layers];
     for trial in 0..count {
-        draw(model, Stream::new(seed, Purpose::Trial, trial).next_u64())?;
-        let found = observed(machine, model, loss, inputs, targets, (&mut gradients, &mut features))?;
+        draw(&mut model, Stream::new(seed, Purpose::Trial, trial).next_u64())?;
+        let found = observed(machine, &model, loss, inputs, targets, (&mut gradients, &mut features))?;
         for (spread, rho) in spreads.iter_mut().zip(found) {
             if let Ok(rho) = rho {
                 spread.add(rho);
@@ -85,9 +89,16 @@ pub fn trials(
     Ok(Trials::new(count, seed, &spreads))
 }
 
+/// A network without biases whose weights are yet to be drawn.
+pub(super) fn undrawn(widths: Vec<usize>, activation: AnyActivation) -> Result<Model<f64, AnyActivation>> {
+    Shape::new(&widths, false)?;
+    let values = filled("parameters", parameters(&widths, false), 0.0)?;
+    Ok(Model::new(widths, false, activation, values)?)
+}
+
 /// Replaces the parameters of a model by N(0, 1/fan_in).
 pub(super) fn draw(model: &mut Model<f64, AnyActivation>, seed: u64) -> Result<()> {
     let (widths, bias) = (model.widths().to_vec(), model.bias());
-    let shape = agop_core::network::Shape::new(&widths, bias)?;
+    let shape = Shape::new(&widths, bias)?;
     Ok(Initializer::Normal.fill(shape, seed, model.parameters_mut())?)
 }
