@@ -332,7 +332,7 @@ fn bad_usage_is_one_line_and_exit_2() {
         ([&one(&["--readout"])[..], &at(&square)].concat(), "expected k entries"),
         (
             ["predict", "--data", &zero_row, "--labels", &two, "--hidden", "4"].map(str::to_owned).to_vec(),
-            "zero.npy: samples: row of inputs that is zero",
+            "zero.npy: row 1: all inputs are zero, or so small beside the largest that their squares are\n",
         ),
         (
             ["predict", "--data", &huge, "--labels", &two, "--hidden", "4", "--model", "limit"]

@@ -14,6 +14,7 @@ use crate::run::train::{Machine, widths};
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
+use agop_core::error::Error as CoreError;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
 use agop_core::network::Shape;
@@ -183,7 +184,7 @@ fn drawn(widths: Vec<usize>, activation: AnyActivation, seed: u64) -> Result<Mod
 fn or_reason(trials: Result<Trials>, why: &mut BTreeMap<String, String>) -> Result<Option<Trials>> {
     match trials {
         Ok(trials) => Ok(Some(trials)),
-        Err(error @ Error::Core(agop_core::error::Error::Environment(_))) => Err(error),
+        Err(error @ Error::Core(CoreError::Environment(_))) => Err(error),
         Err(error) => {
             why.insert("trials".into(), format!("the draws failed: {error}"));
             Ok(None)
@@ -267,8 +268,14 @@ fn of_wide<T: Real>(
         }
     };
     let (x, y) = (samples.inputs()?, samples.targets()?);
-    let found = wide(machine.level, kernel, x, y, widths.len() - 2)
-        .map_err(|error| Error::input(files.data, "samples", error.to_string()))?;
+    let found = wide(machine.level, kernel, x, y, widths.len() - 2).map_err(|error| match error {
+        Error::Core(CoreError::Parameter { what, found, .. }) if what.starts_with("row of inputs") => {
+            let reason = "all inputs are zero, or so small beside the largest that their squares are";
+            Error::input(files.data, format!("row {found}"), reason)
+        }
+        Error::Core(error) => Error::input(files.data, "samples", error.to_string()),
+        other => other,
+    })?;
     let mut why = BTreeMap::new();
     let rho = defined("rho", &found, &mut why);
     let count = settings.trials.unwrap_or(TRIALS);
