@@ -222,6 +222,52 @@ fn the_quadratic_model_stands_beside_its_trials() {
     assert!(report["rho"][0].is_number());
 }
 
+/// Why: whoever reads a null must find why, whichever model answers and whatever it is given.
+#[test]
+fn every_null_has_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = agop_tests::SplitMix64::new(9);
+    let (x, y) = (rng.normals(36), rng.normals(12));
+    let name = |name: &str| folder.path().join(name).display().to_string();
+    let init = name("init.safetensors");
+    agop::checkpoint::write(&init, &[3, 4, 1], false, &rng.normals(16)).unwrap();
+    let readout = write(folder.path(), "readout", 4, &rng.normals(4));
+    let zero = write(folder.path(), "zero", 12, &[0.0; 12]);
+    let mut nulls = 0;
+    for scale in [1e-150, 1e-80, 1.0, 1e30, 1e60, 1e75, 1e90, 1e120] {
+        let scaled = |values: &[f64]| values.iter().map(|x| x * scale).collect::<Vec<_>>();
+        let data = write(folder.path(), "x", 12, &scaled(&x));
+        let labels = write(folder.path(), "y", 12, &scaled(&y));
+        for network in [
+            &["--hidden", "5"][..],
+            &["--hidden", "5,4", "--model", "limit"],
+            &["--hidden", "5", "--model", "limit", "--activation", "quadratic"],
+            &["--hidden", "5", "--model", "quadratic"],
+            &["--hidden", "5,5", "--activation", "quadratic"],
+            &["--readout", &readout],
+            &["--init", &init],
+            &["--init", &init, "--model", "quadratic"],
+            &["--init", &init, "--model", "wide"],
+        ] {
+            for trials in [&[][..], &["--trials", "0"], &["--trials", "1"]] {
+                for labels in [&labels, &zero] {
+                    let files = ["predict", "--data", &data, "--labels", labels, "--json"];
+                    let arguments = [&files[..], network, trials].concat();
+                    let answer = agop(&arguments);
+                    if answer.code == 2 {
+                        continue; // The scale is too large for a network.
+                    }
+                    let report: Value = serde_json::from_str(&answer.output).unwrap();
+                    println!("{arguments:?}: {report}");
+                    agop_tests::command::assert_nulls_explained(&report);
+                    nulls += answer.output.matches("null").count();
+                }
+            }
+        }
+    }
+    assert!(nulls > 1000, "{nulls} nulls only");
+}
+
 /// Why: what is drawn beside a prediction may be too large or overflow; the prediction needs neither.
 #[test]
 fn a_prediction_outlives_its_trials() {

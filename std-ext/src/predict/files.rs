@@ -1,6 +1,8 @@
 //! Predictions for samples, labels and weights in files.
 
-use super::report::{HighDimension, Measured, Neglected, PredictReport, TracesReport, Trials, defined};
+use super::report::{
+    HighDimension, Measured, Neglected, PredictReport, TracesReport, Trials, defined, finite,
+};
 use super::trials::{ResidualOfLabels, draw, trials, undrawn};
 use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
 use crate::dataset::{npy, read_matrix, read_targets};
@@ -145,6 +147,10 @@ pub fn predict<T: Real>(
             }
         }
     }
+    report.explain_missing_parts(match settings.trials {
+        Some(0) => "--trials 0 asks for none",
+        _ => "the weights are given: nothing is drawn",
+    });
     Ok(report)
 }
 
@@ -344,21 +350,18 @@ fn of_quadratic<T: Real>(
     let rho = defined("rho", &[found.rho], &mut why);
     let leading = defined("high_dimension.rho", &[found.leading_rho], &mut why);
     let mut trace = |key: &str, value: f64| {
-        let finite = value.is_finite().then_some(value);
-        if finite.is_none() {
-            why.insert(format!("traces.{key}"), "beyond the range of f64; rho does not need it".into());
-        }
-        finite
+        finite(&format!("traces.{key}"), value, "beyond the range of f64; rho does not need it", &mut why)
     };
     let traces =
         TracesReport { ff: trace("ff", found.ff), fg: trace("fg", found.fg), gg: trace("gg", found.gg) };
+    let mut part = |key: &str, value: f64| {
+        finite(&format!("high_dimension.neglected.{key}"), value, "the trace is zero", &mut why)
+    };
     let (ff, fg, gg) = found.neglected;
+    let neglected = Neglected { ff: part("ff", ff), fg: part("fg", fg), gg: part("gg", gg) };
     Ok(PredictReport {
         traces: Some(traces),
-        high_dimension: Some(HighDimension {
-            rho: leading.first().copied().flatten(),
-            neglected: Neglected { ff, fg, gg },
-        }),
+        high_dimension: Some(HighDimension { rho: leading.first().copied().flatten(), neglected }),
         trials,
         ..blank::<T>(Predictor::Quadratic, samples, widths, activation.name(), rho, why)
     })

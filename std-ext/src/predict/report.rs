@@ -1,5 +1,6 @@
 //! The prediction as a report: JSON and a table.
 
+use crate::measure::OVERFLOW;
 use agop_core::correlation::Undefined;
 use agop_core::early_time::Spread;
 use serde::Serialize;
@@ -63,12 +64,12 @@ pub struct HighDimension {
 /// Parts of the three traces.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Neglected {
-    /// Of ff.
-    pub ff: f64,
+    /// Of ff; `None` where the trace is zero.
+    pub ff: Option<f64>,
     /// Of fg.
-    pub fg: f64,
+    pub fg: Option<f64>,
     /// Of gg.
-    pub gg: f64,
+    pub gg: Option<f64>,
 }
 
 /// C-NFC after one full-batch gradient step.
@@ -117,7 +118,11 @@ pub(super) fn defined(
     why: &mut BTreeMap<String, String>,
 ) -> Vec<Option<f64>> {
     let each = values.iter().enumerate().map(|(layer, value)| match value {
-        Ok(value) => Some(*value),
+        Ok(value) if value.is_finite() => Some(*value),
+        Ok(_) => {
+            why.insert(format!("{key}.{layer}"), OVERFLOW.to_owned());
+            None
+        }
         Err(reason) => {
             why.insert(format!("{key}.{layer}"), reason.to_string());
             None
@@ -126,7 +131,31 @@ pub(super) fn defined(
     each.collect()
 }
 
+/// The number if it is finite; else `reason` is noted under `key`.
+pub(super) fn finite(key: &str, value: f64, reason: &str, why: &mut BTreeMap<String, String>) -> Option<f64> {
+    if !value.is_finite() {
+        why.insert(key.to_owned(), reason.to_owned());
+        return None;
+    }
+    Some(value)
+}
+
 impl PredictReport {
+    /// Parts that belong to one model only, with its name.
+    const PARTS: [(&str, &str); 4] =
+        [("rate", "limit"), ("measured", "limit"), ("traces", "quadratic"), ("high_dimension", "quadratic")];
+
+    /// Notes why the parts are missing that other models have, and the trials, which have `no_trials` for a reason unless
+    /// another is known.
+    pub(super) fn explain_missing_parts(&mut self, no_trials: &str) {
+        for (part, owner) in Self::PARTS.iter().filter(|(_, owner)| *owner != self.model) {
+            self.why.insert((*part).to_owned(), format!("only the {owner} model has it"));
+        }
+        if self.trials.is_none() {
+            self.why.entry("trials".to_owned()).or_insert_with(|| no_trials.to_owned());
+        }
+    }
+
     /// A table for people.
     pub fn table(&self) -> String {
         let widths: Vec<String> = self.widths.iter().map(ToString::to_string).collect();
@@ -140,6 +169,7 @@ impl PredictReport {
             self.scalar
         );
         let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.6}"));
+        let part = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
         let entry = |all: &[Option<f64>], layer: usize| number(all.get(layer).copied().flatten());
         let mut heading = format!("{:>5} {:>11}", "layer", "predicted");
         if self.rate.is_some() {
@@ -177,14 +207,19 @@ impl PredictReport {
         if let Some(HighDimension { rho, neglected: Neglected { ff, fg, gg } }) = self.high_dimension {
             let _ = writeln!(
                 out,
-                "high-dimensional limit: {}; it neglects {ff:.4} of ff, {fg:.4} of fg, {gg:.4} of gg",
-                number(rho)
+                "high-dimensional limit: {}; it neglects {} of ff, {} of fg, {} of gg",
+                number(rho),
+                part(ff),
+                part(fg),
+                part(gg)
             );
         }
         if let Some(measured) = &self.measured {
             let _ = writeln!(out, "measured after one gradient step of size {:.3e}", measured.step);
         }
-        for (key, reason) in &self.why {
+        // That a model has not the parts of another is no news to people, who see its name.
+        let other = |key: &str| Self::PARTS.iter().any(|(part, owner)| *part == key && *owner != self.model);
+        for (key, reason) in self.why.iter().filter(|(key, _)| !other(key)) {
             let _ = writeln!(out, "{key}: {reason}");
         }
         out.push_str(match self.model {
