@@ -57,7 +57,9 @@ fn memory_that_cannot_be_had_is_an_error() {
             let message = String::from_utf8_lossy(&answer.stderr).into_owned();
             match answer.status.code() {
                 // The prediction stands without its trials, whose memory is counted too.
-                Some(0) if String::from_utf8_lossy(&answer.stdout).contains("the draws failed") => refused += 1,
+                Some(0) if String::from_utf8_lossy(&answer.stdout).contains("the draws failed") => {
+                    refused += 1
+                }
                 Some(0) => break,
                 Some(2) => {
                     assert_eq!((answer.stdout.len(), message.lines().count()), (0, 1), "{kib}: {message}");

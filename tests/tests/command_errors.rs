@@ -230,6 +230,27 @@ fn options() {
         (&["--samples", "18446744073709551615"], "more than"),
         (&["--rank", "33"], "rank"),
         (&["--seed=-1"], "invalid value '-1'"),
+        (&["--seed", "-1"], "invalid value '-1' for '--seed <S>'"),
+        (&["--samples", "-1"], "invalid value '-1' for '--samples <N>'"),
+        (&["--test-samples", "-1"], "invalid value '-1' for '--test-samples <N>'"),
+        (&["--rank", "-1"], "invalid value '-1' for '--rank <R>'"),
+        (&["--dimension", "-1"], "invalid value '-1' for '--dimension <D>'"),
+        (&["--hidden", "-5"], "invalid value '-5' for '--hidden <K,..>'"),
+        (&["--batch", "-1"], "invalid value '-1' for '--batch <N>'"),
+        (&["--measure-every", "-1"], "invalid value '-1' for '--measure-every <N>'"),
+        (&["--threads", "-1"], "invalid value '-1' for '--threads <N>'"),
+        (&["--target", "-1"], "invalid value '-1' for '--target <LAYER|lowest>'"),
+        (&["--target", "0", "--contrast", "-5"], "contrast: expected"),
+        (&["--data", "x.npy", "--labels", "y.npy", "--rank", "9"], "cannot be used with"),
+        (&["--data", "x.npy", "--labels", "y.npy", "--dimension", "0"], "cannot be used with"),
+        (&["--data", "x.npy", "--labels", "y.npy", "--samples", "7"], "cannot be used with"),
+        (&["--data", "x.npy", "--labels", "y.npy", "--test-samples", "7"], "cannot be used with"),
+        (&["--data", "x.npy", "--labels", "y.npy", "--spectrum", "nan"], "cannot be used with"),
+        (&["--task", "random-labels", "--rank", "3"], "'--rank' cannot be used with '--task random-labels'"),
+        (&["--rule", "gd", "--speeds", "1,1,1"], "'--speeds' cannot be used with '--rule gd'"),
+        (&["--rule", "gd", "--target", "0"], "'--target' cannot be used with '--rule gd'"),
+        (&["--rule", "gd", "--epsilon", "3"], "'--epsilon' cannot be used with '--rule gd'"),
+        (&["--measure-evry", "3"], "tip: a similar argument exists: '--measure-every' (see --help)"),
         (&["--threads", "0"], "invalid value '0'"),
         (&["--data", "x.npy"], "--labels"),
         (&["--data", "x.npy", "--labels", "y.npy", "--task", "random-labels"], "cannot be used with"),
@@ -242,6 +263,13 @@ fn options() {
         assert!(answer.messages.starts_with("agop: "), "{}", answer.messages);
         assert!(answer.messages.contains(reason), "{arguments:?}: {}", answer.messages);
         assert!(!PathBuf::from(&out).exists(), "{arguments:?}");
+    }
+    let answer = agop(&["train", "--out", &out, "--steps", "-1"]);
+    assert!(answer.messages.contains("invalid value '-1' for '--steps <N>'"), "{answer:?}");
+    for option in ["--seed", "--trials", "--threads", "--hidden"] {
+        let answer = agop(&["predict", "--data", "x", "--labels", "y", option, "-1"]);
+        let message = format!("invalid value '-1' for '{option} <");
+        assert!(answer.messages.contains(&message), "{answer:?}");
     }
     for arguments in [&[][..], &["nonsense"], &["measure"], &["verify"], &["digest"]] {
         let answer = agop(arguments);

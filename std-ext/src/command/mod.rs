@@ -56,7 +56,7 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct Computing {
     /// Threads; the number changes no bit [default: as many as the machine runs at once]
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
 
@@ -102,11 +102,13 @@ fn activations() -> PossibleValuesParser {
     PossibleValuesParser::new(AnyActivation::ALL.iter().map(|activation| activation.name()))
 }
 
-/// The first paragraph of the option parser's message.
+/// The first paragraph of the option parser's message, and its tip if it has one.
 fn one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
-    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join(" ") + " (see --help)"
+    let lines = || text.lines().map(str::trim);
+    let first: Vec<&str> = lines().take_while(|line| !line.is_empty()).collect();
+    let tip = lines().find(|line| line.starts_with("tip: ")).map(|tip| format!("; {tip}"));
+    first.join(" ") + &tip.unwrap_or_default() + " (see --help)"
 }
 
 /// Writes a result.

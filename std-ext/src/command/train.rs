@@ -38,25 +38,32 @@ pub(super) struct Options {
     /// Test labels
     #[arg(long, value_name = "Y.npy", requires_all = ["data", "test_data"], help_heading = "Samples")]
     test_labels: Option<PathBuf>,
-    /// Rank of the chain monomial
-    #[arg(long, value_name = "R", default_value_t = Synthetic::default().rank, help_heading = "Samples")]
-    rank: usize,
+    // Not a default of the parser, for which a value that was not given would be as good as one that was.
+    #[arg(long, allow_negative_numbers = true, value_name = "R", help = rank_help(), conflicts_with = "data", help_heading = "Samples")]
+    rank: Option<usize>,
     /// Width of a task's inputs
-    #[arg(long, value_name = "D", default_value_t = Synthetic::default().dimension, help_heading = "Samples")]
+    #[arg(long, allow_negative_numbers = true, value_name = "D", default_value_t = Synthetic::default().dimension, conflicts_with = "data", help_heading = "Samples")]
     dimension: usize,
     /// Training samples of a task
-    #[arg(long, value_name = "N", default_value_t = Synthetic::default().samples, help_heading = "Samples")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Synthetic::default().samples, conflicts_with = "data", help_heading = "Samples")]
     samples: usize,
     /// Test samples of a task
-    #[arg(long, value_name = "N", default_value_t = Synthetic::default().test_samples, help_heading = "Samples")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Synthetic::default().test_samples, conflicts_with = "data", help_heading = "Samples")]
     test_samples: usize,
     /// Variances 1 / (1 + i^A) of a task's inputs, i = 1, 2, ... [default: all 1]
-    #[arg(long, value_name = "A", allow_negative_numbers = true, help_heading = "Samples")]
+    #[arg(
+        long,
+        value_name = "A",
+        allow_negative_numbers = true,
+        conflicts_with = "data",
+        help_heading = "Samples"
+    )]
     spectrum: Option<f64>,
 
     /// Widths of the hidden layers
     #[arg(
         long,
+        allow_negative_numbers = true,
         value_name = "K,..",
         value_delimiter = ',',
         default_value = "256,256",
@@ -80,10 +87,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME", default_value_t = Config::default().training.loss, value_parser = losses(), help_heading = "Training")]
     loss: String,
     /// Updates
-    #[arg(long, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
     steps: u64,
     /// Samples an update, shuffled by the seed [default: all]
-    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Training")]
     batch: Option<usize>,
     /// Step size
     #[arg(long, value_name = "ETA", allow_negative_numbers = true, default_value_t = Config::default().training.rate, help_heading = "Training")]
@@ -106,21 +113,27 @@ pub(super) struct Options {
     speeds: Option<Vec<f64>>,
     /// Layer that moves at the contrast, the others at its inverse; `lowest` takes the hidden layer of lowest UC-NFC anew
     /// at each measurement
-    #[arg(long, value_name = "LAYER|lowest", help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "LAYER|lowest", help_heading = "Training")]
     target: Option<Target>,
     /// Speed of the target layer
-    #[arg(long, value_name = "C", default_value_t = 500.0, requires = "target", help_heading = "Training")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "C",
+        default_value_t = 500.0,
+        requires = "target",
+        help_heading = "Training"
+    )]
     contrast: f64,
-    /// Added to the gradient's norm before dividing by it
-    #[arg(long, value_name = "EPS", allow_negative_numbers = true, default_value_t = Config::default().training.epsilon, help_heading = "Training")]
-    epsilon: f64,
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, help = epsilon_help(), help_heading = "Training")]
+    epsilon: Option<f64>,
     /// Updates between two measurements
-    #[arg(long, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
     measure_every: u64,
 
     /// Seed of all that is random
     // The configuration's format has no larger integers.
-    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, allow_negative_numbers = true, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     /// Scalar of samples, weights and passes
     #[arg(long, default_value_t = Config::default().scalar, value_parser = PossibleValuesParser::new(config::SCALARS))]
@@ -169,12 +182,35 @@ impl std::str::FromStr for Target {
 }
 
 impl Options {
+    /// Refuses what the parser does not know to be without effect.
+    fn check(&self) -> Result<()> {
+        let refused = |option: &str, other: &str, reason: &str| {
+            let message = format!("the argument '{option}' cannot be used with '{other}': {reason}");
+            Err(Error::Usage(message + " (see --help)"))
+        };
+        if let (Task::RandomLabels, Some(_)) = (self.task, self.rank) {
+            return refused("--rank", "--task random-labels", "only the chain monomial has a rank");
+        }
+        let speed_limited = [
+            ("--speeds", self.speeds.is_some()),
+            ("--target", self.target.is_some()),
+            ("--epsilon", self.epsilon.is_some()),
+        ];
+        match speed_limited.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) if matches!(self.rule, RuleChoice::Gd) => {
+                refused(option, "--rule gd", "gradient descent limits no speed")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn config(&self) -> Result<Config> {
+        self.check()?;
         let mut config = Config::default();
         config.scalar.clone_from(&self.scalar);
         config.seed = self.seed;
         let sizes = Synthetic {
-            rank: self.rank,
+            rank: self.rank.unwrap_or(Synthetic::default().rank),
             dimension: self.dimension,
             samples: self.samples,
             test_samples: self.test_samples,
@@ -214,11 +250,20 @@ impl Options {
                 (None, Some(speeds)) => Speeds::Fixed(speeds.clone()),
                 (None, None) => Speeds::Fixed(Config::default_speeds(self.hidden.len())),
             },
-            epsilon: self.epsilon,
+            epsilon: self.epsilon.unwrap_or(Config::default().training.epsilon),
             measure_every: self.measure_every,
         };
         Ok(config)
     }
+}
+
+fn rank_help() -> String {
+    format!("Rank of the chain monomial [default: {}]", Synthetic::default().rank)
+}
+
+fn epsilon_help() -> String {
+    let default = Config::default().training.epsilon;
+    format!("Added to the gradient's norm before Speed Limited divides by it [default: {default}]")
 }
 
 fn initializers() -> PossibleValuesParser {
