@@ -87,6 +87,14 @@ pub fn replace_with(
     Staged::new(path, write)?.commit()
 }
 
+const PREFIX: &str = ".agop-";
+const SUFFIX: &str = ".tmp";
+
+/// Whether a file has the name of a temporary one of [`replace_with`]: what is left of a process that was killed.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// The coming content of a file, on the disk beside it; dropped without [`Staged::commit`], it goes away.
 #[derive(Debug)]
 pub(crate) struct Staged {
@@ -102,7 +110,7 @@ impl Staged {
     ) -> Result<Self> {
         let path = path.as_ref();
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".agop-").suffix(".tmp");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         // The default of 0600 suits secrets; a result gets what the user's umask leaves of 0666, as any new file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

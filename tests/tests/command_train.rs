@@ -300,6 +300,44 @@ fn a_refused_overwrite_changes_nothing() {
     }
 }
 
+/// Why: a process that is killed while it writes leaves files of a run and no manifest; --force must do away with those,
+/// and with nothing else.
+#[test]
+fn what_a_killed_run_left_can_be_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let arguments = [&TINY[..], &STEPS, &["--out", out.to_str().unwrap()]].concat();
+    let forced = [&arguments[..], &["--force"]].concat();
+    assert_eq!(agop(&arguments).code, 0);
+    let whole = names(&out);
+    let kill = || {
+        std::fs::remove_file(out.join("manifest.json")).unwrap();
+        std::fs::remove_file(out.join("slo/final.safetensors")).unwrap();
+        std::fs::write(out.join(".agop-a1B2c3.tmp"), b"{").unwrap();
+        std::fs::write(out.join("slo/.agop-d4E5f6.tmp"), b"half").unwrap();
+    };
+    kill();
+    let answer = agop(&arguments);
+    assert_eq!((answer.code, answer.messages.contains("--force overwrites")), (2, true), "{answer:?}");
+    assert_eq!(agop(&forced).code, 0);
+    assert_eq!(names(&out), whole, "the temporary files are gone");
+    assert_eq!(agop(&["verify", out.to_str().unwrap()]).code, 0);
+    for other in ["notes.txt", "gd/notes.txt", "slo/gd/x", "data/x.npy", "history.csv"] {
+        kill();
+        std::fs::create_dir_all(out.join(other).parent().unwrap()).unwrap();
+        std::fs::write(out.join(other), b"mine").unwrap();
+        let before = names(&out);
+        let answer = agop(&forced);
+        assert_eq!((answer.code, answer.messages.contains("no run stands in it")), (2, true), "{answer:?}");
+        assert_eq!(names(&out), before);
+        std::fs::remove_file(out.join(other)).unwrap();
+        for made in ["slo/gd", "data"] {
+            let _ = std::fs::remove_dir(out.join(made));
+        }
+        assert_eq!(agop(&forced).code, 0, "{other}");
+    }
+}
+
 /// Why: an hour of training must not end at a name that cannot be stored.
 #[cfg(unix)]
 #[test]
@@ -378,8 +416,18 @@ fn a_failed_run_leaves_nothing() {
     let answer = agop(&[&arguments[..], &diverging].concat());
     assert_eq!((answer.code, answer.output.as_str()), (2, ""));
     assert!(answer.messages.starts_with("agop: gd step "), "{}", answer.messages);
-    assert!(answer.messages.contains("not finite"), "{}", answer.messages);
+    let remedy = "is not finite; try a smaller --rate, or scale the inputs\n";
+    assert!(answer.messages.ends_with(remedy), "{}", answer.messages);
     assert_eq!(answer.messages.lines().count(), 1);
+    assert!(!out.exists());
+    // Nothing has moved yet: the rate is not to blame.
+    let far = folder.path().join("far.npy").display().to_string();
+    agop::dataset::npy::write(&far, 10, 2, &[1e30; 20]).unwrap();
+    let data = ["train", "--data", &far, "--labels", &far, "--activation", "quadratic", "--hidden", "8"];
+    let answer = agop(&[&data[..], &["--out", out.to_str().unwrap()]].concat());
+    assert_eq!((answer.code, answer.output.as_str()), (2, ""));
+    assert!(answer.messages.starts_with("agop: gd step 0: "), "{}", answer.messages);
+    assert!(answer.messages.ends_with("is not finite; scale the inputs\n"), "{}", answer.messages);
     assert!(!out.exists());
     // Nor the folders above it, and the rule that had finished is named.
     let deep = folder.path().join("a/b/c");

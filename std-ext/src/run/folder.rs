@@ -51,6 +51,8 @@ pub struct Folder {
     pub manifest: Manifest,
 }
 
+const RULES: [RuleName; 2] = [RuleName::Gd, RuleName::Slo];
+
 /// Name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
 /// Name of the configuration.
@@ -91,7 +93,8 @@ impl Folder {
 
     /// Writes the files: all of them beside their places first, and only when that succeeded each into its place, the
     /// manifest last. An older manifest goes before that, so that no manifest ever describes files of another run; files
-    /// that an older run had and this one has not go too, and so do folders of rules that are empty then.
+    /// that an older run had and this one has not go too, temporary ones of a killed process with them, and so do folders
+    /// of rules that are empty then.
     ///
     /// # Errors
     /// Naming the file that could not be written; an older run stands as it was unless the renaming itself failed.
@@ -99,14 +102,15 @@ impl Folder {
         let mut text = serde_json::to_string_pretty(&self.manifest)
             .map_err(|error| Error::Message(error.to_string()))?;
         text.push('\n');
+        let left = temporaries(directory);
         let mut staged = Vec::new();
         for (name, bytes) in &self.files {
             staged.push(stage(directory, name, bytes)?);
         }
         let manifest = stage(directory, MANIFEST, text.as_bytes())?;
-        let rules = [RuleName::Gd, RuleName::Slo];
-        let old = rules.into_iter().flat_map(files_of).filter(|name| !self.files.contains_key(name));
-        for path in std::iter::once(MANIFEST.to_owned()).chain(old).map(|name| directory.join(name)) {
+        let old = RULES.into_iter().flat_map(files_of).filter(|name| !self.files.contains_key(name));
+        let old = std::iter::once(MANIFEST.to_owned()).chain(old).map(|name| directory.join(name));
+        for path in old.chain(left) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io(path, "remove", error));
@@ -114,7 +118,7 @@ impl Folder {
                 _ => {}
             }
         }
-        for rule in rules {
+        for rule in RULES {
             // Only an empty folder can be removed this way.
             let _ = std::fs::remove_dir(directory.join(rule.name()));
         }
@@ -155,6 +159,48 @@ fn holds_run(directory: &Path) -> bool {
     })
 }
 
+/// The entries of a folder as their names and whether they are folders; `None` where that cannot be said.
+fn entries(directory: &Path) -> Option<Vec<(String, bool)>> {
+    let each = std::fs::read_dir(directory).ok()?.map(|entry| {
+        let entry = entry.ok()?;
+        let kind = entry.file_type().ok().filter(|kind| kind.is_file() || kind.is_dir())?;
+        Some((entry.file_name().into_string().ok()?, kind.is_dir()))
+    });
+    each.collect()
+}
+
+/// Whether the folder holds nothing but files of a run, the manifest missing, and temporary ones: what is left when the
+/// process was killed while it wrote.
+fn holds_remnants(directory: &Path) -> bool {
+    let file_of = |folder: &str, name: &str| {
+        let known = |rule: RuleName| files_of(rule).iter().any(|file| *file == format!("{folder}/{name}"));
+        file::is_temporary(name) || RULES.into_iter().any(known)
+    };
+    let of_rule = |folder: &str| {
+        let inner = entries(&directory.join(folder));
+        RULES.iter().any(|rule| rule.name() == folder)
+            && inner.is_some_and(|inner| inner.iter().all(|(name, is_dir)| !is_dir && file_of(folder, name)))
+    };
+    entries(directory).is_some_and(|all| {
+        all.iter().all(|(name, is_dir)| match is_dir {
+            true => of_rule(name),
+            false => name == CONFIG || file::is_temporary(name),
+        })
+    })
+}
+
+/// The temporary files that a killed process left.
+fn temporaries(directory: &Path) -> Vec<PathBuf> {
+    let folders = RULES.into_iter().map(|rule| directory.join(rule.name()));
+    let in_each = std::iter::once(directory.to_path_buf()).chain(folders).flat_map(|folder| {
+        let names = entries(&folder).unwrap_or_default().into_iter();
+        names
+            .filter(|(name, is_dir)| !is_dir && file::is_temporary(name))
+            .map(move |(name, _)| folder.join(name))
+    });
+    in_each.collect()
+}
+
 /// A folder that was claimed for a run before the run starts, so that an hour of training does not end at a folder that
 /// cannot be written. Dropped without [`Claim::keep`], it takes away again what it made.
 #[derive(Debug)]
@@ -165,7 +211,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The named folder: a new or an empty one, or with `force` one in which a run stands.
+    /// The named folder: a new or an empty one, or with `force` one in which a run stands, or the files of a run that was
+    /// killed while it wrote them and nothing else.
     ///
     /// # Errors
     /// [`Error::Usage`] for any other folder, and for a path that is no folder; [`Error::Io`].
@@ -175,7 +222,7 @@ impl Claim {
             let mut entries =
                 std::fs::read_dir(directory).map_err(|error| Error::io(directory, "list", error))?;
             if entries.next().is_some() {
-                let run = holds_run(directory);
+                let run = holds_run(directory) || holds_remnants(directory);
                 if !(force && run) {
                     let reason = match run {
                         true => "is not empty; --force overwrites the run in it",

@@ -148,7 +148,9 @@ impl<'p, T: Real> Run<'p, T> {
         let batch = settings.batch.unwrap_or(count).min(count);
         let gradients = gradient_accumulator(&widths, config.network.bias, threads, batch)?;
         let initial = initial_model(config, problem)?;
-        let initial_features = initial.features(level, problem.train.inputs()?, &mut features)?;
+        let initial_features = initial
+            .features(level, problem.train.inputs()?, &mut features)
+            .map_err(|error| diverged(rule, 0, error.into()))?;
         let mut run = Self {
             config,
             problem,
@@ -189,12 +191,7 @@ impl<'p, T: Real> Run<'p, T> {
         let (steps, every, rule) =
             (self.config.training.steps, self.config.training.measure_every, self.rule);
         for step in 0..=steps {
-            let failed = |error| match error {
-                Error::Core(error @ agop_core::error::Error::NotFinite { .. }) => {
-                    Error::Diverged(format!("{} step {step}: {error}", rule.name()))
-                }
-                other => other,
-            };
+            let failed = |error| diverged(rule, step, error);
             let last = step == steps;
             if last || step % every == 0 {
                 let powers = if last { Powers::OneAndHalf } else { Powers::One };
@@ -317,6 +314,19 @@ impl<'p, T: Real> Run<'p, T> {
         let dot = |a, b| kernel::dot(level, a, b);
         let norms = dot(f, f)?.sqrt() * dot(e, e)?.sqrt();
         Ok(if norms > 0.0 && norms.is_finite() { Some(dot(f, e)? / norms) } else { None })
+    }
+}
+
+/// A value that is not finite as the end of a training, with what helps against it.
+fn diverged(rule: RuleName, step: u64, error: Error) -> Error {
+    match error {
+        Error::Core(error @ agop_core::error::Error::NotFinite { .. }) => {
+            // At step 0 nothing has moved yet.
+            let remedy =
+                if step == 0 { "scale the inputs" } else { "try a smaller --rate, or scale the inputs" };
+            Error::Diverged(format!("{} step {step}: {error}; {remedy}", rule.name()))
+        }
+        other => other,
     }
 }
 
