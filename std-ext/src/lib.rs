@@ -35,3 +35,8 @@ pub mod predict;
 pub mod run;
 
 pub use error::{Error, Result};
+
+/// The example of the repository's README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

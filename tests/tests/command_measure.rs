@@ -223,6 +223,9 @@ fn people_get_a_table() {
     assert_eq!((answer.code, answer.messages.as_str()), (0, ""));
     assert!(answer.output.starts_with("360 samples, relu activation, f64, sha256:"), "{}", answer.output);
     assert_eq!(answer.output.matches("double-centered ").count(), 3);
+    let help = agop(&["measure", "--help"]).output.replace("\n", " ");
+    assert!(answer.output.contains("not on the rounding of K itself"), "{}", answer.output);
+    assert!(help.contains("the rounding of K in f32 can move the cosine by more"), "{help}");
 }
 
 /// One digest for equal numbers in both formats, another for other shapes.

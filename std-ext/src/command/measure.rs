@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 /// Measure the neural feature correlations of every hidden layer of a trained network
 ///
-/// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...), samples a .npy file.
+/// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...), samples a .npy file. A bound is on
+/// the error of the cosine of K and W as they were rounded; the rounding of K in f32 can move the cosine by more.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// Weights before training

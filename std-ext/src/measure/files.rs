@@ -147,7 +147,8 @@ impl MeasureReport {
         }
         out.push_str(
             "Correlations of F = W^T W and G = W^T K W; centered: W - W_0; double-centered: K - K_0 too;\n\
-             sqrt: with the root of G; bound: on the error of the cosine. --json has every number and why one is missing.\n",
+             sqrt: with the root of G; bound: on the error of the cosine of these K and W, not on the rounding of K itself.\n\
+             --json has every number and why one is missing.\n",
         );
         out
     }

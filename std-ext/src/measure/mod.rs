@@ -62,7 +62,8 @@ pub struct Block {
     pub why: BTreeMap<String, String>,
 }
 
-/// Absolute error bounds of a block's correlations.
+/// Absolute error bounds of a block's correlations, those of the features and weights given: how far these are from
+/// exact ones does not count.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Bounds {
     /// Of `cosine`.

@@ -7,7 +7,7 @@ use super::trials::{ResidualOfLabels, draw, trials, undrawn};
 use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
 use crate::dataset::{npy, read_matrix, read_targets};
 use crate::error::{Error, Result, shape_text};
-use crate::measure::read_model;
+use crate::measure::{OVERFLOW, read_model};
 use crate::memory::collected;
 use crate::network::Model;
 use crate::run::config;
@@ -235,7 +235,7 @@ fn of_limit<T: Real>(
         expected: defined("measured.expected", &found.expected, &mut why),
     });
     if measured.is_none() {
-        why.insert("measured".into(), "the gradient is zero".into());
+        why.insert("measured".into(), "the gradient is zero, or its square leaves the range of f64".into());
     }
     let widths = model.widths().to_vec();
     let count = settings.trials.unwrap_or(TRIALS);
@@ -348,7 +348,13 @@ fn of_quadratic<T: Real>(
     let mut why = BTreeMap::new();
     let trials = if count > 0 { or_reason(trials, &mut why)? } else { None };
     let rho = defined("rho", &[found.rho], &mut why);
-    let leading = defined("high_dimension.rho", &[found.leading_rho], &mut why);
+    let leading = match found.leading_rho {
+        Ok(rho) => finite("high_dimension.rho", rho, OVERFLOW, &mut why),
+        Err(reason) => {
+            why.insert("high_dimension.rho".into(), reason.to_string());
+            None
+        }
+    };
     let mut trace = |key: &str, value: f64| {
         finite(&format!("traces.{key}"), value, "beyond the range of f64; rho does not need it", &mut why)
     };
@@ -361,7 +367,7 @@ fn of_quadratic<T: Real>(
     let neglected = Neglected { ff: part("ff", ff), fg: part("fg", fg), gg: part("gg", gg) };
     Ok(PredictReport {
         traces: Some(traces),
-        high_dimension: Some(HighDimension { rho: leading.first().copied().flatten(), neglected }),
+        high_dimension: Some(HighDimension { rho: leading, neglected }),
         trials,
         ..blank::<T>(Predictor::Quadratic, samples, widths, activation.name(), rho, why)
     })
