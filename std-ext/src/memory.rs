@@ -101,6 +101,12 @@ impl<T> Aligned<T> {
     }
 }
 
+impl<T: Clone> Clone for Aligned<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.as_slice().to_vec())
+    }
+}
+
 impl<T: PartialEq> PartialEq for Aligned<T> {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()

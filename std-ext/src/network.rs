@@ -18,7 +18,7 @@ use agop_core::scalar::{Real, Scalar};
 const ROWS: usize = 128;
 
 /// A network with its parameters in a vector.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Model<T, A> {
     widths: Vec<usize>,
     bias: bool,
@@ -37,7 +37,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         Ok(model)
     }
 
-    /// The same network in other memory.
+    /// The same network in other memory; `clone` ends the process where there is none, as everywhere.
     ///
     /// # Errors
     /// When the memory cannot be had.
