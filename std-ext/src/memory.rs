@@ -101,6 +101,7 @@ impl<T> Aligned<T> {
     }
 }
 
+/// For small values and tests: without memory the process ends. [`Aligned::try_clone`] gives an error.
 impl<T: Clone> Clone for Aligned<T> {
     fn clone(&self) -> Self {
         Self::new(self.as_slice().to_vec())
@@ -124,6 +125,7 @@ mod tests {
             let values: Vec<f32> = (0..count).map(|i| i as f32).collect();
             let mut aligned = Aligned::new(values.clone());
             let mut copy = aligned.try_clone("x").unwrap();
+            assert_eq!(copy, aligned.clone());
             for aligned in [&mut aligned, &mut copy] {
                 assert_eq!(aligned.as_slice(), values);
                 assert!(count == 0 || aligned.as_mut_slice().as_ptr().align_offset(LINE) == 0);

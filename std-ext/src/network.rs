@@ -17,7 +17,7 @@ use agop_core::scalar::{Real, Scalar};
 /// Samples that a pass takes at a time: enough for full tiles, few enough for the second-level cache.
 const ROWS: usize = 128;
 
-/// A network with its parameters in a vector.
+/// A network with its parameters in a vector. [`Model::try_clone`] is the clone that never ends the process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model<T, A> {
     widths: Vec<usize>,
@@ -37,7 +37,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         Ok(model)
     }
 
-    /// The same network in other memory; `clone` ends the process where there is none, as everywhere.
+    /// The same network in other memory.
     ///
     /// # Errors
     /// When the memory cannot be had.

@@ -39,7 +39,7 @@ pub struct Record {
 }
 
 /// A finished training.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcome<T> {
     /// The rule.
     pub rule: RuleName,
