@@ -102,6 +102,12 @@ macro_rules! lanes {
                 unsafe { $fma(a, b, c) }
             }
             #[inline(always)]
+            fn unmoved(self, mut number: usize) -> usize {
+                // SAFETY: no instruction.
+                unsafe { asm!("/* {} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
+                number
+            }
+            #[inline(always)]
             unsafe fn transposed(
                 self,
                 from: *const $scalar,
@@ -155,16 +161,6 @@ unsafe fn widened(from: *const f32) -> __m512d {
     unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from)) }
 }
 
-/// The same number, of which the optimiser does not know that: what is computed from it stays where it is used. The places of
-/// the rows of a block, computed before a loop, take more registers than there are, and to read them again from the stack
-/// takes the load units from the block itself.
-#[inline(always)]
-fn unmoved(mut number: usize) -> usize {
-    // SAFETY: no instruction.
-    unsafe { asm!("/* {} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
-    number
-}
-
 /// The columns of a 16 x 8 block; see [`Lanes::transposed`].
 ///
 /// # Safety
@@ -172,7 +168,6 @@ fn unmoved(mut number: usize) -> usize {
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m512; 8] {
-    let from_row = if last < 15 { from_row } else { unmoved(from_row) };
     // Row r beside row r + 4: in no later step but the last do quarters of a register meet.
     let row = |r: usize| {
         // SAFETY: eight values each of rows r and r + 4 < 16.
@@ -216,7 +211,6 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [__m512d; 4] {
-    let from_row = if last < 7 { from_row } else { unmoved(from_row) };
     let row = |r: usize| {
         // SAFETY: four values each of rows r and r + 2 < 8.
         unsafe {

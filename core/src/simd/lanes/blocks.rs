@@ -174,30 +174,33 @@ pub(super) const fn large<T>(rows: usize, columns: usize) -> bool {
     rows.saturating_mul(columns) >= const { LARGE / size_of::<T>() }
 }
 
-/// Does a product of few inner indices or few rows, if it is one: `INSIDE` the caller's function, or in one of its own.
+/// Does a product of few inner indices or few rows, if it is one: `INSIDE` the caller's function, where the sizes are
+/// constants, or in one of its own.
 #[inline(always)]
 pub(super) fn slim<T: Real, S: Lanes<T>, const INSIDE: bool>(set: S, product: Product<T>) -> bool {
     let Product { b, rows, inner, columns, region, .. } = product;
     macro_rules! slim {
-        ($kernel:ident, $n:literal) => {
-            if INSIDE { $kernel::<T, $n>(product).run(set) } else { set.call($kernel::<T, $n>(product)) }
+        ($($kernel:tt)*) => {
+            if INSIDE { $($kernel)*(product).run(set) } else { set.call($($kernel)*(product)) }
         };
     }
     macro_rules! few_rows {
         ($($n:literal)*) => {
             match rows {
-                $($n => slim!(FewRows, $n),)*
+                $($n => slim!(FewRows::<T, $n, INSIDE>),)*
                 _ => return false,
             }
         };
     }
-    let transposed = b.row == 1 && region == Region::Full && rows <= S::TRANSPOSED_ROWS;
+    // Inner indices beyond whole blocks take a pass of their own, which pays where the rows are very few or the blocks many.
+    let blocks = rows <= 2 || inner > SHORT || inner.is_multiple_of(S::DEPTH);
+    let transposed = b.row == 1 && region == Region::Full && rows <= S::TRANSPOSED_ROWS && blocks;
     match (rows, inner) {
-        (_, 1) if b.column == 1 => slim!(FewInner, 1),
-        (_, 2) if b.column == 1 => slim!(FewInner, 2),
-        (_, 3) if b.column == 1 => slim!(FewInner, 3),
+        (_, 1) if b.column == 1 => slim!(FewInner::<T, 1>),
+        (_, 2) if b.column == 1 => slim!(FewInner::<T, 2>),
+        (_, 3) if b.column == 1 => slim!(FewInner::<T, 3>),
         (1, _) if b.column == 1 && inner > 3 && region == Region::Full && columns > 2 * S::WIDTH => {
-            slim!(OneRow, 8);
+            slim!(OneRow::<T, 8>);
         }
         // A column that lies in one piece is a tile.
         _ if columns == 1 && b.column == 1 => return false,

@@ -124,15 +124,11 @@ impl<T: Real, P: Sizes> Fitted<T, P> {
     }
 }
 
-impl<T: Real, S: Lanes<T>, P: Sizes> Kernel<S> for Fitted<T, P> {
-    type Output = ();
+impl<T: Real, P: Sizes> Fitted<T, P> {
+    /// The product.
     #[inline(always)]
-    fn run(self, set: S) {
-        // As in `blocks::Accumulate`, where it is used.
-        let mut right = [[const { MaybeUninit::<S::Vector>::uninit() }; 2]; SHORT];
-        let right = right.as_mut_ptr().cast::<T>();
-        let right = if P::B_TRANSPOSED { core::hint::black_box(right) } else { right };
-        let Self { c, a, b, start, .. } = self;
+    fn product(&self) -> Product<T> {
+        let Self { c, a, b, start, .. } = *self;
         let (rows, inner, columns) = (P::ROWS, P::INNER, P::COLUMNS);
         let layout = |start, transposed, rows, columns| {
             let (row, column) = gapless(rows, columns, transposed);
@@ -140,32 +136,37 @@ impl<T: Real, S: Lanes<T>, P: Sizes> Kernel<S> for Fitted<T, P> {
         };
         let a = layout(a, P::A_TRANSPOSED, rows, inner);
         let b = layout(b, P::B_TRANSPOSED, inner, columns);
-        let product = Product { c, a, b, rows, inner, columns, region: Region::Full, start };
-        if slim::<T, S, true>(set, product) {
-            return;
-        }
+        Product { c, a, b, rows, inner, columns, region: Region::Full, start }
+    }
+
+    /// All columns; a panel of a b that is transposed is copied to `right`.
+    ///
+    /// # Safety
+    /// The promise of [`Product`]; `right` takes two vectors for each of at most [`SHORT`] inner indices.
+    #[inline(always)]
+    unsafe fn panels<S: Lanes<T>>(set: S, product: &Product<T>, right: *mut T) {
         let panel = const { 2 * S::WIDTH };
         let mut j = 0;
         macro_rules! panel {
             ($vectors:expr, $width:expr) => {
-                // SAFETY: the promise of the type; columns j .. j + width, and the buffer takes as many of at most `SHORT` rows.
+                // SAFETY: the caller's promise; columns j .. j + width.
                 unsafe {
-                    let mut b = b.from(0, j);
+                    let mut b = product.b.from(0, j);
                     if P::B_TRANSPOSED {
-                        pack(set, right, panel, b, inner, $width);
+                        pack(set, right, panel, b, P::INNER, $width);
                         b = Strided { start: right.cast_const(), row: panel, column: 1 };
                     }
-                    Self::panel::<S, $vectors>(set, &product, j, $width, b);
+                    Self::panel::<S, $vectors>(set, product, j, $width, b);
                 }
             };
         }
         if const { S::WIDE_ROWS > 0 && !P::B_TRANSPOSED } {
-            while j + WIDE * S::WIDTH <= columns {
+            while j + WIDE * S::WIDTH <= P::COLUMNS {
                 panel!(WIDE, WIDE * S::WIDTH);
                 j += WIDE * S::WIDTH;
             }
         }
-        while j + panel <= columns {
+        while j + panel <= P::COLUMNS {
             panel!(2, panel);
             j += panel;
         }
@@ -175,5 +176,40 @@ impl<T: Real, S: Lanes<T>, P: Sizes> Kernel<S> for Fitted<T, P> {
         } else if rest > 0 {
             panel!(1, rest);
         }
+    }
+}
+
+impl<T: Real, S: Lanes<T>, P: Sizes> Kernel<S> for Fitted<T, P> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        let product = self.product();
+        if slim::<T, S, true>(set, product) {
+            return;
+        }
+        if P::B_TRANSPOSED {
+            set.call(Packed(self));
+        } else {
+            // SAFETY: the promise of the type; nothing is copied.
+            unsafe { Self::panels(set, &product, ptr::null_mut()) }
+        }
+    }
+}
+
+/// A [`Fitted`] product whose b is transposed, with room for a panel of it.
+struct Packed<T, P>(Fitted<T, P>);
+
+impl<T: Real, S: Lanes<T>, P: Sizes> Kernel<S> for Packed<T, P> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, set: S) {
+        // As in `blocks::Accumulate`.
+        let mut right = [[const { MaybeUninit::<S::Vector>::uninit() }; 2]; SHORT];
+        let right = core::hint::black_box(right.as_mut_ptr()).cast::<T>();
+        if !const { fits::<T, S, P>() } {
+            return;
+        }
+        // SAFETY: the promise of the type; at most `SHORT` inner indices fit.
+        unsafe { Fitted::<T, P>::panels(set, &self.0.product(), right) }
     }
 }

@@ -84,6 +84,12 @@ pub(crate) trait Lanes<T: Real>: Copy {
     unsafe fn store_some(self, mask: Self::Mask, x: Self::Vector, to: *mut T);
     /// Most rows of c, at least two and at most eight, for which blocks of a transposed b are used in registers.
     const TRANSPOSED_ROWS: usize;
+    /// The same number, from which nothing is computed ahead of a loop, on a set whose blocks have so many rows that their
+    /// places take more registers than there are: to read them again from the stack takes the load units from the block.
+    #[inline(always)]
+    fn unmoved(self, number: usize) -> usize {
+        number
+    }
     /// Columns of a block of `WIDTH` rows that is transposed in registers.
     const DEPTH: usize;
     /// `DEPTH` vectors.

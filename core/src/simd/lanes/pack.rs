@@ -98,7 +98,7 @@ pub(crate) unsafe fn pack<T: Real, S: Lanes<T>>(
             unsafe {
                 let (from, to) = (b.at(first, lane), to.add(first * stride + lane));
                 let values = if columns >= S::WIDTH {
-                    set.transposed(from, b.column, S::WIDTH - 1)
+                    set.transposed(from, set.unmoved(b.column), S::WIDTH - 1)
                 } else {
                     set.transposed(from, b.column, columns - 1)
                 };
