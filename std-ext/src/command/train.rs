@@ -39,31 +39,24 @@ pub(super) struct Options {
     #[arg(long, value_name = "Y.npy", requires_all = ["data", "test_data"], help_heading = "Samples")]
     test_labels: Option<PathBuf>,
     // Not a default of the parser, for which a value that was not given would be as good as one that was.
-    #[arg(long, allow_negative_numbers = true, value_name = "R", help = rank_help(), conflicts_with = "data", help_heading = "Samples")]
+    #[arg(long, value_name = "R", help = rank_help(), conflicts_with = "data", help_heading = "Samples")]
     rank: Option<usize>,
     /// Width of a task's inputs
-    #[arg(long, allow_negative_numbers = true, value_name = "D", default_value_t = Synthetic::default().dimension, conflicts_with = "data", help_heading = "Samples")]
+    #[arg(long, value_name = "D", default_value_t = Synthetic::default().dimension, conflicts_with = "data", help_heading = "Samples")]
     dimension: usize,
     /// Training samples of a task
-    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Synthetic::default().samples, conflicts_with = "data", help_heading = "Samples")]
+    #[arg(long, value_name = "N", default_value_t = Synthetic::default().samples, conflicts_with = "data", help_heading = "Samples")]
     samples: usize,
     /// Test samples of a task
-    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Synthetic::default().test_samples, conflicts_with = "data", help_heading = "Samples")]
+    #[arg(long, value_name = "N", default_value_t = Synthetic::default().test_samples, conflicts_with = "data", help_heading = "Samples")]
     test_samples: usize,
     /// Variances 1 / (1 + i^A) of a task's inputs, i = 1, 2, ... [default: all 1]
-    #[arg(
-        long,
-        value_name = "A",
-        allow_negative_numbers = true,
-        conflicts_with = "data",
-        help_heading = "Samples"
-    )]
+    #[arg(long, value_name = "A", conflicts_with = "data", help_heading = "Samples")]
     spectrum: Option<f64>,
 
     /// Widths of the hidden layers
     #[arg(
         long,
-        allow_negative_numbers = true,
         value_name = "K,..",
         value_delimiter = ',',
         default_value = "256,256",
@@ -87,53 +80,45 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME", default_value_t = Config::default().training.loss, value_parser = losses(), help_heading = "Training")]
     loss: String,
     /// Updates
-    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
+    #[arg(long, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
     steps: u64,
     /// Samples an update, shuffled by the seed [default: all]
-    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Training")]
+    #[arg(long, value_name = "N", help_heading = "Training")]
     batch: Option<usize>,
     /// Step size
-    #[arg(long, value_name = "ETA", allow_negative_numbers = true, default_value_t = Config::default().training.rate, help_heading = "Training")]
+    #[arg(long, value_name = "ETA", default_value_t = Config::default().training.rate, help_heading = "Training")]
     rate: f64,
     /// Momentum
-    #[arg(long, value_name = "MU", allow_negative_numbers = true, default_value_t = Config::default().training.momentum, help_heading = "Training")]
+    #[arg(long, value_name = "MU", default_value_t = Config::default().training.momentum, help_heading = "Training")]
     momentum: f64,
     /// Weight decay
-    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, default_value_t = Config::default().training.decay, help_heading = "Training")]
+    #[arg(long, value_name = "LAMBDA", default_value_t = Config::default().training.decay, help_heading = "Training")]
     decay: f64,
     /// Speed of each layer under Speed Limited, readout included [default: 1 for the first, 0.002 for the others]
     #[arg(
         long,
         value_name = "C,..",
         value_delimiter = ',',
-        allow_negative_numbers = true,
         conflicts_with = "target",
         help_heading = "Training"
     )]
     speeds: Option<Vec<f64>>,
     /// Layer that moves at the contrast, the others at its inverse; `lowest` takes the hidden layer of lowest UC-NFC anew
     /// at each measurement
-    #[arg(long, allow_negative_numbers = true, value_name = "LAYER|lowest", help_heading = "Training")]
+    #[arg(long, value_name = "LAYER|lowest", help_heading = "Training")]
     target: Option<Target>,
     /// Speed of the target layer
-    #[arg(
-        long,
-        allow_negative_numbers = true,
-        value_name = "C",
-        default_value_t = 500.0,
-        requires = "target",
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "C", default_value_t = 500.0, requires = "target", help_heading = "Training")]
     contrast: f64,
-    #[arg(long, value_name = "EPS", allow_negative_numbers = true, help = epsilon_help(), help_heading = "Training")]
+    #[arg(long, value_name = "EPS", help = epsilon_help(), help_heading = "Training")]
     epsilon: Option<f64>,
     /// Updates between two measurements
-    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
+    #[arg(long, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
     measure_every: u64,
 
     /// Seed of all that is random
     // The configuration's format has no larger integers.
-    #[arg(long, allow_negative_numbers = true, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     /// Scalar of samples, weights and passes
     #[arg(long, default_value_t = Config::default().scalar, value_parser = PossibleValuesParser::new(config::SCALARS))]

@@ -193,8 +193,8 @@ pub(super) fn slim<T: Real, S: Lanes<T>, const INSIDE: bool>(set: S, product: Pr
         };
     }
     // Inner indices beyond whole blocks take a pass of their own, which pays where the rows are very few or the blocks many.
-    let blocks = rows <= 2 || inner > SHORT || inner.is_multiple_of(S::DEPTH);
-    let transposed = b.row == 1 && region == Region::Full && rows <= S::TRANSPOSED_ROWS && blocks;
+    let pays = rows <= 2 || inner > SHORT || inner.is_multiple_of(S::DEPTH);
+    let transposed = b.row == 1 && region == Region::Full && rows <= S::TRANSPOSED_ROWS && pays;
     match (rows, inner) {
         (_, 1) if b.column == 1 => slim!(FewInner::<T, 1>),
         (_, 2) if b.column == 1 => slim!(FewInner::<T, 2>),

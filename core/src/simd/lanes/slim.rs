@@ -187,6 +187,7 @@ impl<T: Real, const N: usize, const FIXED: bool> FewRows<T, N, FIXED> {
             while p < whole {
                 for k in 0..J {
                     let last = if WHOLE || k + 1 < J { S::WIDTH - 1 } else { width - k * S::WIDTH - 1 };
+                    // The places of a block of constant sizes are constants, and those of one that is cut off not simple.
                     let column = if FIXED || !WHOLE { b.column } else { set.unmoved(b.column) };
                     let block = set.transposed(b.at(p, j + k * S::WIDTH), column, last);
                     for (q, vector) in block.into_iter().enumerate() {
@@ -210,8 +211,7 @@ impl<T: Real> Product<T> {
     /// `width` columns exist.
     ///
     /// # Safety
-    /// The promise of the type; there are so many rows and columns, more than J - 1 vectors, J if they
-    /// are `WHOLE`.
+    /// The promise of the type; there are so many rows and columns, more than J - 1 vectors, J if they are `WHOLE`.
     #[inline(always)]
     unsafe fn sums<S: Lanes<T>, const N: usize, const J: usize, const WHOLE: bool>(
         &self,
@@ -289,7 +289,7 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for Rest<T, N> {
                         }
                     }
                 } else {
-                    for p in begin..inner {
+                    for p in 0..inner {
                         let mut lanes = [T::default(); MOST_LANES];
                         for (l, lane) in lanes.iter_mut().enumerate().take(width) {
                             *lane = *b.at(p, j + l);
