@@ -2,7 +2,7 @@
 
 use crate::support::{Problem, data, matrix, predict};
 use agop_core::activation::Quadratic;
-use agop_core::correlation::{Route, traces};
+use agop_core::correlation::{Route, Undefined, traces};
 use agop_core::early_time::quadratic::{
     Expectation, Readout, WordTraces, expected_traces, observed_traces, statistics, statistics_workspace,
     trial_workspace,
@@ -86,6 +86,19 @@ fn mean_distance(d: usize, draws: u32) -> f64 {
         total += (found - rho).abs();
     }
     total / f64::from(draws)
+}
+
+/// Why: labels of zero move nothing; a trial says so, and does not call its weights zero.
+#[test]
+fn a_trial_of_zero_labels_names_the_gradient() {
+    let d = 4;
+    let mut work = vec![0.0; statistics_workspace(d)];
+    let x = SplitMix64::new(47).normals(6 * d);
+    let all = statistics(Level::detect(), matrix(&x, 6), &[0.0; 6], &mut work).unwrap();
+    let mut stream = Stream::new(43, Purpose::Trial, 0);
+    let mut work = vec![0.0; trial_workspace(d)];
+    let found = all.trial(Level::detect(), Readout::Sign { units: 3 }, &mut stream, &mut work).unwrap();
+    assert_eq!(found, Err(Undefined::ZeroLossGradient));
 }
 
 /// Why: the traces are averages over k units and d directions; their relative fluctuations, and the gap between mean
