@@ -9,7 +9,7 @@
 
 mod fitted;
 mod fixed;
-mod passes;
+pub(crate) mod passes;
 pub(crate) mod shape;
 
 pub use fitted::{Fitted, Widths};

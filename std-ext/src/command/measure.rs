@@ -29,6 +29,9 @@ pub(super) struct Options {
     /// Scalar of the passes; what is larger in the files is rounded to nearest
     #[arg(long, default_value = "f64", value_parser = PossibleValuesParser::new(config::SCALARS))]
     scalar: String,
+    /// Prove bounds by running error analysis: of square roots too, and where a slope is uncertain
+    #[arg(long)]
+    certify: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -41,8 +44,8 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let machine = options.computing.machine()?;
     let files = MeasureFiles { initial: &options.init, weights: &options.weights, data: &options.data };
     let report = match options.scalar.as_str() {
-        "f32" => MeasureReport::of_files::<f32>(machine, files, activation),
-        _ => MeasureReport::of_files::<f64>(machine, files, activation),
+        "f32" => MeasureReport::of_files::<f32>(machine, files, activation, options.certify),
+        _ => MeasureReport::of_files::<f64>(machine, files, activation, options.certify),
     }?;
     if options.json {
         write_json(output, &report)?;

@@ -1,6 +1,6 @@
 //! Measuring two checkpoints on given samples.
 
-use super::{LayerReport, measure};
+use super::{Features, LayerReport, Proof, measure};
 use crate::checkpoint::{self, Checkpoint};
 use crate::dataset::read_matrix;
 use crate::error::{Error, ParseError, Result, shape_text};
@@ -9,6 +9,7 @@ use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
+use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
 use serde::Serialize;
@@ -54,6 +55,7 @@ impl MeasureReport {
         machine: Machine,
         files: MeasureFiles<'_>,
         activation: AnyActivation,
+        certify: bool,
     ) -> Result<Self> {
         let initial: Model<T, _> = read_model(files.initial, activation)?;
         let trained: Model<T, _> = read_model(files.weights, activation)?;
@@ -87,14 +89,23 @@ impl MeasureReport {
         let overflow = |file: &Path| {
             let file = file.to_path_buf();
             move |error| match error {
-                agop_core::error::Error::Workspace { .. } => Error::Core(error),
-                _ => Error::input(file, "network", format!("in {}: {error}", T::NAME)),
+                Error::Core(agop_core::error::Error::Workspace { .. }) => error,
+                Error::Core(error) => Error::input(file, "network", format!("in {}: {error}", T::NAME)),
+                other => other,
             }
         };
-        let features = trained.features(level, x, &mut memory).map_err(overflow(files.weights))?;
-        let initial_features = initial.features(level, x, &mut memory).map_err(overflow(files.initial))?;
-        let powers = Powers::OneAndHalf;
-        let measured = measure(level, &trained, &initial, &features, &initial_features, powers, &memory);
+        let (powers, proof) = if certify {
+            (Powers::OneAndBoundedHalf, Proof::Certified)
+        } else {
+            (Powers::OneAndHalf, Proof::Plain)
+        };
+        let read = ReadError { weights: 0.0, inputs: 0.0 };
+        let features = Features::new(level, &trained, x, (read, proof), &mut memory);
+        let features = features.map_err(overflow(files.weights))?;
+        let initial_features = Features::new(level, &initial, x, (read, proof), &mut memory);
+        let initial_features = initial_features.map_err(overflow(files.initial))?;
+        let (now, then) = ((&trained, &features), (&initial, &initial_features));
+        let measured = measure(level, now, then, read.weights, powers, &memory);
         let layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,

@@ -3,13 +3,14 @@
 use super::config::{Config, RuleName, Speeds, Training};
 use super::problem::{Problem, Samples};
 use crate::error::{Error, Result};
-use crate::measure::{LayerReport, measure};
+use crate::measure::{Features, LayerReport, Proof, measure};
 use crate::memory::{collected, filled};
 use crate::network::{Model, feature_accumulator, gradient_accumulator, hash_parameters};
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{Digest, Hasher};
 use agop_core::feature::of_layer;
+use agop_core::feature_error::ReadError;
 use agop_core::kernel;
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::matrix::{MatMut, MatRef};
@@ -84,6 +85,9 @@ pub(crate) fn widths(inputs: usize, hidden: &[usize], outputs: usize) -> Result<
     Ok([&[inputs], hidden, &[outputs]].concat())
 }
 
+/// Weights and samples are those that are trained on, in the run's scalar.
+const EXACT: (ReadError, Proof) = (ReadError { weights: 0.0, inputs: 0.0 }, Proof::Plain);
+
 /// A training that is ready to start.
 #[derive(Debug)]
 pub struct Run<'p, T> {
@@ -93,7 +97,7 @@ pub struct Run<'p, T> {
     machine: Machine,
     loss: AnyLoss,
     initial: Model<T, AnyActivation>,
-    initial_features: Vec<T>,
+    initial_features: Features<T>,
     model: Model<T, AnyActivation>,
     speeds: Vec<f64>,
     state: Vec<T>,
@@ -148,9 +152,8 @@ impl<'p, T: Real> Run<'p, T> {
         let batch = settings.batch.unwrap_or(count).min(count);
         let gradients = gradient_accumulator(&widths, config.network.bias, threads, batch)?;
         let initial = initial_model(config, problem)?;
-        let initial_features = initial
-            .features(level, problem.train.inputs()?, &mut features)
-            .map_err(|error| diverged(rule, 0, error.into()))?;
+        let initial_features = Features::new(level, &initial, problem.train.inputs()?, EXACT, &mut features)
+            .map_err(|error| diverged(rule, 0, error))?;
         let mut run = Self {
             config,
             problem,
@@ -249,10 +252,11 @@ impl<'p, T: Real> Run<'p, T> {
 
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
-        let features = self.model.features(level, self.problem.train.inputs()?, &mut self.features)?;
-        let (model, initial, shape) = (&self.model, &self.initial, self.model.shape()?);
-        let layers =
-            measure(level, model, initial, &features, &self.initial_features, powers, &self.features)?;
+        let inputs = self.problem.train.inputs()?;
+        let features = Features::new(level, &self.model, inputs, EXACT, &mut self.features)?;
+        let (now, initial) = ((&self.model, &features), (&self.initial, &self.initial_features));
+        let (layers, shape) =
+            (measure(level, now, initial, 0.0, powers, &self.features)?, self.model.shape()?);
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
         let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;
         let feature_alignment = match &self.problem.outer_product {
@@ -269,7 +273,7 @@ impl<'p, T: Real> Run<'p, T> {
             hash_parameters(&mut hash, shape, velocity);
         }
         for layer in 0..shape.hidden_layers() {
-            let k = of_layer(shape, &features, layer)?;
+            let k = of_layer(shape, &features.values, layer)?;
             hash.array(&[k.rows(), k.columns()], k.as_slice().unwrap_or_default());
         }
         hash.array(&[2], &[train_loss, test_loss]);
