@@ -143,8 +143,7 @@ pub(super) fn enclose<B: Backend<f64>>(
     };
     let kv = MatRef::column_vector(kv);
     let kv_error = (v.error + (v.norm + v.error) * e_k) * kk + gamma(k) * kk * v.norm + UNDERFLOW;
-    let kv =
-        Matrix { norm: norm(backend.dot(kv, kv), height(k, 1)), error: moved(kv_error, v, computed) };
+    let kv = Matrix { norm: norm(backend.dot(kv, kv), height(k, 1)), error: moved(kv_error, v, computed) };
     let traces = Traces {
         ff: Interval::around(traces.ff, inner_error(f, f, h).0),
         fg: Interval::around(traces.fg, inner_error(f, g, h).0),

@@ -9,6 +9,7 @@
 //! of `K`. The entries' mean belongs to Pearson alone.
 
 mod bound;
+mod covariance;
 pub mod eigen;
 mod interval;
 mod measure;
@@ -17,6 +18,7 @@ mod root;
 mod traces;
 
 pub use bound::InputError;
+pub use covariance::{covariance_cosine, covariance_workspace};
 pub use measure::{GivenErrors, LayerMeasure, measure_layer, measure_workspace};
 pub use traces::{Route, Traces, traces};
 
@@ -38,6 +40,8 @@ pub enum Undefined {
     ZeroGradient,
     /// All entries of a matrix are equal, as far as rounding lets one tell: Pearson has no variance.
     ConstantEntries,
+    /// The covariance of the layer's inputs is zero, as far as rounding lets one tell.
+    ConstantInputs,
     /// The gradient of the loss is zero, so the weights do not begin to move.
     ZeroLossGradient,
     /// K (or `K - K_0`) has eigenvalues below zero, so G has no square root.
@@ -54,6 +58,7 @@ impl fmt::Display for Undefined {
                 "undefined: the average gradient outer product is zero, or too small to tell from zero"
             }
             Self::ConstantEntries => "undefined: the entries of a matrix do not vary",
+            Self::ConstantInputs => "undefined: the inputs of the layer do not vary",
             Self::ZeroLossGradient => {
                 "undefined: the gradient of the loss is zero, so the weights do not begin to move"
             }

@@ -9,6 +9,7 @@
 
 mod fitted;
 mod fixed;
+mod moments;
 pub(crate) mod passes;
 pub(crate) mod shape;
 

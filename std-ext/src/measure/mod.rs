@@ -1,8 +1,10 @@
 //! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
 
+mod controls;
 mod features;
 mod files;
 
+pub use controls::{Controls, controls};
 pub use features::{Features, Proof};
 pub use files::{MeasureFiles, MeasureReport, read_model};
 
@@ -38,6 +40,9 @@ pub struct LayerReport {
     /// Why `relative_change` is missing, by its key; left out of the object when it is there.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub why: BTreeMap<String, String>,
+    /// What chance and covariance give; left out of the object where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controls: Option<Controls>,
     /// UC-NFC.
     pub uncentered: Block,
     /// C-NFC.
@@ -137,6 +142,7 @@ impl LayerReport {
             outputs,
             relative_change: change.ok(),
             why: why.into_iter().collect(),
+            controls: None,
             uncentered: Block::new(&m.uncentered),
             centered: Block::new(&m.centered),
             double_centered: Block::new(&m.double_centered),
