@@ -67,8 +67,10 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Forward<'v,
             return 0;
         }
         let first = self.first_flag(layer) + index * h.len();
-        let exact_inputs = self.norms.read == super::ReadError::default()
-            && !self.samples.get(index).is_some_and(|sample| sample.uncertain);
+        // A zero that was rounded to may have been a number, and one behind an uncertain unit too.
+        let exact_weights = self.norms.read.weights == 0.0;
+        let exact_inputs =
+            self.norms.read.inputs == 0.0 && !self.samples.get(index).is_some_and(|sample| sample.uncertain);
         let network = self.norms.network;
         let bias = network.bias(layer).ok().flatten().unwrap_or_default();
         let mut count = 0;
@@ -76,9 +78,10 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Forward<'v,
             let no_products = || {
                 let w = network.weights(layer).ok().and_then(|w| w.row_slice(i)).unwrap_or_default();
                 let zero = |x: &T| *x == T::zero();
-                bias.get(i).is_none_or(zero) && w.iter().zip(x).all(|(w, x)| zero(w) || zero(x))
+                bias.get(i).is_none_or(zero)
+                    && w.iter().zip(x).all(|(w, x)| zero(w) || exact_inputs && zero(x))
             };
-            if doubt(h, r, o) && !(exact_inputs && no_products()) {
+            if doubt(h, r, o) && !(exact_weights && no_products()) {
                 count += 1;
                 if let Some(flag) = self.flags.get_mut(first + i) {
                     *flag = true;

@@ -3,6 +3,7 @@
 //! than its bound says. `CASES=20` tries twenty times as many networks.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
+mod formula;
 mod truth;
 
 use agop::measure::{Block, Features, Proof, measure};
@@ -124,6 +125,22 @@ impl Tally {
         }
     }
 
+    /// The bound is that of the formula: not below it, and above by no more than its own roundings and underflow of `T`.
+    fn formula<T: Real>(&mut self, found: Option<f64>, expected: Option<Fixed>) {
+        assert_eq!(found.is_some(), expected.is_some());
+        if let (Some(found), Some(expected)) = (found, expected) {
+            let found = Fixed::from_f64(found);
+            let (relative, underflow) = if T::BYTES == 8 { (1e-10, 1e-300) } else { (1e-5, 1e-16) };
+            let most = expected.to_f64() * (1.0 + relative) + underflow;
+            assert!(
+                found >= expected && found.to_f64() <= most,
+                "{:e} for {:e}",
+                found.to_f64(),
+                expected.to_f64()
+            );
+        }
+    }
+
     fn block(&mut self, name: &str, block: &Block, exact: &[Option<Fixed>; 4]) {
         let Block { cosine, pearson, cosine_sqrt, pearson_sqrt, bound, .. } = block;
         let values = [
@@ -178,6 +195,14 @@ fn check<T: Real, A: Activation<T> + Bounded + Sync>(
         (model, features, memory)
     });
     let [(model, features, memory), (initial, initial_features, _)] = &states;
+    for ((_, features, _), parameters) in states.iter().zip([&case.now, &case.initial]) {
+        let numbers = (cast(parameters), cast(&case.x));
+        let numbers = (numbers.0.as_slice(), numbers.1.as_slice(), features.values.as_slice());
+        let expected = formula::bounds(case, (activation, read), numbers);
+        for ((plain, certified), found) in expected.into_iter().zip(&features.errors) {
+            tally.formula::<T>(*found, if proof == Proof::Plain { plain } else { Some(certified) });
+        }
+    }
     let powers = if proof == Proof::Plain { Powers::OneAndHalf } else { Powers::OneAndBoundedHalf };
     let (now, then) = ((model, features), (initial, initial_features));
     let reports = measure(Level::detect(), now, then, error, powers, memory).unwrap();
