@@ -112,7 +112,7 @@ fn spectral<B: Backend<f64>>(
     let threshold = n as f64 * f64::EPSILON * largest;
     let (mut trace, mut positive) = (0.0, true);
     // out = sum_i lambda_i^power z_i z_i^T = Y^T Y with rows y_i = lambda_i^(power / 2) z_i.
-    for (row, value) in matrix.chunks_exact_mut(n).zip(values.iter()) {
+    for (row, value) in matrix.chunks_exact_mut(kernel::positive(n)).zip(values.iter()) {
         positive &= *value >= -threshold;
         let factor = if *value > threshold {
             trace += value;
