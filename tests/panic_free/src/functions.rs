@@ -9,6 +9,7 @@ use agop_core::early_time::wide::{self, DualKernel};
 use agop_core::early_time::{self, Spread};
 use agop_core::elementary;
 use agop_core::environment;
+use agop_core::feature_error::{self, LayerError};
 use agop_core::golden::Stage;
 use agop_core::loss::AnyLoss;
 use agop_core::network::{self, LayerSpan, Shape};
@@ -30,6 +31,10 @@ pub fn all() {
         correlation::measure_workspace,
         correlation::correlate_workspace,
         correlation::correlate::<Level>,
+        correlation::covariance_workspace,
+        feature_error::norms_length,
+        feature_error::norms_workspace,
+        LayerError::merge,
         correlation::eigen::eigen_workspace,
         correlation::eigen::symmetric_eigen::<Level>,
         Route::cheaper,

@@ -44,6 +44,15 @@ pub extern "C" fn _start() {
     functions::constant_sizes();
     both::<f32>();
     both::<f64>();
+    vectors::bounded::<AnyActivation>();
+    vectors::bounded::<Gelu>();
+    vectors::bounded::<Linear>();
+    vectors::bounded::<Quadratic>();
+    vectors::bounded::<Relu>();
+    vectors::bounded::<Sigmoid>();
+    vectors::bounded::<Silu>();
+    vectors::bounded::<Softplus>();
+    vectors::bounded::<Tanh>();
     scalars::scalar::<f32>();
     scalars::scalar::<f64>();
     scalars::scalar::<Dual<f32>>();
@@ -67,6 +76,7 @@ fn both<T: scalars::Float>() {
     vectors::backend::<Dual<T>, Directional<Level>>();
     vectors::plain::<T>();
     vectors::real::<T, Level>();
+    vectors::certificate::<T, AnyActivation, Level>();
     vectors::network::<T, AnyActivation, AnyLoss, Level>();
     vectors::network::<Dual<T>, AnyActivation, AnyLoss, Directional<Level>>();
     vectors::activation::<T, AnyActivation>();
@@ -76,7 +86,6 @@ fn both<T: scalars::Float>() {
     vectors::activation::<T, Relu>();
     vectors::activation::<T, Sigmoid>();
     vectors::activation::<T, Silu>();
-
     vectors::activation::<T, Softplus>();
     vectors::activation::<T, Tanh>();
     vectors::loss::<T, AnyLoss>();

@@ -1,9 +1,10 @@
 //! What runs on a backend.
 
-use agop_core::activation::{Activation, AnyActivation};
+use agop_core::activation::{Activation, AnyActivation, Bounded};
 use agop_core::correlation;
 use agop_core::early_time::{self, Derivatives, Directional, quadratic, wide};
 use agop_core::feature;
+use agop_core::feature_error::Norms;
 use agop_core::kernel::{self, Backend, Plain};
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::network::{Fitted, Network};
@@ -52,6 +53,7 @@ pub fn real<T: Real, B: Backend<T>>() {
     link![
         Fitted::<crate::Narrow, 4>::new,
         correlation::measure_layer::<T, Level>,
+        correlation::covariance_cosine::<T, Level>,
         correlation::traces::<f64, Level>,
         early_time::limit::<T, Level>,
         early_time::expand::<f64, Directional<Level>>,
@@ -95,6 +97,22 @@ pub fn activation<T: Real, A: Activation<T> + Activation<Dual<T>>>() {
         Activation::apply_with_slope => fn(&A, Level, &mut [T], &mut [T]),
         Activation::apply_with_slope => fn(&A, Directional<Level>, &mut [Dual<T>], &mut [Dual<T>]),
     ];
+}
+
+/// What bounds the errors of features.
+pub fn certificate<T: Real, A: Activation<T> + Bounded, B: Backend<T> + Backend<f64>>() {
+    link![
+        Norms::<T, A>::new => fn(B, _, _, _, _) -> _,
+        Norms::<T, A>::forward::<B>,
+        Norms::<T, A>::certify::<B>,
+        Norms::<T, A>::plain,
+        Norms::<T, A>::certified,
+        Network::<T, A>::accumulate_moments::<B>,
+    ];
+}
+
+pub fn bounded<A: Bounded>() {
+    link![Bounded::sensitivity => fn(&A, f64) -> _];
 }
 
 pub fn loss<T: Real, L: Loss<T> + Loss<Dual<T>>>() {
