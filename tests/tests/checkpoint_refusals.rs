@@ -278,7 +278,7 @@ fn halves_in_npy_files_are_exact() {
             .values
     };
     // 1, -2, the smallest, the largest; stored by columns.
-    let expected = Values::F32(vec![1.0, 2.0_f32.powi(-24), -2.0, 65504.0]);
+    let expected = Values::F32(vec![1.0, 1.0 / 16_777_216.0, -2.0, 65504.0]);
     assert_eq!(read("<f2", &[0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0xff, 0x7b]), expected);
     assert_eq!(read(">f2", &[0x3c, 0x00, 0xc0, 0x00, 0x00, 0x01, 0x7b, 0xff]), expected);
 }

@@ -72,33 +72,32 @@ const NAMES: &[(At, &str, &str, &str)] = &[
 /// **Errors** a [`ParseError`] at the first tensor that is no linear layer's by its shape, else by what its name tells,
 /// else for no name of a weight or bias. `given`: the user names the layers, and may call one as embeddings are called.
 pub(super) fn check(tensors: &BTreeMap<&str, &TensorInfo>, given: bool) -> Result<(), ParseError> {
-    let wrong = |name: &str, reason: String| Err(ParseError::new(tensor(name), reason));
-    for (name, info) in tensors {
-        let beside = |suffix| tensors.get_key_value(full_name(split(name).0, suffix).as_str());
-        let reason = match split(name).1 {
-            WEIGHT => of_shape(&info.shape, beside("running_mean"), beside(BIAS)),
-            _ => None,
-        };
-        reason.map_or(Ok(()), |reason| wrong(name, reason))?;
-    }
+    let by_shape = tensors.iter().find_map(|(name, info)| {
+        let (prefix, suffix) = split(name);
+        let beside = |suffix| tensors.get_key_value(full_name(prefix, suffix).as_str());
+        let reason =
+            of_shape(&info.shape, beside("running_mean"), beside(BIAS)).filter(|_| suffix == WEIGHT)?;
+        Some((name, reason))
+    });
     let no_layer = |name: &str| match split(name).1 {
         WEIGHT | BIAS => "",
         _ => "no weight or bias of a layer: ",
     };
-    for name in tensors.keys() {
-        if let Some((what, way)) = known(name, given) {
-            return wrong(name, format!("{}{what}; {way}", no_layer(name)));
-        }
+    let by_name = || {
+        let reason = |(what, way)| format!("{what}; {way}");
+        let (name, reason) = tensors.keys().find_map(|name| Some((name, known(name, given).map(reason)?)))?;
+        Some((name, no_layer(name).to_owned() + &reason))
+    };
+    let unknown = || {
+        let (name, info) = tensors.iter().find(|(name, _)| !no_layer(name).is_empty())?;
+        let scalar = info.shape.is_empty();
+        let what = if scalar { "a single number" } else { "expected a name ending in .weight or .bias" };
+        Some((name, format!("{}{what}; {REMOVE} if it is no part of the network", no_layer(name))))
+    };
+    match by_shape.or_else(by_name).or_else(unknown) {
+        Some((name, reason)) => Err(ParseError::new(tensor(name), reason)),
+        None => Ok(()),
     }
-    for (name, info) in tensors.iter().filter(|(name, _)| !no_layer(name).is_empty()) {
-        let what = if info.shape.is_empty() {
-            "a single number"
-        } else {
-            "expected a name ending in .weight or .bias"
-        };
-        return wrong(name, format!("{}{what}; {REMOVE} if it is no part of the network", no_layer(name)));
-    }
-    Ok(())
 }
 
 type Beside<'a> = Option<(&'a &'a str, &'a &'a TensorInfo)>;
