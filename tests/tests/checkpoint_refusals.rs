@@ -163,7 +163,7 @@ fn other_formats_are_recognised_wherever_a_file_is_read() {
     };
     for (bytes, what, way) in cases {
         std::fs::write(&path, bytes).unwrap();
-        let weights = if what.is_empty() { "the header claims" } else { "not a safetensors file" };
+        let weights = if what.is_empty() { "the header claims" } else { "expected a safetensors file" };
         let array = "not an .npy file";
         said(&["measure", "--init", &path, "--weights", &good, "--data", &x], &[what, way, weights]);
         said(&["digest", &path], &[what, way, weights]);
@@ -171,7 +171,7 @@ fn other_formats_are_recognised_wherever_a_file_is_read() {
         said(&["predict", "--data", &x, "--labels", &path, "--hidden", "3"], &[what, way, array]);
     }
     std::fs::copy(&x, &path).unwrap();
-    let parts = ["an .npy file, not a safetensors file: load it with numpy.load and save the weights"];
+    let parts = ["a .npy file, expected a safetensors file: load it with numpy.load and save the weights"];
     said(&["measure", "--init", &path, "--weights", &good, "--data", &x], &parts);
     std::fs::copy(&good, &path).unwrap();
     let parts =
