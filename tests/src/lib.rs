@@ -7,6 +7,7 @@
 //! - [`Fixed`]: 640 fraction bits, for square roots and elementary functions.
 //! - [`command`]: the command `agop`, run in process.
 //! - [`literal`]: matrices as nested sums, what the kernels are compared with.
+//! - [`weights`]: safetensors files from their description.
 //! - [`SplitMix64`]: the same draws everywhere, none of them through a platform function.
 
 pub mod command;
@@ -15,6 +16,7 @@ pub mod literal;
 mod prime_field;
 mod random;
 mod rational;
+pub mod weights;
 
 pub use fixed::Fixed;
 pub use prime_field::{MODULUS, PrimeField, random_field};

@@ -57,8 +57,8 @@ impl MeasureReport {
         activation: AnyActivation,
         certify: bool,
     ) -> Result<Self> {
-        let initial: Model<T, _> = read_model(files.initial, activation)?;
-        let trained: Model<T, _> = read_model(files.weights, activation)?;
+        let initial: Model<T, _> = read_model(files.initial, activation, None)?;
+        let trained: Model<T, _> = read_model(files.weights, activation, None)?;
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
         if initial.widths() != trained.widths() {
             let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
@@ -165,12 +165,16 @@ impl MeasureReport {
     }
 }
 
-/// A network from a file, in the scalar that is computed in.
+/// A network from a file, in the scalar that is computed in; `layers` gives their order.
 ///
 /// # Errors
-/// As [`checkpoint::read`]; values that overflow the scalar; a network without a hidden layer.
-pub fn read_model<T: Real>(path: &Path, activation: AnyActivation) -> Result<Model<T, AnyActivation>> {
-    let checkpoint: Checkpoint = checkpoint::read(path)?;
+/// As [`checkpoint::read_in_order`]; values that overflow the scalar; a network without a hidden layer.
+pub fn read_model<T: Real>(
+    path: &Path,
+    activation: AnyActivation,
+    layers: Option<&[String]>,
+) -> Result<Model<T, AnyActivation>> {
+    let checkpoint: Checkpoint = checkpoint::read_in_order(path, layers)?;
     let widths = checkpoint.widths();
     let in_file = |error: ParseError| error.in_file(path);
     let parameters = checkpoint.parameters().map_err(in_file)?;
