@@ -129,9 +129,9 @@ fn digests<T: agop_core::scalar::Real>(config: &Config, machine: Machine) -> Vec
             Run::new(config, &problem, rule, machine).unwrap().train(&mut |_| {}, &mut |_| true).unwrap()
         })
         .collect();
-    let folder = Folder::new(config, problem.digest, &outcomes).unwrap();
-    let marks = folder.manifest.rules.values().flatten().map(|mark| mark.digest.clone());
-    marks.chain(folder.manifest.files.values().cloned()).collect()
+    let folder = Folder::new(config, problem.digest, outcomes).unwrap();
+    let marks = folder.manifest.rules.values().flatten().map(|mark| mark.digest);
+    marks.chain(folder.manifest.files.values().copied()).map(|digest| digest.to_string()).collect()
 }
 
 /// Every digest and every byte of every file, on each level and 1 to 5 threads.
@@ -167,7 +167,7 @@ fn a_record_is_hashed_with_its_layout() {
     let problem = Problem::<f64>::load(&config).unwrap();
     let run = Run::new(&config, &problem, RuleName::Gd, machine).unwrap();
     let outcome = run.train(&mut |_| {}, &mut |_| true).unwrap();
-    let (model, record) = (&outcome.trained, &outcome.records[0]);
+    let (model, record) = (&outcome.trained, &outcome.last);
     let parameters = |hash: &mut Hasher, mut values: &[f64]| {
         hash.number(3).number(1);
         for (outputs, inputs) in [(19, 7), (11, 19), (1, 11)] {
@@ -285,7 +285,7 @@ fn a_refused_overwrite_changes_nothing() {
     let before = content();
     let answer = agop(&forced);
     assert_eq!(answer.code, 2, "{answer:?}");
-    assert!(answer.messages.contains("slo/initial.safetensors: cannot replace: "), "{}", answer.messages);
+    assert!(answer.messages.contains("overwrite: slo/initial.safetensors is of none"), "{}", answer.messages);
     assert_eq!(content(), before);
     std::fs::remove_dir(out.join("slo/initial.safetensors")).unwrap();
     assert_eq!(agop(&forced).code, 0, "a damaged run is a run");
@@ -416,7 +416,7 @@ fn a_failed_run_leaves_nothing() {
     let answer = agop(&[&arguments[..], &diverging].concat());
     assert_eq!((answer.code, answer.output.as_str()), (2, ""));
     assert!(answer.messages.starts_with("agop: gd step "), "{}", answer.messages);
-    let remedy = "is not finite; try a smaller --rate, or scale the inputs\n";
+    let remedy = "is not finite; try a smaller --rate, or scale the inputs and labels\n";
     assert!(answer.messages.ends_with(remedy), "{}", answer.messages);
     assert_eq!(answer.messages.lines().count(), 1);
     assert!(!out.exists());

@@ -2,7 +2,9 @@
 
 pub mod config;
 pub mod folder;
+pub mod manifest;
 pub mod problem;
 pub mod report;
 pub mod train;
 pub mod verify;
+mod work;
