@@ -159,24 +159,26 @@ impl<T: Display> Display for Shown<T> {
         }
         impl Write for Escape<'_, '_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
-                const KEPT: [char; 3] = ['"', '\'', '\\'];
-                for piece in text.split_inclusive(KEPT) {
-                    let escaped = piece.strip_suffix(KEPT).unwrap_or(piece);
-                    let kept = piece.strip_prefix(escaped).unwrap_or_default();
-                    for character in escaped.escape_debug().chain(kept.chars()) {
-                        match self.left {
-                            0 => return Ok(()),
-                            1 => self.out.write_str("...")?,
-                            _ => self.out.write_char(character)?,
-                        }
-                        self.left -= 1;
+                for character in text.chars() {
+                    match self.left {
+                        0 => return Ok(()),
+                        1 => self.out.write_str("...")?,
+                        _ if printed(character) => self.out.write_char(character)?,
+                        _ => write!(self.out, "{}", character.escape_debug())?,
                     }
+                    self.left -= 1;
                 }
                 Ok(())
             }
         }
         write!(Escape { out: f, left: Shown::LONGEST + 1 }, "{}", self.0)
     }
+}
+
+/// Whether a terminal prints a character as it stands: letters, marks, digits, signs and the space.
+pub(crate) fn printed(character: char) -> bool {
+    // After a letter, as a mark alone would be escaped.
+    matches!(character, ' '..='~') || String::from_iter(['a', character]).escape_debug().count() == 2
 }
 
 #[cfg(test)]

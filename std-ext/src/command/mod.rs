@@ -11,7 +11,7 @@ mod train;
 mod verify;
 
 use crate::detect;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printed};
 use crate::parallel::most_threads;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
@@ -162,7 +162,7 @@ fn write_json(output: &mut dyn Write, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string(value).map_err(|error| Error::Message(error.to_string()))?;
     let mut escaped = String::new();
     for character in text.chars() {
-        if matches!(character, ' '..='~') || character.escape_debug().len() == 1 {
+        if printed(character) {
             escaped.push(character);
         } else {
             let mut units = [0; 2];

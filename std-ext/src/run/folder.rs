@@ -286,7 +286,7 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
 }
 
 /// The same for systems and file systems that have no such call.
-fn exchange_by_names(new: &Path, old: &Path) -> io::Result<()> {
+pub(super) fn exchange_by_names(new: &Path, old: &Path) -> io::Result<()> {
     let aside = new.with_extension("old");
     std::fs::rename(old, &aside)?;
     if let Err(error) = std::fs::rename(new, old) {

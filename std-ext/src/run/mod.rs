@@ -8,3 +8,7 @@ pub mod report;
 pub mod train;
 pub mod verify;
 mod work;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod faults;
