@@ -4,6 +4,7 @@
 
 use agop::run::config;
 use agop::run::folder::sha256;
+use agop::run::problem::Problem;
 use agop_tests::SplitMix64;
 use agop_tests::command::{Answer, agop};
 use std::fs::{self, File};
@@ -59,8 +60,18 @@ impl Run {
         let old = sha256(&fs::read(self.path(file)).unwrap()).to_string();
         fs::write(self.path(file), bytes).unwrap();
         let manifest = fs::read_to_string(self.path("manifest.json")).unwrap();
-        let forged = manifest.replace(&format!("\"{file}\": \"{old}"), &format!("\"{file}\": \"{}", sha256(bytes)));
+        let forged =
+            manifest.replace(&format!("\"{file}\": \"{old}"), &format!("\"{file}\": \"{}", sha256(bytes)));
         fs::write(self.path("manifest.json"), forged).unwrap();
+    }
+
+    /// Makes the configuration name a file as data and labels.
+    fn name_data(&self, path: &str) {
+        let config = fs::read_to_string(self.path("config.toml")).unwrap();
+        let (start, rest) = config.split_once("[data]\n").unwrap();
+        let network = rest.find("[network]").unwrap();
+        let data = format!("{start}[data]\nkind = \"files\"\ndata = \"{path}\"\nlabels = \"{path}\"\n\n");
+        self.forge("config.toml", (data + &rest[network..]).as_bytes());
     }
 
     /// Changes the text of the configuration, and its digest in the manifest.
@@ -103,7 +114,8 @@ fn mutate(count: usize) {
     let mut random = SplitMix64::new(20);
     let mut below = |n: usize| random.below(n as u64) as usize;
     let mut codes = [0_usize; 3];
-    let words: [&[u8]; 8] = [b"nan", b"-", b"999999999999", b"\"", b"\n", b"[", b"\x1b]0;x\x07", b"\xe2\x80\xae"];
+    let words: [&[u8]; 8] =
+        [b"nan", b"-", b"999999999999", b"\"", b"\n", b"[", b"\x1b]0;x\x07", b"\xe2\x80\xae"];
     for index in 0..count {
         let (file, original) = (FILES[index % 8], &originals[index % 8]);
         let mut bytes = original.clone();
@@ -218,7 +230,9 @@ fn sparse_files_are_not_read() {
 #[test]
 fn what_is_of_no_run_is_named() {
     let run = Run::new();
-    for name in [".agop-a1B2c3.tmp", "notes.txt", "gd/x.csv", "gd/gd/y", "sgd/final.safetensors", "run\u{1b}[2J"] {
+    for name in
+        [".agop-a1B2c3.tmp", "notes.txt", "gd/x.csv", "gd/gd/y", "sgd/final.safetensors", "run\u{1b}[2J"]
+    {
         fs::create_dir_all(run.path(name).parent().unwrap()).unwrap();
         fs::write(run.path(name), "x").unwrap();
         let answer = run.verify(&[]);
@@ -256,11 +270,19 @@ fn another_form_is_named() {
         fs::write(run.path("manifest.json"), form).unwrap();
         let answer = run.verify(&[]);
         let start = format!("different: {}: {line}", run.path("manifest.json").display());
-        assert_eq!((answer.code, answer.output.lines().any(|found| found.starts_with(&start))), (1, true), "{answer:?}");
+        assert_eq!(
+            (answer.code, answer.output.lines().any(|found| found.starts_with(&start))),
+            (1, true),
+            "{answer:?}"
+        );
     }
     fs::write(run.path("manifest.json"), &manifest).unwrap();
     let config = fs::read_to_string(run.path("config.toml")).unwrap();
-    for form in [config.clone() + "# x\n", config.replace("seed = 0", "seed=0"), config.replace("seed = 0", "seed = 0x0")] {
+    for form in [
+        config.clone() + "# x\n",
+        config.replace("seed = 0", "seed=0"),
+        config.replace("seed = 0", "seed = 0x0"),
+    ] {
         run.forge("config.toml", form.as_bytes());
         let answer = run.verify(&[]);
         assert_eq!((answer.code, answer.output.contains("config.toml: line ")), (1, true), "{answer:?}");
@@ -298,7 +320,8 @@ fn settings_are_bounded() {
     }
     // Few measurements of many steps, and a task whose features alone take minutes.
     let text = String::from_utf8(original.clone()).unwrap();
-    let long = text.replace("steps = 3\n", "steps = 1000000000000\n").replace("every = 2", "every = 1000000000000");
+    let long =
+        text.replace("steps = 3\n", "steps = 1000000000000\n").replace("every = 2", "every = 1000000000000");
     let wide = text.replace("rank = 5", "rank = 50000").replace("dimension = 5", "dimension = 50000");
     for forged in [long, wide] {
         run.forge("config.toml", forged.as_bytes());
@@ -314,16 +337,50 @@ fn settings_are_bounded() {
     assert!(answer.messages.starts_with("agop: --threads 1000000: at most "), "{answer:?}");
 }
 
+/// A rule that the configuration does not have, though nothing else of it is there.
+#[test]
+fn an_extra_rule_is_named() {
+    let run = Run::new();
+    assert_eq!(run.train(&["--force", "--rule", "gd"]).code, 0);
+    let manifest = fs::read_to_string(run.path("manifest.json")).unwrap();
+    assert_eq!(run.verify(&[]).code, 0);
+    let forged = manifest.replace("    ]\n  },", "    ],\n    \"slo\": []\n  },");
+    assert_ne!(forged, manifest);
+    fs::write(run.path("manifest.json"), forged).unwrap();
+    refused(&run.verify(&[]), "manifest.json: rules: expected those of config.toml, {Gd}, found [Gd, Slo]");
+}
+
+/// Where the replay ends in values that are not finite, after the first measurement and before it.
+#[test]
+fn a_replay_that_diverges_is_different() {
+    let run = Run::new();
+    run.configure("rate = ", "rate = 1e38");
+    let answer = run.verify(&[]);
+    let place = "different: gd step 2: the replay stops before it: gd step 1: ";
+    assert!(answer.code == 1 && answer.output.contains(place), "{answer:?}");
+    let run = Run::new();
+    let data = run.root.path().join("far.npy").display().to_string();
+    agop::dataset::npy::write(&data, 9, 2, &[1e30; 18]).unwrap();
+    run.configure("activation = ", "activation = \"quadratic\"");
+    run.name_data(&data);
+    let config = config::parse(&fs::read(run.path("config.toml")).unwrap()).unwrap();
+    let digest = Problem::<f32>::load(&config).unwrap().digest.to_string();
+    let manifest = fs::read_to_string(run.path("manifest.json")).unwrap();
+    let old = manifest.split_once("\"data\": \"").unwrap().1.split_once('"').unwrap().0;
+    fs::write(run.path("manifest.json"), manifest.replace(old, &digest)).unwrap();
+    let weights = agop::checkpoint::encode(&[2, 3, 2], false, &[0.5_f32; 12]).unwrap();
+    FILES.iter().filter(|file| file.ends_with(".safetensors")).for_each(|file| run.forge(file, &weights));
+    let answer = run.verify(&[]);
+    let place = "different: gd step 0: the replay stops before it: gd step 0: ";
+    assert!(answer.code == 1 && answer.output.contains(place), "{answer:?}");
+}
+
 /// Of a file that only the configuration names, nothing is told but that it is no sample of the run.
 #[test]
 fn files_that_a_stranger_names_are_not_told_about() {
     let run = Run::new();
     let secret = run.root.path().join("secret").display().to_string();
-    let config = fs::read_to_string(run.path("config.toml")).unwrap();
-    let (start, rest) = config.split_once("[data]\n").unwrap();
-    let network = rest.find("[network]").unwrap();
-    let data = format!("{start}[data]\nkind = \"files\"\ndata = \"{secret}\"\nlabels = \"{secret}\"\n\n");
-    run.forge("config.toml", (data + &rest[network..]).as_bytes());
+    run.name_data(&secret);
     fs::write(&secret, "root:x:0:0").unwrap();
     let answer = run.verify(&[]);
     let reads = format!("agop verify: reads {secret}\n");
@@ -349,12 +406,23 @@ fn files_that_a_stranger_names_are_not_told_about() {
 #[test]
 fn names_do_not_steer_the_terminal() {
     let root = tempfile::tempdir().unwrap();
-    let tricks = ["\u{1b}[2J", "\u{9b}2J", "\r\n", "\u{2028}", "\u{2029}", "\u{202e}", "\u{2067}", "\u{200f}", "\u{200b}"];
+    let tricks = [
+        "\u{1b}[2J",
+        "\u{9b}2J",
+        "\r\n",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{202e}",
+        "\u{2067}",
+        "\u{200f}",
+        "\u{200b}",
+    ];
     let mut texts = 0;
     for trick in tricks {
         let name = format!("a{trick}b");
         let path = root.path().join(&name).display().to_string();
-        let header = serde_json::json!({ &name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} }).to_string();
+        let header =
+            serde_json::json!({ &name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} }).to_string();
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
         fs::write(&path, bytes).unwrap();
         for arguments in [&["digest", "--tensors", &path][..], &["digest", "--json", &path]] {
@@ -366,7 +434,8 @@ fn names_do_not_steer_the_terminal() {
             }
         }
         let out = root.path().join(format!("{name} run")).display().to_string();
-        let sizes = ["--dimension", "5", "--samples", "9", "--test-samples", "4", "--hidden", "3", "--steps", "1"];
+        let sizes =
+            ["--dimension", "5", "--samples", "9", "--test-samples", "4", "--hidden", "3", "--steps", "1"];
         for arguments in [
             [&["train", "--out", &out], &sizes[..]].concat(),
             vec!["verify", &out],

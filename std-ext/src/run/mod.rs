@@ -1,6 +1,7 @@
 //! A training run: what it does, what it records, the folder it leaves behind, and the replay that checks it.
 
 pub mod config;
+mod difference;
 pub mod folder;
 pub mod manifest;
 pub mod problem;

@@ -1,14 +1,15 @@
 //! The replay that checks a run folder: stored files against the manifest, then every measurement against a new run.
 
 use super::config::{self, Config, Data, RuleName};
+use super::difference::{Replay, digests_differ, line_difference, tensor_difference};
 use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha256};
-use super::manifest::{LONGEST, Manifest, Mark, Sha256};
+use super::manifest::{LONGEST, Manifest, Sha256};
 use super::problem::Problem;
 use super::report::longest_history;
-use super::train::{Machine, Record, Run};
+use super::train::{Machine, Run};
 use super::work::{Sizes, Work};
 use crate::checkpoint;
-use crate::error::{Error, ParseError, Result, Shown, quote};
+use crate::error::{Error, Result, Shown, quote};
 use crate::file;
 use agop_core::network::parameters;
 use agop_core::scalar::Real;
@@ -17,16 +18,8 @@ use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use super::difference::Difference;
 pub use super::work::{MOST_BYTES, MOST_OPERATIONS};
-
-/// A place at which the replay or a stored file is not what the manifest says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// The file, or the rule and step.
-    pub place: String,
-    /// What was expected there and what was found.
-    pub reason: String,
-}
 
 /// The outcome of a verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -374,78 +367,3 @@ fn digest_of_file(path: &Path, longest: u64) -> Result<Sha256> {
     }
     Ok(finished(hash))
 }
-
-fn digests_differ(expected: &Sha256, found: &Sha256) -> String {
-    format!("the manifest says {expected}, the file has {found}")
-}
-
-/// The marks of one rule against its replay.
-struct Replay<'m> {
-    rule: RuleName,
-    marks: &'m [Mark],
-    equal: usize,
-    difference: Option<Difference>,
-}
-
-impl Replay<'_> {
-    fn observe(&mut self, record: &Record) -> bool {
-        let found = Mark::new(record);
-        let reason = match self.marks.get(self.equal) {
-            Some(expected) if *expected == found => {
-                self.equal += 1;
-                return true;
-            }
-            Some(expected) if expected.step == found.step => {
-                format!("the manifest says {}, the replay gives {}", expected.digest, found.digest)
-            }
-            Some(expected) => format!("the manifest has step {} in its place", expected.step),
-            None => "the manifest has no such measurement".to_owned(),
-        };
-        self.differ(found.step, reason);
-        false
-    }
-
-    fn stopped(&mut self, reason: &str) {
-        let step = self.marks.get(self.equal).map_or(0, |mark| mark.step);
-        self.differ(step, format!("the replay stops before it: {reason}"));
-    }
-
-    fn ended(&mut self) {
-        if let Some(mark) = self.marks.get(self.equal).filter(|_| self.difference.is_none()) {
-            self.differ(mark.step, "the replay has no such measurement".to_owned());
-        }
-    }
-
-    fn differ(&mut self, step: u64, reason: String) {
-        let last = self.equal.checked_sub(1).and_then(|last| self.marks.get(last));
-        let equal = match last {
-            Some(mark) => format!("equal up to step {}", mark.step),
-            None => "nothing is equal".to_owned(),
-        };
-        let place = format!("{} step {step}", self.rule.name());
-        self.difference.get_or_insert(Difference { place, reason: format!("{reason} ({equal})") });
-    }
-}
-
-fn tensor_difference(expected: &[u8], found: &[u8]) -> (String, String) {
-    let parsed = |bytes: &[u8]| -> std::result::Result<_, ParseError> { checkpoint::parse(bytes) };
-    let difference = match (parsed(expected), parsed(found)) {
-        (Ok(expected), Ok(found)) => checkpoint::first_difference(&expected, &found),
-        (Err(error), _) | (_, Err(error)) => Some((error.place, error.reason)),
-    };
-    difference.unwrap_or_else(|| ("header".to_owned(), "the same weights in other bytes".to_owned()))
-}
-
-fn line_difference(expected: &[u8], found: &[u8]) -> (String, String) {
-    let line = |bytes| <[u8]>::split(bytes, |byte| *byte == b'\n');
-    let equal = line(expected).zip(line(found)).take_while(|(a, b)| a == b).count();
-    let show = |bytes| match line(bytes).nth(equal) {
-        // A character takes at most four bytes, so no more are shown.
-        Some(line) => quote(&String::from_utf8_lossy(line.get(..MOST_SHOWN).unwrap_or(line))),
-        None => "the end".to_owned(),
-    };
-    (format!("line {}", equal + 1), format!("expected {}, found {}", show(expected), show(found)))
-}
-
-/// Bytes of a line that are looked at for a message, which shows 80 characters.
-const MOST_SHOWN: usize = 400;

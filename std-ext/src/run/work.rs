@@ -74,19 +74,22 @@ impl Work {
         let roots: f64 = widths.iter().map(|width| 20.0 * (*width as f64).powi(3)).sum();
         let (steps, measurements) = (settings.steps as f64, config.measurements() as f64);
         let rules = settings.rules.len() as f64;
-        let (values, task) = match &config.data {
-            Data::ChainMonomial(sizes) => {
-                let each = if sizes.spectrum.is_some() { 300.0 } else { 20.0 };
-                (100.0, each * (sizes.rank as f64).powi(3))
+        // What is no product is counted as what a core could multiply meanwhile: a draw, a hashed number, a term of the
+        // expected outer product, the rest of an update and of a measurement.
+        const DRAW: f64 = 2e3;
+        const HASHED: f64 = 1e3;
+        const REST: f64 = 1e5;
+        let task = match &config.data {
+            Data::ChainMonomial(Synthetic { rank, spectrum, .. }) => {
+                (*rank as f64).powi(3) * if spectrum.is_some() { 5e3 } else { 1e3 }
             }
-            _ => (100.0, 0.0),
+            _ => 0.0,
         };
+        let (update, measurement) = (update + REST, measurement + REST + HASHED * (count + features));
         let samples = (train + test) * (d + c);
         let bytes_of_scalar = if config.scalar == "f32" { 4.0 } else { 8.0 };
         Self {
-            operations: rules * (steps * update + measurements * measurement + roots)
-                + values * samples
-                + task,
+            operations: rules * (steps * update + measurements * measurement + roots) + DRAW * samples + task,
             bytes: bytes_of_scalar * (2.0 * samples + rules * (8.0 * count + 8.0 * features)) + 16.0 * d * d,
         }
     }
