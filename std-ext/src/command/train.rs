@@ -112,7 +112,7 @@ pub(super) struct Options {
     contrast: f64,
     #[arg(long, value_name = "EPS", help = epsilon_help(), help_heading = "Training")]
     epsilon: Option<f64>,
-    /// Updates between two measurements
+    /// Updates between two measurements, of which a run keeps at most 100000
     #[arg(long, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
     measure_every: u64,
 

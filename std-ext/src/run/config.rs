@@ -1,6 +1,6 @@
 //! What a run does: everything that decides its numbers, as stored in `config.toml`.
 
-use super::manifest::MOST_MEASUREMENTS;
+use super::manifest::{LONGEST_CONFIG, MOST_MEASUREMENTS};
 use crate::error::{Error, ParseError, Result, quote};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
@@ -224,7 +224,10 @@ impl Config {
         let refused = |what: &str, expected: &str, found: &dyn std::fmt::Display| {
             Err(Error::Usage(format!("{what}: expected {expected}, found {found}")))
         };
-        (self.scalar()?, self.activation()?, self.initializer()?, self.loss()?);
+        self.scalar()?;
+        self.activation()?;
+        self.initializer()?;
+        self.loss()?;
         let (integers, floats) = self.numbers();
         for (what, least, value) in integers {
             if value < least {
@@ -258,6 +261,10 @@ impl Config {
                 "measure-every: {measurements} measurements of a rule, at most {MOST_MEASUREMENTS} are kept: \
                  {enough} makes few enough"
             )));
+        }
+        let length = self.encode()?.len() as u64;
+        if length > LONGEST_CONFIG {
+            return refused("the configuration", &format!("at most {LONGEST_CONFIG} bytes"), &length);
         }
         Ok(())
     }

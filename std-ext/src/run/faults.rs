@@ -196,6 +196,19 @@ fn an_exchange_by_names_that_fails_changes_nothing() {
     assert!(holds(&place, &new()) && holds(&other, &old()));
 }
 
+/// Why: a run that others must not read stays so when it is overwritten.
+#[cfg(unix)]
+#[test]
+fn the_permissions_of_the_folder_stay() {
+    use std::os::unix::fs::PermissionsExt;
+    for before in [Before::Empty, Before::Run] {
+        let (_root, place) = prepared(before);
+        std::fs::set_permissions(&place, PermissionsExt::from_mode(0o700)).unwrap();
+        Claim::named(&place, true).unwrap().place(&new()).unwrap();
+        assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
+
 /// What somebody put into the run meanwhile, or a run that another process placed there, is not removed.
 #[test]
 fn what_came_in_between_stays() {

@@ -168,7 +168,7 @@ impl Claim {
                 return refused("is no name for a new folder");
             }
             let above = directory.ancestors().skip(1).find(|folder| folder.exists());
-            writable(above.unwrap_or(directory))?;
+            writable(above.unwrap_or(Path::new("")))?;
             return claim(false);
         }
         if !directory.is_dir() {
@@ -225,10 +225,18 @@ impl Claim {
     /// the error says where.
     pub fn place(self, folder: &Folder) -> Result<Placed> {
         let named = self.directory.clone().unwrap_or_else(|| Path::new(NUMBERED).join("0001"));
-        let target = if named.exists() { resolved(&named)? } else { named.clone() };
+        let target = match &self.directory {
+            Some(directory) if directory.exists() => resolved(directory)?,
+            _ => named.clone(),
+        };
         let mut made = Made::folders(&file::directory_of(&target))?;
         let whole = file::folder_beside(&target)?;
         folder.write(&named, whole.path())?;
+        if let (Some(_), Ok(old)) = (&self.directory, std::fs::metadata(&target)) {
+            file::change(&named, "set the permissions of", || {
+                std::fs::set_permissions(whole.path(), old.permissions())
+            })?;
+        }
         made.0.clear();
         let whole = whole.keep();
         let placed = match (&self.directory, self.replace) {

@@ -19,8 +19,10 @@ const VERSIONS: [&str; 1] = [env!("CARGO_PKG_VERSION")];
 
 /// The most measurements of a rule: what two rules take of a manifest is below [`LONGEST`].
 pub const MOST_MEASUREMENTS: u64 = 100_000;
-/// A manifest or configuration of more bytes is none.
+/// A manifest of more bytes is none.
 pub const LONGEST: u64 = 1 << 26;
+/// A configuration of more bytes is none.
+pub const LONGEST_CONFIG: u64 = 1 << 20;
 /// The bytes of a measurement in a manifest are fewer.
 const LONGEST_MARK: u64 = 200;
 const _: () = assert!(2 * MOST_MEASUREMENTS * LONGEST_MARK < LONGEST);

@@ -3,7 +3,7 @@
 use super::config::{self, Config, Data, RuleName};
 use super::difference::{Replay, digests_differ, line_difference, tensor_difference};
 use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha256};
-use super::manifest::{LONGEST, Manifest, Sha256};
+use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
 use super::problem::Problem;
 use super::report::longest_history;
 use super::train::{Machine, Run};
@@ -107,7 +107,7 @@ impl Stored {
         };
         compare_form(&path, &encoded, &bytes);
         let config_path = inside(directory, CONFIG)?;
-        let config_bytes = file::read_limited(&config_path, LONGEST)?;
+        let config_bytes = file::read_limited(&config_path, LONGEST_CONFIG)?;
         let config = config::parse(&config_bytes).map_err(|error| error.in_file(&config_path))?;
         let setting = |error: Error| Error::input(&config_path, "settings", error.to_string());
         config.check().map_err(setting)?;
