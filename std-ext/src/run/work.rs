@@ -60,8 +60,8 @@ impl Work {
         let count = parameters(&widths, config.network.bias) as f64;
         let (d, c) = (sizes.dimension as f64, sizes.outputs as f64);
         let (train, test) = (sizes.train as f64, sizes.test as f64);
-        let batch = settings.batch.map_or(train, |batch| train.min(batch as f64));
-        let features: f64 = config.network.hidden.iter().map(|k| (*k as f64).powi(2)).sum();
+        let batch = settings.batch.unwrap_or(sizes.train).min(sizes.train) as f64;
+        let features: f64 = config.network.hidden.iter().map(|k| (*k as f64) * (*k as f64)).sum();
         // Two for each weight and sample forward, four backward.
         let update = 6.0 * count * batch;
         let layers = widths.iter().zip(widths.iter().skip(1));
@@ -71,7 +71,7 @@ impl Work {
             .sum();
         let measurement =
             train * c * (2.0 * count + features) + 2.0 * count * (2.0 * train + test) + correlations;
-        let roots: f64 = widths.iter().map(|width| 20.0 * (*width as f64).powi(3)).sum();
+        let roots: f64 = widths.iter().map(|width| 20.0 * cube(*width)).sum();
         let (steps, measurements) = (settings.steps as f64, config.measurements() as f64);
         let rules = settings.rules.len() as f64;
         // What is no product is counted as what a core could multiply meanwhile: a draw, a hashed number, a term of the
@@ -81,7 +81,7 @@ impl Work {
         const REST: f64 = 1e5;
         let task = match &config.data {
             Data::ChainMonomial(Synthetic { rank, spectrum, .. }) => {
-                (*rank as f64).powi(3) * if spectrum.is_some() { 5e3 } else { 1e3 }
+                cube(*rank) * if spectrum.is_some() { 5e3 } else { 1e3 }
             }
             _ => 0.0,
         };
@@ -94,6 +94,8 @@ impl Work {
         }
     }
 
+    /// Refuses more than is done unasked.
+    ///
     /// # Errors
     /// [`Error::Usage`] where it is more than is done unasked.
     pub(super) fn check(self) -> Result<()> {
@@ -109,4 +111,8 @@ impl Work {
         }
         Ok(())
     }
+}
+
+fn cube(n: usize) -> f64 {
+    n as f64 * n as f64 * n as f64
 }
