@@ -36,7 +36,7 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    computing: Computing,
+    pub(super) computing: Computing,
 }
 
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {

@@ -1,10 +1,12 @@
 //! The training of one rule, with its measurements.
 
 use super::config::{Config, RuleName, Speeds, Training};
+use super::manifest::Mark;
 use super::problem::{Problem, Samples};
+use super::report::{add_record, usual_history};
 use crate::error::{Error, Result};
 use crate::measure::{Features, LayerReport, Proof, measure};
-use crate::memory::{collected, filled};
+use crate::memory::{Growing, collected, filled, reserved};
 use crate::network::{Model, feature_accumulator, gradient_accumulator, hash_parameters};
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -48,8 +50,12 @@ pub struct Outcome<T> {
     pub initial: Model<T, AnyActivation>,
     /// The network after the last.
     pub trained: Model<T, AnyActivation>,
-    /// One record a measurement; the last is that of the trained network.
-    pub records: Vec<Record>,
+    /// The mark of each measurement.
+    pub marks: Vec<Mark>,
+    /// The measurements as CSV, one a line.
+    pub history: Vec<u8>,
+    /// The last one, that of the trained network.
+    pub last: Record,
 }
 
 /// How a run is executed; none of it changes a bit.
@@ -105,6 +111,8 @@ pub struct Run<'p, T> {
     features: crate::parallel::Accumulator<T>,
     /// Order of the samples in the current epoch, in mini-batch mode.
     order: Vec<usize>,
+    marks: Vec<Mark>,
+    history: Growing,
 }
 
 impl<'p, T: Real> Run<'p, T> {
@@ -118,15 +126,10 @@ impl<'p, T: Real> Run<'p, T> {
         rule: RuleName,
         machine: Machine,
     ) -> Result<Self> {
+        config.check()?;
         let widths = widths(problem.dimension, &config.network.hidden, problem.outputs)?;
         let layers = Shape::new(&widths, config.network.bias)?.layers();
         let settings = &config.training;
-        if settings.measure_every == 0 {
-            return Err(Error::Usage("measure-every: expected at least 1, found 0".into()));
-        }
-        if settings.batch == Some(0) {
-            return Err(Error::Usage("batch: expected at least 1, found 0".into()));
-        }
         let mut speeds = vec![1.0; layers];
         match &settings.speeds {
             Speeds::Fixed(fixed) if fixed.len() == layers => speeds.clone_from(fixed),
@@ -168,6 +171,8 @@ impl<'p, T: Real> Run<'p, T> {
             gradients,
             features,
             order: Vec::new(),
+            marks: reserved("measurements", config.measurements() as usize)?,
+            history: Growing(reserved("history", usual_history(config.measurements(), layers - 1) as usize)?),
         };
         let optimizer = optimizer(settings, rule, &run.speeds);
         optimizer.check(run.model.shape()?)?;
@@ -190,7 +195,7 @@ impl<'p, T: Real> Run<'p, T> {
         progress: &mut dyn FnMut(u64),
         observe: &mut dyn FnMut(&Record) -> bool,
     ) -> Result<Outcome<T>> {
-        let mut records = Vec::new();
+        let mut newest = None;
         let (steps, every, rule) =
             (self.config.training.steps, self.config.training.measure_every, self.rule);
         for step in 0..=steps {
@@ -201,7 +206,12 @@ impl<'p, T: Real> Run<'p, T> {
                 let record = self.measure(step, powers).map_err(failed)?;
                 self.choose_target(&record)?;
                 let go_on = observe(&record);
-                records.push(record);
+                self.marks.push(Mark::new(&record));
+                let added = add_record(&mut self.history, &record);
+                added.map_err(|error| {
+                    Error::Message(format!("{} step {step}: history: {error}", rule.name()))
+                })?;
+                newest = Some(record);
                 if !go_on {
                     break;
                 }
@@ -211,7 +221,10 @@ impl<'p, T: Real> Run<'p, T> {
                 progress(step + 1);
             }
         }
-        Ok(Outcome { rule, initial: self.initial, trained: self.model, records })
+        let Self { initial, model: trained, marks, history: Growing(history), .. } = self;
+        // There is a measurement before the first update.
+        let last = newest.ok_or_else(|| Error::Message(format!("{}: no measurement", rule.name())))?;
+        Ok(Outcome { rule, initial, trained, marks, history, last })
     }
 
     fn update(&mut self, step: u64) -> Result<()> {
@@ -324,10 +337,16 @@ impl<'p, T: Real> Run<'p, T> {
 /// A value that is not finite as the end of a training, with what helps against it.
 fn diverged(rule: RuleName, step: u64, error: Error) -> Error {
     match error {
-        Error::Core(error @ agop_core::error::Error::NotFinite { .. }) => {
-            // At step 0 nothing has moved yet.
-            let remedy =
-                if step == 0 { "scale the inputs" } else { "try a smaller --rate, or scale the inputs" };
+        Error::Core(error @ agop_core::error::Error::NotFinite { what, .. }) => {
+            // At step 0 no weight has moved; what is computed from features has seen no label.
+            let remedy = match (step, what) {
+                (0, "updated parameters" | "velocity") => {
+                    "try a smaller --rate, or scale the inputs and labels"
+                }
+                (0, "gradient" | "norm of a layer's gradient") => "scale the inputs and labels",
+                (0, _) => "scale the inputs",
+                _ => "try a smaller --rate, or scale the inputs and labels",
+            };
             Error::Diverged(format!("{} step {step}: {error}; {remedy}", rule.name()))
         }
         other => other,
