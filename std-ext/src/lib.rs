@@ -30,6 +30,7 @@ pub mod file;
 pub mod measure;
 pub mod memory;
 pub mod network;
+mod notes;
 pub mod parallel;
 pub mod predict;
 pub mod run;

@@ -2,6 +2,7 @@
 
 use super::{Computing, DONE, activations, write, write_json};
 use crate::error::{Error, Result};
+use crate::notes::{dead, dead_layers, scale_of_inputs};
 use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder};
 use crate::run::problem::Problem;
@@ -29,7 +30,7 @@ pub(super) struct Options {
     /// Training inputs, one sample a row (.npy), instead of a task
     #[arg(long, value_name = "X.npy", requires = "labels", help_heading = "Samples")]
     data: Option<PathBuf>,
-    /// Training labels (.npy): integers in one dimension are classes, all else is taken as it is
+    /// Training labels (.npy): integers in one column are classes, numbered in order; all else is regression, as it is
     #[arg(long, value_name = "Y.npy", requires = "data", help_heading = "Samples")]
     labels: Option<PathBuf>,
     /// Test inputs [default: a seeded fifth of the samples]
@@ -285,6 +286,8 @@ fn run_in<T: Real>(
 ) -> Result<u8> {
     let machine: Machine = options.computing.machine()?;
     let problem = Problem::<T>::load(config)?;
+    let remedy = "divide them by it before training (pixels 0..255 by 255)";
+    let mut notes: Vec<String> = scale_of_inputs(&problem.train.inputs, remedy).into_iter().collect();
     // All that can be wrong with the settings is found before the first rule trains.
     let rules = config.training.rules.iter();
     let runs = rules.map(|rule| Run::new(config, &problem, *rule, machine)).collect::<Result<Vec<_>>>()?;
@@ -292,6 +295,10 @@ fn run_in<T: Real>(
         Some(directory) => Claim::named(directory, options.force)?,
         None => Claim::fresh()?,
     };
+    for note in &notes {
+        // Nobody need read it; the table says it again.
+        let _ = writeln!(messages, "note: {note}");
+    }
     let mut outcomes: Vec<Outcome<T>> = Vec::new();
     for run in runs {
         let bar = bar(config);
@@ -316,7 +323,13 @@ fn run_in<T: Real>(
     claim.keep();
     let unknown = problem.outer_product.as_ref().err().copied();
     let last = outcomes.iter().filter_map(|outcome| Some((outcome.rule, outcome.records.last()?)));
-    let report = TrainReport::new(last, unknown);
+    for Outcome { rule, trained, .. } in &outcomes {
+        let layers = dead_layers(machine.level, trained, problem.train.inputs()?)?;
+        let names: Vec<String> =
+            layers.iter().map(|layer| format!("{} layer {layer}", rule.name())).collect();
+        notes.extend(dead(&names).map(|note| note + "; try a smaller --rate, or scale the inputs"));
+    }
+    let report = TrainReport { data: problem.understood.clone(), notes, ..TrainReport::new(last, unknown) };
     if options.json {
         write_json(output, &report)?;
         if options.out.is_none() {

@@ -1,10 +1,12 @@
-//! Measuring two checkpoints on given samples.
+//! Measuring the networks in checkpoints on given samples.
 
-use super::{LayerReport, measure};
+use super::outputs::{Agreement, compare};
+use super::{Block, Bounds, LayerReport, measure};
 use crate::checkpoint::{self, Checkpoint};
 use crate::dataset::read_matrix;
 use crate::error::{Error, ParseError, Result, shape_text};
 use crate::network::{Model, hash_parameters};
+use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -12,18 +14,21 @@ use agop_core::digest::{CONTRACT_VERSION, Hasher};
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct MeasureFiles<'p> {
-    /// Weights before training (safetensors).
-    pub initial: &'p Path,
+    /// Weights before training (safetensors), without which only the uncentred correlations are defined.
+    pub initial: Option<&'p Path>,
     /// Weights after training (safetensors).
     pub weights: &'p Path,
     /// Samples, one a row (`.npy`).
     pub data: &'p Path,
+    /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
+    pub outputs: Option<&'p Path>,
 }
 
 /// The object that `agop measure --json` prints.
@@ -39,36 +44,51 @@ pub struct MeasureReport {
     pub activation: &'static str,
     /// Version of the bit contract.
     pub contract: u32,
-    /// Of weights, initial weights and samples, with their shapes.
+    /// Of weights, initial weights where given, and samples, with their shapes.
     pub digest: String,
+    /// The network as read: `fc1 64->128, relu, fc2 128->10`.
+    pub network: String,
+    /// How far its outputs agree with the given ones.
+    pub outputs: Option<Agreement>,
+    /// What a reader of the numbers should know: dead layers, inputs far from unit scale.
+    pub notes: Vec<String>,
+    /// Why `outputs` is missing; left out of the object when it is there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub why: BTreeMap<&'static str, &'static str>,
     /// The hidden layers, first to last.
-    pub layers: Vec<LayerReport>,
+    pub layers: Vec<NamedLayer>,
 }
+
+/// A hidden layer with the name it has in the file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedLayer {
+    /// What stands before `.weight` in the name of its tensor.
+    pub name: String,
+    /// Its measures.
+    #[serde(flatten)]
+    pub measures: LayerReport,
+}
+
+/// Why the changes are missing where there are no weights to start from.
+const NEEDS_INIT: &str = "needs --init: the weights before training";
 
 impl MeasureReport {
     /// Reads the files and measures.
     ///
     /// # Errors
-    /// All that reading can say; networks of different shapes; samples of another width than the network's input.
+    /// All that reading can say; networks of different shapes; samples of another width than the network's input; outputs
+    /// that are not those of the network.
     pub fn of_files<T: Real>(
         machine: Machine,
         files: MeasureFiles<'_>,
         activation: AnyActivation,
     ) -> Result<Self> {
-        let initial: Model<T, _> = read_model(files.initial, activation)?;
-        let trained: Model<T, _> = read_model(files.weights, activation)?;
+        let (names, trained) = read::<T>(files.weights, activation)?;
+        let initial = match files.initial {
+            Some(path) => Some(read_initial(path, (files.weights, &trained))?),
+            None => None,
+        };
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
-        if initial.widths() != trained.widths() {
-            let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
-            let reason = format!("widths {found}, {} has {expected}", files.initial.display());
-            return input(files.weights, "shape", reason);
-        }
-        if initial.bias() != trained.bias() {
-            let (with, without) =
-                if trained.bias() { (files.weights, files.initial) } else { (files.initial, files.weights) };
-            let reason = format!("no biases, {} has them", with.display());
-            return input(without, "tensors", reason);
-        }
         let (samples, columns, values) = read_matrix::<T>(files.data)?;
         let inputs = trained.widths().first().copied().unwrap_or_default();
         if columns != inputs {
@@ -76,13 +96,14 @@ impl MeasureReport {
             return input(files.data, "shape", reason);
         }
         let mut hash = Hasher::new();
-        for model in [&trained, &initial] {
+        for model in [Some(&trained), initial.as_ref()].into_iter().flatten() {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
         hash.array(&[samples, columns], &values);
         let Machine { level, threads } = machine;
-        let mut memory = trained.feature_accumulator(threads, samples)?;
         let x = MatRef::new(&values, samples, columns)?;
+        let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
+        let mut memory = trained.feature_accumulator(threads, samples)?;
         // Finite weights can still give outputs that are not.
         let overflow = |file: &Path| {
             let file = file.to_path_buf();
@@ -92,13 +113,29 @@ impl MeasureReport {
             }
         };
         let features = trained.features(level, x, &mut memory).map_err(overflow(files.weights))?;
-        let initial_features = initial.features(level, x, &mut memory).map_err(overflow(files.initial))?;
+        let initial_features = match (&initial, files.initial) {
+            (Some(initial), Some(path)) => {
+                Some(initial.features(level, x, &mut memory).map_err(overflow(path))?)
+            }
+            _ => None,
+        };
         let powers = Powers::OneAndHalf;
-        let measured = measure(level, &trained, &initial, &features, &initial_features, powers, &memory);
-        let layers = measured.map_err(|error| match error {
+        // Without initial weights there is no change; what it would give is taken out below.
+        let (before, features_before) =
+            (initial.as_ref().unwrap_or(&trained), initial_features.as_ref().unwrap_or(&features));
+        let measured = measure(level, &trained, before, &features, features_before, powers, &memory);
+        let mut layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
         })?;
+        if initial.is_none() {
+            layers.iter_mut().for_each(without_initial);
+        }
+        let dead_names: Vec<String> =
+            dead_layers(level, &trained, x)?.iter().filter_map(|layer| names.get(*layer).cloned()).collect();
+        let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
+        let notes = scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).collect();
+        let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",
             samples,
@@ -106,52 +143,160 @@ impl MeasureReport {
             activation: activation.name(),
             contract: CONTRACT_VERSION,
             digest: hash.finish().to_string(),
-            layers,
+            network: network(&names, trained.widths(), activation),
+            outputs: compared,
+            notes,
+            why: compared.is_none().then_some(missing).into_iter().collect(),
+            layers: names
+                .into_iter()
+                .zip(layers)
+                .map(|(name, measures)| NamedLayer { name, measures })
+                .collect(),
         })
     }
 
     /// A table for people.
     pub fn table(&self) -> String {
+        const COLUMNS: [(&str, &str); 7] = [
+            ("cosine", "cosine"),
+            ("bound.cosine", "bound of cosine"),
+            ("pearson", "pearson"),
+            ("bound.pearson", "bound of pearson"),
+            ("cosine_sqrt", "cos sqrt"),
+            ("pearson_sqrt", "pear sqrt"),
+            ("inner", "inner"),
+        ];
+        let compared = match &self.outputs {
+            None => "not compared with the network's own outputs".to_owned(),
+            Some(Agreement { largest_difference, tolerance, scale, .. }) => format!(
+                "outputs agree within {largest_difference:.1e} (tolerance {tolerance:e} of {})",
+                number(Some(*scale), 3)
+            ),
+        };
         let mut out = format!(
-            "{} samples, {} activation, {}, {}\n\n",
-            self.samples, self.activation, self.scalar, self.digest
+            "{} samples, {} activation, {}, {}\n{}; {compared}\n\n",
+            self.samples, self.activation, self.scalar, self.digest, self.network
         );
+        let rows: Vec<(String, String, &LayerReport)> = self
+            .layers
+            .iter()
+            .map(|NamedLayer { name, measures }| {
+                (cut(name, 20), format!("{}x{}", measures.outputs, measures.inputs), measures)
+            })
+            .collect();
+        let widest = |heading: &str, texts: &mut dyn Iterator<Item = &String>| {
+            texts.fold(heading.len(), |most, text| Ord::max(most, text.chars().count()))
+        };
+        let names = widest("layer", &mut rows.iter().map(|(name, ..)| name));
+        let shapes = widest("shape", &mut rows.iter().map(|(_, shape, _)| shape));
         let _ = writeln!(
             out,
-            "{:>5} {:>9} {:<15} {:>11} {:>11} {:>11} {:>11} {:>12} {:>8}",
-            "layer", "shape", "weights", "cosine", "pearson", "cosine sqrt", "pears. sqrt", "inner", "bound"
+            "{:<names$} {:>shapes$} {:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",
+            "layer",
+            "shape",
+            "weights",
+            "cosine",
+            "bound",
+            "pearson",
+            "bound",
+            "cos sqrt",
+            "pear sqrt",
+            "inner"
         );
-        let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.8}"));
-        for layer in &self.layers {
+        let mut reasons = Reasons::default();
+        let bound = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}"));
+        for (name, shape, layer) in &rows {
             let blocks = [
                 ("uncentered", &layer.uncentered),
                 ("centered", &layer.centered),
                 ("double-centered", &layer.double_centered),
             ];
-            for (name, block) in blocks {
+            for (weights, block) in blocks {
+                if block.why.get("cosine").is_some_and(|reason| reason == NEEDS_INIT) {
+                    continue;
+                }
+                reasons.add_block(weights, name, block, &COLUMNS);
                 let _ = writeln!(
                     out,
-                    "{:>5} {:>9} {name:<15} {:>11} {:>11} {:>11} {:>11} {:>12} {:>8}",
-                    layer.layer,
-                    format!("{}x{}", layer.outputs, layer.inputs),
-                    number(block.cosine),
-                    number(block.pearson),
-                    number(block.cosine_sqrt),
-                    number(block.pearson_sqrt),
+                    "{name:<names$} {shape:>shapes$} {weights:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",
+                    number(block.cosine, 6),
+                    bound(block.bound.cosine),
+                    number(block.pearson, 6),
+                    bound(block.bound.pearson),
+                    number(block.cosine_sqrt, 6),
+                    number(block.pearson_sqrt, 6),
                     block.inner.map_or_else(|| "-".to_owned(), |x| format!("{x:.4e}")),
-                    block.bound.cosine.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}")),
                 );
             }
-            let change = number(layer.relative_change);
-            let _ = writeln!(out, "{:>5} {:>9} relative change {change}\n", "", "");
+            match layer.why.get("relative_change") {
+                Some(reason) if reason == NEEDS_INIT => {
+                    reasons.add("centered, double-centered, relative change", name, reason);
+                }
+                reason => {
+                    if let Some(reason) = reason {
+                        reasons.add("relative change", name, reason);
+                    }
+                    let change = number(layer.relative_change, 4);
+                    let _ = writeln!(out, "{:names$} {:shapes$} relative change {change}\n", "", "");
+                }
+            }
         }
+        for note in &self.notes {
+            let _ = writeln!(out, "note: {note}");
+        }
+        out.push_str(&reasons.lines());
         out.push_str(
             "Correlations of F = W^T W and G = W^T K W; centered: W - W_0; double-centered: K - K_0 too;\n\
-             sqrt: with the root of G; bound: on the error of the cosine of these K and W, not on the rounding of K itself.\n\
-             --json has every number and why one is missing.\n",
+             sqrt: with the root of G; bound: on the error of the number before it for these K and W, not on the rounding of K itself.\n",
         );
         out
     }
+}
+
+/// The report of a layer without what needs weights from before the training.
+fn without_initial(layer: &mut LayerReport) {
+    let keys = ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt"];
+    let bounds = keys.map(|key| format!("bound.{key}"));
+    let keys = keys.map(str::to_owned).into_iter().chain(bounds).chain(["inner".to_owned()]);
+    let missing = Block {
+        cosine: None,
+        pearson: None,
+        cosine_sqrt: None,
+        pearson_sqrt: None,
+        inner: None,
+        bound: Bounds::default(),
+        why: keys.map(|key| (key, NEEDS_INIT.to_owned())).collect(),
+    };
+    layer.centered.clone_from(&missing);
+    layer.double_centered = missing;
+    layer.relative_change = None;
+    layer.why.insert("relative_change".to_owned(), NEEDS_INIT.to_owned());
+}
+
+/// What is computed, in one line.
+fn network(names: &[String], widths: &[usize], activation: AnyActivation) -> String {
+    let layers = names.iter().zip(widths.iter().zip(widths.iter().skip(1)));
+    let layers: Vec<String> = layers.map(|(name, (d, k))| format!("{name} {d}->{k}")).collect();
+    layers.join(&format!(", {}, ", activation.name()))
+}
+
+/// The weights before training, of the same shape as those after.
+fn read_initial<T: Real>(
+    path: &Path,
+    (trained_path, trained): (&Path, &Model<T, AnyActivation>),
+) -> Result<Model<T, AnyActivation>> {
+    let (_, initial) = read::<T>(path, trained.activation())?;
+    if initial.widths() != trained.widths() {
+        let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
+        let reason = format!("widths {found}, {} has {expected}", path.display());
+        return Err(Error::input(trained_path, "shape", reason));
+    }
+    if initial.bias() != trained.bias() {
+        let (with, without) = if trained.bias() { (trained_path, path) } else { (path, trained_path) };
+        let reason = format!("no biases, {} has them", with.display());
+        return Err(Error::input(without, "tensors", reason));
+    }
+    Ok(initial)
 }
 
 /// A network from a file, in the scalar that is computed in.
@@ -159,6 +304,11 @@ impl MeasureReport {
 /// # Errors
 /// As [`checkpoint::read`]; values that overflow the scalar; a network without a hidden layer.
 pub fn read_model<T: Real>(path: &Path, activation: AnyActivation) -> Result<Model<T, AnyActivation>> {
+    read(path, activation).map(|(_, model)| model)
+}
+
+/// The names of the layers, readout included, and the network they make.
+fn read<T: Real>(path: &Path, activation: AnyActivation) -> Result<(Vec<String>, Model<T, AnyActivation>)> {
     let checkpoint: Checkpoint = checkpoint::read(path)?;
     let widths = checkpoint.widths();
     let in_file = |error: ParseError| error.in_file(path);
@@ -166,6 +316,7 @@ pub fn read_model<T: Real>(path: &Path, activation: AnyActivation) -> Result<Mod
     if widths.len() < 3 {
         return Err(Error::input(path, "tensors", "one layer only; a network needs a hidden layer"));
     }
-    Model::new(widths, checkpoint.has_bias(), activation, parameters)
-        .map_err(|error| Error::input(path, "tensors", error.to_string()))
+    let model = Model::new(widths, checkpoint.has_bias(), activation, parameters)
+        .map_err(|error| Error::input(path, "tensors", error.to_string()))?;
+    Ok((checkpoint.layers.into_iter().map(|layer| layer.name).collect(), model))
 }

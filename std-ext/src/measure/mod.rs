@@ -1,8 +1,10 @@
 //! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
 
 mod files;
+mod outputs;
 
-pub use files::{MeasureFiles, MeasureReport, read_model};
+pub use files::{MeasureFiles, MeasureReport, NamedLayer, read_model};
+pub use outputs::Agreement;
 
 use crate::error::Result;
 use crate::memory::filled;
