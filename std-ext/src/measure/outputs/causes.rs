@@ -294,8 +294,11 @@ fn between(z: f64, low: f64, high: f64) -> f64 {
     }
 }
 
+/// Functions by name.
+type Named<F> = &'static [(&'static str, F)];
+
 /// Activations that frameworks have and networks here have not.
-const OTHERS: &[(&str, fn(f64) -> f64)] = &[
+const OTHERS: Named<fn(f64) -> f64> = &[
     ("leaky ReLU of slope 0.01", |z| leaky(z, 0.01)),
     ("leaky ReLU of slope 0.1", |z| leaky(z, 0.1)),
     ("leaky ReLU of slope 0.2", |z| leaky(z, 0.2)),
@@ -320,7 +323,7 @@ fn softmax(row: &mut [f64]) -> f64 {
 }
 
 /// What may follow the last layer.
-const LAST: &[(&str, fn(&mut [f64], Phi))] = &[
+const LAST: Named<fn(&mut [f64], Phi)> = &[
     ("a softmax", |row, _| {
         softmax(row);
     }),
@@ -334,5 +337,5 @@ const LAST: &[(&str, fn(&mut [f64], Phi))] = &[
 ];
 
 /// How a square hidden layer may use its input again.
-const RESIDUAL: &[(&str, fn(f64, f64, Phi) -> f64)] =
+const RESIDUAL: Named<fn(f64, f64, Phi) -> f64> =
     &[("x + phi(W x)", |x, h, phi| x + phi.value(h)), ("phi(x + W x)", |x, h, phi| phi.value(x + h))];
