@@ -1,9 +1,10 @@
 //! The numbers in a file, whatever its format, and their digest.
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Elements, Tensor, natural};
 use crate::dataset::{Array, Values, npy};
 use crate::error::Result;
 use crate::file;
+use crate::memory::collected;
 use agop_core::digest::{Digest, Hasher};
 use std::path::Path;
 
@@ -12,24 +13,24 @@ use std::path::Path;
 pub struct Content {
     /// By name, numbers in names compared by value: `layers.2.weight` before `layers.10.weight`. One array without a
     /// name, where the format has none.
-    pub arrays: Vec<(String, Array)>,
+    pub arrays: Vec<(String, Tensor)>,
 }
 
 impl Content {
-    /// All arrays of a `.npy` or safetensors file; the first bytes tell which it is.
+    /// All arrays that a `.npy` or safetensors file stores; the first bytes tell which it is.
     ///
     /// # Errors
-    /// As [`npy::read`] and [`checkpoint::read_tensors`].
+    /// As [`npy::read`], which here reads every `u8`, and [`checkpoint::read_tensors`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (mut file, length) = file::open(path)?;
         let start = file::read_exactly(path, &mut file, length.min(npy::MAGIC.len() as u64))?;
-        let mut arrays: Vec<(String, Array)> = if start == npy::MAGIC {
-            vec![(String::new(), npy::read(path)?)]
+        let mut arrays: Vec<(String, Tensor)> = if start == npy::MAGIC {
+            vec![(String::new(), of_npy(path)?)]
         } else {
             checkpoint::read_tensors(path)?.into_iter().collect()
         };
-        arrays.sort_by_cached_key(|(name, _)| natural(name));
+        arrays.sort_by(|(a, _), (b, _)| natural(a).cmp(natural(b)));
         Ok(Self { arrays })
     }
 
@@ -40,29 +41,33 @@ impl Content {
         Self::digest_of(self.arrays.iter().map(|(_, array)| array))
     }
 
-    /// Digest of arrays: shapes, width of the scalar and bits, not names or formats.
+    /// Digest of arrays: shapes, types and bits, not names or formats.
     ///
-    /// **Arithmetic** [`Hasher::array`] for each; integers, which no computation of the core takes, as the number of
-    /// dimensions, the dimensions, zero, and the values, all of 64 bits.
-    pub fn digest_of<'a>(arrays: impl IntoIterator<Item = &'a Array>) -> Digest {
+    /// **Arithmetic** [`Hasher::array`] for `F32` and `F64`. For all others the number of dimensions and the dimensions;
+    /// then for integers and bools that an `i64` holds, of any width, zero and the values. For the remaining types (`F16`,
+    /// `BF16`, the 8-bit and narrower floats, `C64`, and `U64` with an element above `i64::MAX`) the type's name in
+    /// safetensors, two numbers of its bytes and zeros, and then the elements' little-endian bytes, eight to a number, the
+    /// last one filled with zeros. All these numbers have 64 bits.
+    pub fn digest_of<'a>(arrays: impl IntoIterator<Item = &'a Tensor>) -> Digest {
         let mut hash = Hasher::new();
-        for array in arrays {
-            match &array.values {
-                Values::F32(values) => {
-                    hash.array(&array.shape, values);
+        for Tensor { shape, elements } in arrays {
+            match elements {
+                Elements::Values(Values::F32(values)) => {
+                    hash.array(shape, values);
                 }
-                Values::F64(values) => {
-                    hash.array(&array.shape, values);
+                Elements::Values(Values::F64(values)) => {
+                    hash.array(shape, values);
                 }
-                Values::Integers(values) => {
-                    hash.number(array.shape.len() as u64);
-                    array.shape.iter().for_each(|n| {
-                        hash.number(*n as u64);
-                    });
-                    hash.number(0);
+                Elements::Values(Values::Integers(values)) => {
+                    hash_shape(&mut hash, shape).number(0);
                     values.iter().for_each(|n| {
                         hash.number(*n as u64);
                     });
+                }
+                Elements::Bytes(dtype, bytes) => {
+                    hash_shape(&mut hash, shape);
+                    hash_bytes(&mut hash, format!("{dtype:\0<16}").as_bytes());
+                    hash_bytes(&mut hash, bytes);
                 }
             }
         }
@@ -70,19 +75,29 @@ impl Content {
     }
 }
 
-/// Text and numbers in turn. Longer numbers are larger once leading zeros are gone; those decide last.
-fn natural(name: &str) -> Vec<(String, usize, String)> {
-    let mut parts = Vec::new();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let (text, after) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
-        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        let (digits, after) = after.split_at(end);
-        let number = digits.trim_start_matches('0');
-        parts.push((text.to_owned(), number.len(), number.to_owned()));
-        rest = after;
+fn hash_shape<'h>(hash: &'h mut Hasher, shape: &[usize]) -> &'h mut Hasher {
+    hash.number(shape.len() as u64);
+    shape.iter().fold(hash, |hash, n| hash.number(*n as u64))
+}
+
+fn hash_bytes(hash: &mut Hasher, bytes: &[u8]) {
+    for chunk in bytes.chunks(8) {
+        hash.number(chunk.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
     }
-    parts
+}
+
+/// The array of a `.npy` file, as safetensors would store it.
+fn of_npy(path: &Path) -> Result<Tensor> {
+    let (Array { shape, values }, other) = npy::read_bits(path)?;
+    let elements = match (values, other) {
+        (Values::Integers(bits), Some(dtype)) => {
+            let size = if dtype == "F16" { 2 } else { 8 };
+            let bytes = bits.iter().flat_map(|n| n.to_le_bytes().into_iter().take(size));
+            Elements::Bytes(dtype.to_owned(), collected("elements", bits.len().saturating_mul(size), bytes)?)
+        }
+        (values, _) => Elements::Values(values),
+    };
+    Ok(Tensor { shape, elements })
 }
 
 #[cfg(test)]
@@ -94,7 +109,7 @@ mod tests {
     #[test]
     fn names_are_ordered_by_their_numbers() {
         let mut names = ["layers.10.weight", "layers.2.weight", "layers.2.bias", "fc3", "fc03x", "fc"];
-        names.sort_by_cached_key(|name| natural(name));
+        names.sort_by(|a, b| natural(a).cmp(natural(b)));
         assert_eq!(names, ["fc", "fc3", "fc03x", "layers.2.bias", "layers.2.weight", "layers.10.weight"]);
     }
 
@@ -111,7 +126,7 @@ mod tests {
         assert_eq!(digest("a.npy"), digest("c"));
         assert_ne!(digest("a.npy"), digest("b.npy"));
         assert_ne!(digest("a.npy"), digest("d"));
-        let array = |values| Array { shape: vec![1], values };
+        let array = |values| Tensor { shape: vec![1], elements: Elements::Values(values) };
         let integer = Content::digest_of([&array(Values::Integers(vec![0]))]);
         assert_ne!(integer, Content::digest_of([&array(Values::F64(vec![0.0]))]));
     }

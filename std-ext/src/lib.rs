@@ -27,12 +27,14 @@ pub mod dataset;
 pub mod detect;
 pub mod error;
 pub mod file;
+mod half;
 pub mod measure;
 pub mod memory;
 pub mod network;
 mod notes;
 pub mod parallel;
 pub mod predict;
+mod recognise;
 pub mod run;
 
 pub use error::{Error, Result};

@@ -6,6 +6,7 @@
 //! - [`Rational`]: the truth without rounding, ordered, so that ReLU runs too.
 //! - [`command`]: the command `agop`, run in process.
 //! - [`literal`]: matrices as nested sums, what the kernels are compared with.
+//! - [`weights`]: safetensors files from their description.
 //! - [`SplitMix64`]: the same draws everywhere, none of them through a platform function.
 
 pub mod command;
@@ -13,6 +14,7 @@ pub mod literal;
 mod prime_field;
 mod random;
 mod rational;
+pub mod weights;
 
 pub use prime_field::{MODULUS, PrimeField, random_field};
 pub use random::SplitMix64;

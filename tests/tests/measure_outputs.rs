@@ -5,8 +5,8 @@
 use agop::dataset::{Values, npy};
 use agop_core::activation::{Activation, AnyActivation};
 use agop_core::elementary::{exp, tanh};
-use agop_tests::command::{agop, json};
 use agop_tests::SplitMix64;
+use agop_tests::command::{agop, json};
 use tempfile::TempDir;
 
 /// A network, its samples, and how its framework runs it.

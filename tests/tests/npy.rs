@@ -176,8 +176,8 @@ fn every_malformed_file_names_place_and_reason() {
     let good = dict("<f4", "False", "(2,)");
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (
-            b"PK\x03\x04".to_vec(),
-            "byte 0: not an .npy file: byte 0x50 where the magic \"\\x93NUMPY\" has 0x93",
+            b"\xffK\x03\x04".to_vec(),
+            "byte 0: not an .npy file: byte 0xff where the magic \"\\x93NUMPY\" has 0x93",
         ),
         (b"\x93NUMPX\x01\x00".to_vec(), "byte 5: not an .npy file"),
         (build(4, &good, &[0; 8]), "byte 6: version 4.0 is not read; 1.0, 2.0 and 3.0 are"),
@@ -204,8 +204,8 @@ fn every_malformed_file_names_place_and_reason() {
         ),
         (build(1, &format!("{} x", good.trim_end()), &[0; 8]), "expected nothing after the dict, found 'x'"),
         (build(1, "\u{e9}", &[]), "byte 10: the header is not a dict: expected '{', found byte 0xc3"),
-        (with("descr", "'<c8'"), "header, key \"descr\": dtype \"<c8\" is not read; f4, f8, i1"),
-        (with("descr", "'<f2'"), "header, key \"descr\": dtype \"<f2\" is not read"),
+        (with("descr", "'<c8'"), "header, key \"descr\": dtype \"<c8\" is not read; f2, f4, f8, i1"),
+        (with("descr", "'<f3'"), "header, key \"descr\": dtype \"<f3\" is not read"),
         (with("descr", "'|O'"), "header, key \"descr\": dtype \"|O\" is not read"),
         (with("descr", "'<U3'"), "header, key \"descr\": dtype \"<U3\" is not read"),
         (with("descr", "''"), "header, key \"descr\": dtype \"\" is not read"),

@@ -3,12 +3,11 @@
 //! The crate `safetensors` judges what is well formed; it does not say which tensor is wrong and takes the last of two
 //! equal names. Both are looked at here first.
 
-use super::{ParseError, tensor};
-use crate::dataset::npy;
+use super::{BIAS, ParseError, WEIGHT, split, tensor};
 use crate::error::{quote, shape_text};
-use safetensors::Dtype;
+use crate::recognise::{self, Wanted};
 use safetensors::tensor::{Metadata, TensorInfo};
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -16,11 +15,14 @@ use std::fmt;
 const LONGEST_HEADER: u64 = 1 << 24;
 /// Characters shown of a parser's message, which may repeat a value of any length.
 const LONGEST_REASON: usize = 200;
+/// Times that aliases may repeat all data: a deep network with one tied layer stays far below.
+const MOST_REPEATED: u64 = 64;
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-/// Where the header ends and the data start, from the first eight bytes of a file of `length` bytes.
+/// Where the header ends and the data start, from the first bytes of a file of `length` bytes.
 pub(super) fn end(bytes: &[u8], length: u64) -> Result<usize> {
+    recognise::check(bytes, Wanted::Safetensors)?;
     let Some(claim) = bytes.first_chunk::<8>() else {
         let reason = match length {
             0 => "the file is empty, expected a safetensors file".to_owned(),
@@ -28,9 +30,6 @@ pub(super) fn end(bytes: &[u8], length: u64) -> Result<usize> {
         };
         return Err(ParseError::new(format!("byte {length}"), reason));
     };
-    if claim.starts_with(&npy::MAGIC) {
-        return Err(ParseError::new("byte 0", "a .npy file, expected a safetensors file"));
-    }
     let claim = u64::from_le_bytes(*claim);
     if claim > length.saturating_sub(8) {
         let reason =
@@ -46,17 +45,19 @@ pub(super) fn end(bytes: &[u8], length: u64) -> Result<usize> {
 
 /// What the header says, found to agree with the length of the file.
 pub(super) struct Header {
-    /// By name. All `F32` or all `F64`; the offsets tile the data without a gap.
+    /// By name; the offsets tile the data without a gap.
     pub(super) tensors: BTreeMap<String, TensorInfo>,
+    /// `__metadata__`.
+    metadata: BTreeMap<String, String>,
 }
 
 impl Header {
     /// From the JSON; the file has `length` bytes in all.
     pub(super) fn parse(text: &[u8], length: u64) -> Result<Self> {
-        let mut tensors = Entries::default();
+        let mut entries = Entries::default();
         let mut json = serde_json::Deserializer::from_slice(text);
-        let read = json.deserialize_map(&mut tensors).and_then(|()| json.end());
-        let Entries { tensors, current } = tensors;
+        let read = json.deserialize_map(&mut entries).and_then(|()| json.end());
+        let Entries { tensors, current, metadata } = entries;
         read.map_err(|error| {
             let reason = error.to_string().chars().take(LONGEST_REASON).collect::<String>();
             match current {
@@ -64,25 +65,44 @@ impl Header {
                 None => ParseError::new("header", format!("expected a JSON object of tensors: {reason}")),
             }
         })?;
-        one_dtype(&tensors)?;
         check_offsets(&tensors, 8 + text.len() as u64, length)?;
-        Ok(Self { tensors })
+        Ok(Self { tensors, metadata: metadata.unwrap_or_default().0 })
     }
-}
 
-fn one_dtype(tensors: &BTreeMap<String, TensorInfo>) -> Result<()> {
-    let Some((first_name, first)) = tensors.first_key_value() else { return Ok(()) };
-    match tensors.iter().find(|(_, info)| info.dtype != first.dtype) {
-        None => Ok(()),
-        Some((name, info)) => {
-            let reason = format!(
-                "dtype {:?}, but {} has {:?}; one dtype is expected in all",
-                info.dtype,
-                quote(first_name),
-                first.dtype
-            );
-            Err(ParseError::new(tensor(name), reason))
+    /// All tensors by name, those too that are stored under another one: `__metadata__` maps the name of a weight or
+    /// bias that the file lacks to one that it has. All else in there is free text.
+    ///
+    /// **Errors** at an alias whose target has the name of a weight or bias that is not stored; at `header` when the
+    /// aliases repeat the data more than [`MOST_REPEATED`] times.
+    pub(super) fn with_aliases(&self) -> Result<BTreeMap<&str, &TensorInfo>> {
+        let of_layer = |name: &str| matches!(split(name).1, WEIGHT | BIAS);
+        let mut all: BTreeMap<&str, &TensorInfo> =
+            self.tensors.iter().map(|(name, info)| (name.as_str(), info)).collect();
+        let mut bytes = 0_u64;
+        for (alias, target) in self.metadata.iter().filter(|(alias, _)| of_layer(alias)) {
+            let wrong = |reason: &str| {
+                let reason = format!("stands in __metadata__ for {}, {reason}", quote(target));
+                Err(ParseError::new(tensor(alias), reason))
+            };
+            match self.tensors.get(target) {
+                _ if self.tensors.contains_key(alias) => continue,
+                Some(info) => {
+                    all.insert(alias, info);
+                    bytes += (info.data_offsets.1 - info.data_offsets.0) as u64;
+                }
+                None if !of_layer(target) => {}
+                None if self.metadata.contains_key(target) => {
+                    return wrong("which is not stored either; expected the name of a stored tensor");
+                }
+                None => return wrong("which the file does not have"),
+            }
         }
+        let stored = self.tensors.values().map(|info| info.data_offsets.1 as u64).max().unwrap_or_default();
+        if bytes > stored.saturating_mul(MOST_REPEATED) {
+            let reason = format!("the aliases in __metadata__ stand for {bytes} bytes, {stored} are stored");
+            return Err(ParseError::new("header", reason));
+        }
+        Ok(all)
     }
 }
 
@@ -95,8 +115,9 @@ fn check_offsets(tensors: &BTreeMap<String, TensorInfo>, data: u64, length: u64)
     for (name, info) in &ordered {
         let wrong = |reason: String| Err(ParseError::new(tensor(name), reason));
         let (start, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
-        let size = if info.dtype == Dtype::F32 { 4_u64 } else { 8 };
-        let claimed = info.shape.iter().try_fold(size, |product, &n| product.checked_mul(n as u64));
+        let bits = info.dtype.bitsize() as u128;
+        let count = info.shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64));
+        let claimed = count.and_then(|count| u64::try_from((u128::from(count) * bits).div_ceil(8)).ok());
         let Some(claimed) = claimed else {
             return wrong(format!(
                 "shape {}: the number of bytes overflows 64 bits",
@@ -132,6 +153,35 @@ fn check_offsets(tensors: &BTreeMap<String, TensorInfo>, data: u64, length: u64)
 struct Entries {
     tensors: BTreeMap<String, TensorInfo>,
     current: Option<String>,
+    metadata: Option<Strings>,
+}
+
+/// A JSON object of strings in which no key stands twice.
+#[derive(Default)]
+struct Strings(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Strings {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {
+        json.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Strings {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<Self, A::Error> {
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            let reason = format!("{} stands twice in __metadata__", quote(&key));
+            if self.0.insert(key, value).is_some() {
+                return Err(A::Error::custom(reason));
+            }
+        }
+        Ok(self)
+    }
 }
 
 impl<'de> Visitor<'de> for &mut Entries {
@@ -144,16 +194,13 @@ impl<'de> Visitor<'de> for &mut Entries {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
             if name == "__metadata__" {
-                // Free text of whoever wrote the file; only its form is looked at.
-                map.next_value::<BTreeMap<String, String>>()?;
+                if self.metadata.replace(map.next_value()?).is_some() {
+                    return Err(A::Error::custom("__metadata__ stands twice in the header"));
+                }
                 continue;
             }
             self.current = Some(name.clone());
             let info: TensorInfo = map.next_value()?;
-            if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
-                let reason = format!("only F32 and F64 are read, found {:?}", info.dtype);
-                return Err(A::Error::custom(reason));
-            }
             if self.tensors.insert(name, info).is_some() {
                 return Err(A::Error::custom("the name stands twice in the header"));
             }

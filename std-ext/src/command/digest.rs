@@ -10,7 +10,9 @@ use std::path::PathBuf;
 /// Print the digest of the numbers in files, whatever their format
 ///
 /// A .npy file and a safetensors file with one tensor of the same shape, type and bits have the same digest. Byte order
-/// and memory order of a .npy file do not count.
+/// and memory order of a .npy file do not count, nor do names and metadata. Every type that safetensors knows is hashed:
+/// F32 and F64 as their width and bits; integers and bools as their values, whatever their width; all others (F16, BF16,
+/// 8-bit and narrower floats, C64, and U64 with a value above 2^63 - 1) as the type's name and the stored bits.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// .npy or .safetensors files

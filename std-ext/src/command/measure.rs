@@ -24,11 +24,14 @@ pub(super) struct Options {
     /// Weights after training
     #[arg(long, value_name = "B.safetensors")]
     weights: PathBuf,
+    /// Names of all layers, as before `.weight`, in the order of the computation, where the files do not tell it
+    #[arg(long, value_name = "A,..", value_delimiter = ',')]
+    layers: Option<Vec<String>>,
     /// Samples over which gradients are averaged, one a row
     #[arg(long, value_name = "X.npy")]
     data: PathBuf,
     /// The network's outputs on these samples as its framework gives them, one row a sample: refused, with the likely
-    /// cause, if they differ by more than 1e-4 of the largest (1e-9 where the file and --scalar are f64)
+    /// cause, if they differ by more than 1e-4 of the largest (1e-9 where the file and --scalar are f64, 1e-2 for f16)
     #[arg(long, value_name = "Z.npy")]
     outputs: Option<PathBuf>,
     /// Activation of the hidden layers
@@ -51,6 +54,7 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         initial: options.init.as_deref(),
         weights: &options.weights,
         data: &options.data,
+        layers: options.layers.as_deref(),
         outputs: options.outputs.as_deref(),
     };
     let report = patiently("measuring", || match options.scalar.as_str() {

@@ -33,6 +33,9 @@ pub(super) struct Options {
     /// Initial weights
     #[arg(long, value_name = "A.safetensors")]
     init: Option<PathBuf>,
+    /// Names of all layers of --init, as before `.weight`, in the order of the computation
+    #[arg(long, value_name = "A,..", value_delimiter = ',', conflicts_with_all = ["hidden", "readout"])]
+    layers: Option<Vec<String>>,
     /// What predicts [default: limit with --init, quadratic with --readout, wide with --hidden]
     #[arg(long, value_enum)]
     model: Option<ModelChoice>,
@@ -78,7 +81,8 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         // The group requires one of them.
         _ => Given::Hidden(&[]),
     };
-    let files = PredictFiles { data: &options.data, labels: &options.labels, network };
+    let layers = options.layers.as_deref();
+    let files = PredictFiles { data: &options.data, labels: &options.labels, network, layers };
     let settings = Settings {
         model: options.model.map(|model| match model {
             ModelChoice::Limit => Model::Limit,

@@ -4,7 +4,7 @@
 //! `descr`, `fortran_order` and `shape`), and the elements. Every length in it is a claim: each is computed in `u64`
 //! with overflow checks and compared to the bytes that are there before anything of that size is allocated.
 //!
-//! Read are `f4`, `f8`, `i1` to `i8`, `u1` to `u8` and `b1`, little (`<`) and big (`>`) endian, C and Fortran order.
+//! Read are `f2` (as the `f4` that it is), `f4`, `f8`, `i1` to `i8`, `u1` to `u8` and `b1`, little (`<`) and big (`>`) endian, C and Fortran order.
 //! A dtype with `=`, `|` or no mark is read as little-endian on every machine, so that a file means the same everywhere.
 //!
 //! **Source** `numpy.lib.format`, NEP 1.
@@ -12,8 +12,9 @@
 use super::npy_header::{self, Dtype, Header, Kind};
 use super::{Array, Values, little_endian};
 use crate::error::{Error, Result, shape_text};
-use crate::file;
+use crate::{file, half, recognise};
 use agop_core::scalar::Real;
+use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 pub use crate::error::ParseError;
@@ -53,24 +54,46 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Array, ParseError> {
 ///
 /// **Errors** [`Error::Io`] when the file cannot be read, [`Error::Input`] as for [`parse`].
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {
-    let path = path.as_ref();
+    read_with(path.as_ref(), |dtype| dtype).map(|(array, _)| array)
+}
+
+/// As [`read`], but types that [`Values`] does not hold give their bits as integers; and the name of such a type in
+/// safetensors: `F16`, or `U64` where an element is above `i64::MAX`.
+pub(crate) fn read_bits(path: &Path) -> Result<(Array, Option<&'static str>)> {
+    let (array, dtype) = read_with(path, |dtype| match (dtype.kind, dtype.size) {
+        (Kind::Float, 2) => Dtype { kind: Kind::Unsigned, ..dtype },
+        (Kind::Unsigned, 8) => Dtype { kind: Kind::Signed, ..dtype },
+        _ => dtype,
+    })?;
+    let other = match (dtype.kind, dtype.size, &array.values) {
+        (Kind::Float, 2, _) => Some("F16"),
+        (Kind::Unsigned, 8, Values::Integers(bits)) if bits.iter().any(|&n| n < 0) => Some("U64"),
+        _ => None,
+    };
+    Ok((array, other))
+}
+
+/// The array read as another type than the header says, and what it says.
+fn read_with(path: &Path, read_as: impl Fn(Dtype) -> Dtype) -> Result<(Array, Dtype)> {
     let input = |error: ParseError| error.in_file(path);
     let (mut file, length) = file::open(path)?;
-    let mut start = file::read_exactly(path, &mut file, length.min(npy_header::LONGEST_PREAMBLE))?;
+    let mut start = file::read_exactly(path, &mut file, length.min(recognise::ENOUGH))?;
     let preamble = npy_header::Preamble::parse(&start, length).map_err(input)?;
     let missing = (preamble.end() as u64).saturating_sub(start.len() as u64);
     start.extend(file::read_exactly(path, &mut file, missing)?);
-    let header = Header::parse(preamble.header_of(&start), &preamble, length).map_err(input)?;
+    let mut header = Header::parse(preamble.header_of(&start), &preamble, length).map_err(input)?;
+    let dtype = header.dtype;
+    header.dtype = read_as(dtype);
 
     let mut decoder = Decoder::new(header).map_err(input)?;
-    // A dict with its keys is longer than two bytes, so that no element was among the longest preamble's bytes.
-    let mut left = length.saturating_sub(start.len() as u64);
+    let mut left = length.saturating_sub(preamble.end() as u64);
+    file.seek(SeekFrom::Start(preamble.end() as u64)).map_err(|error| Error::io(path, "read", error))?;
     while left > 0 {
         let chunk = file::read_exactly(path, &mut file, left.min(CHUNK))?;
         left -= chunk.len() as u64;
         decoder.push(&chunk).map_err(input)?;
     }
-    decoder.finish().map_err(input)
+    Ok((decoder.finish().map_err(input)?, dtype))
 }
 
 /// The bytes of a version 1.0 `.npy` file with these elements in C order, little-endian; integers are written as `<i8`.
@@ -142,7 +165,7 @@ impl Decoder {
     /// Reserves room for exactly the elements that the header claims and the file was found to hold.
     fn new(header: Header) -> std::result::Result<Self, ParseError> {
         let mut values = match (header.dtype.kind, header.dtype.size) {
-            (Kind::Float, 4) => Values::F32(Vec::new()),
+            (Kind::Float, 2 | 4) => Values::F32(Vec::new()),
             (Kind::Float, _) => Values::F64(Vec::new()),
             _ => Values::Integers(Vec::new()),
         };
@@ -162,6 +185,7 @@ impl Decoder {
         let dtype = self.header.dtype;
         let elements = bytes.chunks_exact(dtype.size).map(|element| raw(element, dtype.big_endian));
         match &mut self.values {
+            Values::F32(v) if dtype.size == 2 => v.extend(elements.map(|x| half::binary16(x as u16))),
             Values::F32(v) => v.extend(elements.map(|x| f32::from_bits(x as u32))),
             Values::F64(v) => v.extend(elements.map(f64::from_bits)),
             Values::Integers(v) => {

@@ -1,9 +1,8 @@
 //! What stands before the elements of a `.npy` file: magic, version, and a Python dict literal.
 
 use crate::error::{ParseError, quote, shape_text};
+use crate::recognise::{self, Wanted};
 
-/// Magic, version and the wider of the two header lengths.
-pub(super) const LONGEST_PREAMBLE: u64 = 12;
 /// As many as NumPy allows.
 pub(super) const MOST_DIMENSIONS: usize = 64;
 /// NumPy writes about a hundred bytes and reads ten thousand.
@@ -19,7 +18,7 @@ pub(super) struct Preamble {
 }
 
 impl Preamble {
-    /// From the first bytes of a file of `length` bytes; `bytes` holds all of them or at least [`LONGEST_PREAMBLE`].
+    /// From the first bytes of a file of `length` bytes; `bytes` holds all of them or at least [`recognise::ENOUGH`].
     pub(super) fn parse(bytes: &[u8], length: u64) -> Result<Self> {
         let ends = |needed: u64| {
             let reason = format!("the file ends after {length} bytes, expected at least {needed}");
@@ -28,6 +27,7 @@ impl Preamble {
         if length == 0 {
             return Err(ParseError::new("byte 0", "the file is empty, expected an .npy file"));
         }
+        recognise::check(bytes, Wanted::Npy)?;
         if let Some((at, (found, expected))) =
             bytes.iter().zip(&MAGIC).enumerate().find(|(_, (found, expected))| found != expected)
         {
@@ -95,6 +95,7 @@ impl Dtype {
             _ => ("|", text),
         };
         let (kind, size) = match name {
+            "f2" => (Kind::Float, 2),
             "f4" => (Kind::Float, 4),
             "f8" => (Kind::Float, 8),
             "i1" => (Kind::Signed, 1),
@@ -108,7 +109,7 @@ impl Dtype {
             "b1" => (Kind::Bool, 1),
             _ => {
                 let reason = format!(
-                    "dtype {} is not read; f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1 are",
+                    "dtype {} is not read; f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1 are",
                     quote(text)
                 );
                 return Err(ParseError::new("header, key \"descr\"", reason));

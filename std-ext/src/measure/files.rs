@@ -27,6 +27,8 @@ pub struct MeasureFiles<'p> {
     pub weights: &'p Path,
     /// Samples, one a row (`.npy`).
     pub data: &'p Path,
+    /// Names of the layers in their order, where the files do not tell it ([`checkpoint::parse_in_order`]).
+    pub layers: Option<&'p [String]>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
     pub outputs: Option<&'p Path>,
 }
@@ -83,9 +85,9 @@ impl MeasureReport {
         files: MeasureFiles<'_>,
         activation: AnyActivation,
     ) -> Result<Self> {
-        let (names, trained) = read::<T>(files.weights, activation)?;
+        let (names, trained) = read::<T>(files.weights, activation, files.layers)?;
         let initial = match files.initial {
-            Some(path) => Some(read_initial(path, (files.weights, &trained))?),
+            Some(path) => Some(read_initial(path, files, &trained)?),
             None => None,
         };
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
@@ -283,33 +285,42 @@ fn network(names: &[String], widths: &[usize], activation: AnyActivation) -> Str
 /// The weights before training, of the same shape as those after.
 fn read_initial<T: Real>(
     path: &Path,
-    (trained_path, trained): (&Path, &Model<T, AnyActivation>),
+    files: MeasureFiles<'_>,
+    trained: &Model<T, AnyActivation>,
 ) -> Result<Model<T, AnyActivation>> {
-    let (_, initial) = read::<T>(path, trained.activation())?;
+    let (_, initial) = read::<T>(path, trained.activation(), files.layers)?;
     if initial.widths() != trained.widths() {
         let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
         let reason = format!("widths {found}, {} has {expected}", path.display());
-        return Err(Error::input(trained_path, "shape", reason));
+        return Err(Error::input(files.weights, "shape", reason));
     }
     if initial.bias() != trained.bias() {
-        let (with, without) = if trained.bias() { (trained_path, path) } else { (path, trained_path) };
+        let (with, without) = if trained.bias() { (files.weights, path) } else { (path, files.weights) };
         let reason = format!("no biases, {} has them", with.display());
         return Err(Error::input(without, "tensors", reason));
     }
     Ok(initial)
 }
 
-/// A network from a file, in the scalar that is computed in.
+/// A network from a file, in the scalar that is computed in; `layers` gives their order.
 ///
 /// # Errors
-/// As [`checkpoint::read`]; values that overflow the scalar; a network without a hidden layer.
-pub fn read_model<T: Real>(path: &Path, activation: AnyActivation) -> Result<Model<T, AnyActivation>> {
-    read(path, activation).map(|(_, model)| model)
+/// As [`checkpoint::read_in_order`]; values that overflow the scalar; a network without a hidden layer.
+pub fn read_model<T: Real>(
+    path: &Path,
+    activation: AnyActivation,
+    layers: Option<&[String]>,
+) -> Result<Model<T, AnyActivation>> {
+    read(path, activation, layers).map(|(_, model)| model)
 }
 
 /// The names of the layers, readout included, and the network they make.
-fn read<T: Real>(path: &Path, activation: AnyActivation) -> Result<(Vec<String>, Model<T, AnyActivation>)> {
-    let checkpoint: Checkpoint = checkpoint::read(path)?;
+fn read<T: Real>(
+    path: &Path,
+    activation: AnyActivation,
+    layers: Option<&[String]>,
+) -> Result<(Vec<String>, Model<T, AnyActivation>)> {
+    let checkpoint: Checkpoint = checkpoint::read_in_order(path, layers)?;
     let widths = checkpoint.widths();
     let in_file = |error: ParseError| error.in_file(path);
     let parameters = checkpoint.parameters().map_err(in_file)?;

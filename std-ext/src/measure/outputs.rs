@@ -64,7 +64,7 @@ impl Agreement {
 /// **Shapes** x (n x d), the file (n, c), or (n) where c = 1; `names` one a layer, readout included.
 ///
 /// **Arithmetic** the forward pass in `T`, the differences in `f64`. The tolerance is 1e-4 of the largest |output| where
-/// the outputs or `T` are f32, 1e-9 where both are f64.
+/// the outputs or `T` are f32, 1e-9 where both are f64, 1e-2 where the outputs are f16.
 ///
 /// # Errors
 /// All that reading can say; another shape; outputs that disagree, with the first cause that explains it.
@@ -89,6 +89,8 @@ pub(super) fn compare<T: Real>(
         return Err(Error::input(file, format!("shape {}", shape_text(&array.shape)), reason));
     }
     let of_file = match array.values {
+        // Its numbers were widened.
+        Values::F32(_) if npy::read_bits(file)?.1 == Some("F16") => TOLERANCE_F16,
         Values::F32(_) => TOLERANCE_F32,
         Values::F64(_) => TOLERANCE_F64,
         Values::Integers(_) => {
@@ -96,7 +98,7 @@ pub(super) fn compare<T: Real>(
             return Err(Error::input(file, "outputs", reason));
         }
     };
-    let tolerance = if T::BYTES == 4 { TOLERANCE_F32 } else { of_file };
+    let tolerance = if T::BYTES == 4 && of_file < TOLERANCE_F32 { TOLERANCE_F32 } else { of_file };
     let (_, _, given) = array.matrix::<f64>().map_err(|error| error.in_file(file))?;
     let found = collected("outputs", given.len(), model.forward(level, x)?.iter().map(|f| f.to_f64()))?;
     let agreement = Agreement::new(found.iter().copied(), &given, columns, tolerance);

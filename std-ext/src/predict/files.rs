@@ -44,6 +44,8 @@ pub struct PredictFiles<'p> {
     pub labels: &'p Path,
     /// The network.
     pub network: Given<'p>,
+    /// Names of the layers of [`Given::Init`] in their order, if it is given ([`crate::checkpoint::parse_in_order`]).
+    pub layers: Option<&'p [String]>,
 }
 
 /// How to predict.
@@ -163,7 +165,7 @@ fn read_init<T: Real>(
     samples: &Samples,
     activation: AnyActivation,
 ) -> Result<Model<f64, AnyActivation>> {
-    let read: Model<T, _> = read_model(file, activation)?;
+    let read: Model<T, _> = read_model(file, activation, files.layers)?;
     let ends = (read.widths().first().copied(), read.widths().last().copied());
     if ends.0 != Some(samples.dimension) {
         let reason =
