@@ -141,6 +141,25 @@ fn outputs_that_agree_are_said_to() {
     assert_eq!(json(&arguments)["outputs"]["tolerance"], 1e-4);
 }
 
+/// Half precision holds three digits: 2.5 as `f2` agrees with 2.48 and not with 2.47.
+#[test]
+fn outputs_may_be_f16() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = Case::new(0, &[1, 1, 1], false);
+    (case.samples, case.x) = (1, vec![1.0]);
+    for (output, code) in [(2.48, 0), (2.47, 2)] {
+        case.layers = vec![(vec![1.0], vec![]), (vec![output], vec![])];
+        let arguments = case.arguments(&folder, &Values::F64(vec![0.0]), &[1, 1]);
+        let mut bytes = b"\x93NUMPY\x01\x00\x37\x00".to_vec();
+        bytes.extend(b"{'descr': '<f2', 'fortran_order': False, 'shape': (1,)}");
+        bytes.extend(0x4100_u16.to_le_bytes());
+        std::fs::write(arguments.last().unwrap(), bytes).unwrap();
+        let answer = agop(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(answer.code, code, "{answer:?}");
+        assert!(format!("{answer:?}").contains("tolerance 1e-2 of 2.500"), "{answer:?}");
+    }
+}
+
 #[test]
 fn one_output_may_be_a_vector() {
     let folder = tempfile::tempdir().unwrap();
@@ -294,7 +313,9 @@ fn biases_are_named() {
     file.layers[0].1 = vec![0.5; 8];
     let outputs = file.outputs(phi("relu"));
     file.layers[0].1 = vec![];
-    assert!(file.explained(outputs, &[]).starts_with("none of the causes tried fits: another activation"));
+    let said = file.explained(outputs, &[]);
+    assert!(said.starts_with("none of the causes tried fits: another activation"), "{said}");
+    assert!(said.ends_with("; the file holds no biases: save them too if the network has them"), "{said}");
 }
 
 #[test]

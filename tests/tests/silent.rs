@@ -42,6 +42,41 @@ fn outputs_tell_transposed_weights() {
     assert!(answer.messages.contains(cause), "{answer:?}");
 }
 
+/// Names that do not tell the order are refused; with the order given the network is that of the expected values, and
+/// another order is not that of the outputs.
+#[test]
+fn the_order_is_given_or_refused() {
+    let (weights, x, z) = (silent("order.safetensors"), silent("x.npy"), silent("outputs.npy"));
+    let order = "block1.lin2,block2.lin1,block3.lin3,head.lin4";
+    let arguments = ["measure", "--weights", &weights, "--data", &x, "--outputs", &z];
+    let answer = agop(&arguments);
+    assert_eq!((answer.code, answer.output.as_str()), (2, ""));
+    assert!(answer.messages.contains("--layers"), "{answer:?}");
+    let report = json(&[&arguments[..], &["--layers", order, "--init", &weights]].concat());
+    assert_near(&uncentered(&report), &expected("order")["uncentered_cosine"]);
+    let names = report["layers"].as_array().unwrap().iter().map(|layer| layer["name"].as_str().unwrap());
+    let right = expected("order")["layers"].clone();
+    let right =
+        right.as_array().unwrap().iter().map(|name| name.as_str().unwrap().trim_end_matches(".weight"));
+    assert!(names.eq(right.take(3)), "{report}");
+    let network = "block1.lin2 8->8, relu, block2.lin1 8->8, relu, block3.lin3 8->8, relu, head.lin4 8->2";
+    assert_eq!(report["network"], network);
+    let other = "block2.lin1,block1.lin2,block3.lin3,head.lin4";
+    let answer = agop(&[&arguments[..], &["--layers", other]].concat());
+    assert!(answer.messages.ends_with(&format!("(--layers {order})\n")), "{answer:?}");
+}
+
+/// A tied layer is a layer, though its matrix stands in the file once.
+#[test]
+fn tied_layers_are_two() {
+    let x = silent("x.npy");
+    for name in ["tied", "tied.spelled"] {
+        let weights = silent(&format!("{name}.safetensors"));
+        let report = json(&["measure", "--weights", &weights, "--data", &x]);
+        assert_near(&uncentered(&report), &expected("tied")["uncentered_cosine"]);
+    }
+}
+
 /// Whatever integers and shape spell the classes, the runs are the same, and each says what it understood.
 #[test]
 fn labels_are_classes() {

@@ -12,7 +12,7 @@ use agop_core::activation::AnyActivation;
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
-use causes::{Cause, Chain, Trial};
+use causes::{Cause, Chain, Kind, Trial};
 use serde::Serialize;
 use std::path::Path;
 
@@ -182,8 +182,13 @@ impl<T: Real> Search<'_, T> {
         }
         let mut kinds: Vec<&str> = causes.iter().map(|cause| cause.kind.name()).collect();
         kinds.dedup();
+        let lost = if kinds.contains(&Kind::Biases.name()) {
+            ""
+        } else {
+            "; the file holds no biases: save them too if the network has them"
+        };
         format!(
-            "none of the causes tried fits: {}, rows or columns in another order, outputs scaled or shifted, two of these",
+            "none of the causes tried fits: {}, rows or columns in another order, outputs scaled or shifted, two of these{lost}",
             kinds.join(", ")
         )
     }
