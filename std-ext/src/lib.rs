@@ -31,6 +31,7 @@ mod half;
 pub mod measure;
 pub mod memory;
 pub mod network;
+mod notes;
 pub mod parallel;
 pub mod predict;
 mod recognise;

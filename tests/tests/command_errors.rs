@@ -191,8 +191,28 @@ fn samples() {
     train(&small, &negative, &[], &negative, "row 2", "class -1");
     let many = files.write("m", &npy(&header("<i8", "(4,)"), &classes(&[0, 1, 2, 1 << 40])));
     train(&small, &many, &[], &many, "row 3", "class 1099511627776");
-    let test = ["--test-data", &small, "--test-labels", &labels];
+    let four = files.write("four", &npy(&header("<f8", "(4, 10)"), &floats(&[1.0; 40])));
+    let test = ["--test-data", &small, "--test-labels", &four];
     train(&x, &y, &test, &small, "shape", "2 columns, the training data has 64");
+    let test = ["--test-data", &small, "--test-labels", &labels];
+    train(
+        &x,
+        &y,
+        &test,
+        &labels,
+        "labels",
+        "classes (integers in one column), the training labels are numbers",
+    );
+    let unseen = files.write("unseen", &npy(&header("<i8", "(4,)"), &classes(&[0, 5, 7, 0])));
+    let test = ["--test-data", &small, "--test-labels", &unseen];
+    train(
+        &small,
+        &labels,
+        &test,
+        &unseen,
+        "row 1",
+        "class 5 never occurs in the training labels (2 classes 0..1)",
+    );
     train(&x, &y, &["--loss", "cross-entropy"], &y, "labels", "cross-entropy needs classes");
     let missing = files.name("missing.npy");
     train(&missing, &y, &[], &missing, "cannot open", "");

@@ -77,17 +77,35 @@ fn the_object_has_exactly_its_keys() {
         keys
     };
     let top = ["schema", "samples", "scalar", "activation", "contract", "digest", "layers"];
+    let top = [&top[..], &["network", "outputs", "notes", "why"]].concat();
     assert_eq!(keys(&report), sorted(&top));
     assert_eq!(report["schema"], "agop.measure/1");
     assert_eq!((&report["samples"], &report["contract"]), (&Value::from(1437), &Value::from(1)));
     assert_eq!((&report["scalar"], &report["activation"]), (&Value::from("f64"), &Value::from("relu")));
-    assert_eq!(report["digest"].as_str().unwrap().len(), "sha256:".len() + 64);
-    let layer_keys =
-        ["layer", "inputs", "outputs", "relative_change", "uncentered", "centered", "double_centered"];
+    // Of weights, initial weights and samples; another network or other samples have another.
+    let digest = "sha256:8c063d57377e12f18bb7e8504d7fc7589d3ea21892a03670488c6716e4078e85";
+    assert_eq!(report["digest"], digest);
+    let network =
+        "layers.0 64->128, relu, layers.2 128->128, relu, layers.4 128->128, relu, layers.6 128->10";
+    assert_eq!((&report["network"], &report["notes"]), (&Value::from(network), &Value::Array(vec![])));
+    assert!(report["outputs"].is_null() && report["why"]["outputs"].is_string());
+    let layer_keys = [
+        "name",
+        "layer",
+        "inputs",
+        "outputs",
+        "relative_change",
+        "uncentered",
+        "centered",
+        "double_centered",
+    ];
     let measures = ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt"];
     for (index, layer) in report["layers"].as_array().unwrap().iter().enumerate() {
         assert_eq!(keys(layer), sorted(&layer_keys));
-        assert_eq!(layer["layer"], index);
+        assert_eq!(
+            (&layer["layer"], &layer["name"]),
+            (&index.into(), &format!("layers.{}", 2 * index).into())
+        );
         for name in ["uncentered", "centered", "double_centered"] {
             let block = &layer[name];
             assert_eq!(keys(block), sorted(&[&measures[..], &["inner", "bound", "why"]].concat()));
@@ -121,6 +139,36 @@ fn an_untrained_network_has_no_centred_correlation() {
         }
         assert!(layer["uncentered"]["cosine"].is_f64());
     }
+}
+
+/// Without the weights before training the uncentred correlations are the same, and all that needs them says so.
+#[test]
+fn the_initial_weights_may_be_missing() {
+    let (weights, data) = (fixture("digits-relu/trained.safetensors"), fixture("digits-relu/train_x.npy"));
+    let arguments = ["measure", "--weights", &weights, "--data", &data];
+    let report = json(&arguments);
+    let whole = measured("f64");
+    agop_tests::command::assert_nulls_explained(&report);
+    assert_ne!(report["digest"], whole["digest"]);
+    for (layer, whole) in report["layers"].as_array().unwrap().iter().zip(whole["layers"].as_array().unwrap())
+    {
+        assert_eq!(layer["uncentered"], whole["uncentered"]);
+        let reason = "needs --init: the weights before training";
+        assert_eq!(
+            (&layer["relative_change"], &layer["why"]["relative_change"]),
+            (&Value::Null, &reason.into())
+        );
+        for block in ["centered", "double_centered"] {
+            for key in ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt", "inner"] {
+                assert_eq!((&layer[block][key], &layer[block]["why"][key]), (&Value::Null, &reason.into()));
+            }
+        }
+    }
+    let table = agop(&arguments).output;
+    let reason = "centered, double-centered, relative change (layers.0, layers.2, layers.4): needs --init";
+    assert!(table.contains(reason), "{table}");
+    // Nothing else is missing.
+    assert!(!table.contains("  - ") && table.matches("\n- ").count() == 1, "{table}");
 }
 
 /// Weights of a network 2 - 2 - 2 - 1 in a file.
@@ -222,7 +270,14 @@ fn people_get_a_table() {
     let answer = agop(&["measure", "--init", &init, "--weights", &weights, "--data", &data]);
     assert_eq!((answer.code, answer.messages.as_str()), (0, ""));
     assert!(answer.output.starts_with("360 samples, relu activation, f64, sha256:"), "{}", answer.output);
-    assert_eq!(answer.output.matches("double-centered ").count(), 3);
+    assert_eq!(answer.output.matches("double-centered  0.").count(), 3);
+    // The row of names is as wide as the names are, and what is missing has its reason.
+    assert!(answer.output.contains("\nlayers.4 128x128 centered         0.8"), "{}", answer.output);
+    let reason =
+        "- double-centered cos sqrt, pear sqrt (layers.0, layers.2, layers.4): undefined: the features";
+    assert!(answer.output.contains(reason), "{}", answer.output);
+    let network = "layers.4 128->128, relu, layers.6 128->10; not compared with the network's own outputs\n";
+    assert!(answer.output.contains(network), "{}", answer.output);
     let help = agop(&["measure", "--help"]).output.replace("\n", " ");
     assert!(answer.output.contains("not on the rounding of K itself"), "{}", answer.output);
     assert!(help.contains("the rounding of K in f32 can move the cosine by more"), "{help}");

@@ -427,8 +427,11 @@ fn a_failed_run_leaves_nothing() {
     let data = ["train", "--data", &far, "--labels", &far, "--activation", "quadratic", "--hidden", "8"];
     let answer = agop(&[&data[..], &["--out", out.to_str().unwrap()]].concat());
     assert_eq!((answer.code, answer.output.as_str()), (2, ""));
-    assert!(answer.messages.starts_with("agop: gd step 0: "), "{}", answer.messages);
-    assert!(answer.messages.ends_with("is not finite; scale the inputs\n"), "{}", answer.messages);
+    let lines: Vec<&str> = answer.messages.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("note: the inputs have root mean square 1.000e30"), "{lines:?}");
+    assert!(lines[1].starts_with("agop: gd step 0: "), "{lines:?}");
+    assert!(lines[1].ends_with("is not finite; scale the inputs"), "{lines:?}");
     assert!(!out.exists());
     // Labels whose gradient overflows; the inputs are not to blame.
     let [near, loud] = ["near.npy", "loud.npy"].map(|name| folder.path().join(name).display().to_string());

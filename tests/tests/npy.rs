@@ -2,7 +2,7 @@
 //! trips, and samples and labels as training sees them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use agop::dataset::{Array, MOST_CLASSES, Values, npy, read_matrix, read_targets};
+use agop::dataset::{Array, Classes, Values, npy, read_matrix, read_targets};
 use agop_core::loss::AnyLoss;
 use proptest::prelude::*;
 use std::io::Write;
@@ -341,37 +341,90 @@ fn samples_that_are_no_matrix() {
 #[test]
 fn labels_become_targets() {
     let labels = Array { shape: vec![3], values: Values::Integers(vec![2, 0, 2]) };
-    assert_eq!(labels.class_count(), Ok(Some(3)));
-    let targets = labels.targets::<f64>(3, 0).unwrap();
+    let both = Array { shape: vec![3, 1], values: Values::Integers(vec![0, 1, 2]) };
+    let classes = |array: &Array| Classes::of(array).unwrap().unwrap();
+    let all = classes(&labels).beside(&classes(&both));
+    let targets = labels.targets::<f64>(3, Some(&all)).unwrap();
     let (hot, cold) = (1.0 - 1.0 / 3.0, -(1.0 / 3.0));
     assert_eq!((targets.outputs, targets.classes), (3, Some(vec![2, 0, 2])));
     assert_eq!(targets.values, [cold, cold, hot, hot, cold, cold, cold, cold, hot]);
-    let wider = labels.targets::<f32>(3, 4).unwrap();
-    assert_eq!(wider.values[..4], [-0.25, -0.25, 0.75, -0.25]);
-    assert_eq!(labels.targets::<f32>(3, 2).unwrap().outputs, 3);
+    assert_eq!(targets.meaning, "3 classes 0..2");
+    assert_eq!(both.targets::<f64>(3, None).unwrap().classes, Some(vec![0, 1, 2]));
 
     let floats = Array { shape: vec![2], values: Values::F32(vec![0.5, 3.0]) };
-    let targets = floats.targets::<f64>(2, 7).unwrap();
+    let targets = floats.targets::<f64>(2, None).unwrap();
     assert_eq!((targets.outputs, targets.values, targets.classes), (1, vec![0.5, 3.0], None));
+    assert_eq!(targets.meaning, "1 output, regression");
+    let whole = Array { shape: vec![2], values: Values::F32(vec![2.0, 3.0]) };
+    let meaning = whole.targets::<f64>(2, None).unwrap().meaning;
+    assert_eq!(meaning, "1 output, regression (whole numbers as floats; integers would be classes)");
     let table = Array { shape: vec![2, 2], values: Values::Integers(vec![1, -2, 3, 4]) };
-    assert_eq!(table.class_count(), Ok(None));
-    assert_eq!(table.targets::<f32>(2, 0).unwrap().values, [1.0, -2.0, 3.0, 4.0]);
+    assert_eq!(Classes::of(&table), Ok(None));
+    let targets = table.targets::<f32>(2, None).unwrap();
+    assert_eq!(targets.values, [1.0, -2.0, 3.0, 4.0]);
+    assert_eq!(targets.meaning, "2 outputs, regression");
+}
+
+/// Why: with the largest class plus one for their number, a gap or a first class of 1 gives outputs that no sample has.
+#[test]
+fn classes_are_numbered_in_order() {
+    for (labels, numbers, meaning) in [
+        (vec![1, 3, 2, 1], vec![0, 2, 1, 0], "3 classes 1..3 numbered 0..2"),
+        (vec![50, 0, 100, 0], vec![1, 0, 2, 0], "3 classes 0, 50, 100 numbered 0..2"),
+        (vec![7, 7], vec![0, 0], "1 class 7 numbered 0"),
+        (vec![0, 0], vec![0, 0], "1 class 0"),
+        (
+            vec![0, 2, 4, 6, 8, 10, 12, 14, 16, 19],
+            (0..10).collect(),
+            "10 classes 0, 2, 4, 6, 8, 10, 12, 14, ..., 19 numbered 0..9",
+        ),
+    ] {
+        let count = labels.len();
+        let array = Array { shape: vec![count], values: Values::Integers(labels) };
+        let targets = array.targets::<f64>(count, None).unwrap();
+        assert_eq!(targets.outputs, numbers.iter().max().unwrap() + 1);
+        assert_eq!((targets.classes, targets.meaning.as_str()), (Some(numbers), meaning));
+    }
+}
+
+/// Test labels have the numbers of the training labels; only where both together are 0 to C - 1 can they add a class.
+#[test]
+fn test_labels_use_the_numbers_of_the_training_labels() {
+    let array =
+        |labels: &[i64]| Array { shape: vec![labels.len()], values: Values::Integers(labels.to_vec()) };
+    let classes = |labels: &[i64]| Classes::of(&array(labels)).unwrap().unwrap();
+    for (train, test, expected) in [
+        (&[0, 1, 2][..], &[1, 1][..], Ok(vec![1, 1])),
+        (&[0, 2], &[1, 2], Ok(vec![1, 2])),
+        (&[1, 3], &[3, 3], Ok(vec![1, 1])),
+        (&[0, 1], &[0, 2], Ok(vec![0, 2])),
+        (
+            &[1, 3],
+            &[3, 2],
+            Err("row 1: class 2 never occurs in the training labels (2 classes 1, 3 numbered 0..1)"),
+        ),
+        (&[0, 1], &[0, 3], Err("row 1: class 3 never occurs in the training labels (2 classes 0..1)")),
+    ] {
+        let numbering = classes(train).beside(&classes(test));
+        let targets = array(test).targets::<f64>(2, Some(&numbering));
+        let found = targets.map(|targets| targets.classes.unwrap()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map_err(str::to_owned), "{train:?} {test:?}");
+    }
 }
 
 #[test]
 fn labels_that_are_no_targets() {
-    let error = |labels: Vec<i64>, samples, minimum| {
+    let error = |labels: Vec<i64>, samples| {
         let array = Array { shape: vec![labels.len()], values: Values::Integers(labels) };
-        array.targets::<f32>(samples, minimum).unwrap_err().to_string()
+        array.targets::<f32>(samples, None).unwrap_err().to_string()
     };
-    assert_eq!(error(vec![0, 1], 3, 0), "shape (2,): 2 rows of labels for 3 samples");
-    assert_eq!(error(vec![0, 1], 1, 0), "shape (2,): 2 rows of labels for 1 samples");
-    assert_eq!(error(vec![0, 1, -1], 3, 0), "row 2: class -1, expected 0 to 65535");
-    assert_eq!(error(vec![0, 65536], 2, 0), "row 1: class 65536, the largest allowed is 65535");
-    assert_eq!(error(vec![0], 1, MOST_CLASSES + 1), "shape (1,): 65537 classes, at most 65536 are allowed");
-    assert_eq!(error(vec![], 0, 0), "shape (0,): there are no rows");
+    assert_eq!(error(vec![0, 1], 3), "shape (2,): 2 rows of labels for 3 samples");
+    assert_eq!(error(vec![0, 1], 1), "shape (2,): 2 rows of labels for 1 samples");
+    assert_eq!(error(vec![0, 1, -1], 3), "row 2: class -1, expected 0 to 65535");
+    assert_eq!(error(vec![0, 65536], 2), "row 1: class 65536, the largest allowed is 65535");
+    assert_eq!(error(vec![], 0), "shape (0,): there are no rows");
     let floats = Array { shape: vec![2], values: Values::F64(vec![1.0, f64::NAN]) };
-    assert_eq!(floats.targets::<f64>(2, 0).unwrap_err().to_string(), "row 1, column 0: the value is NaN");
+    assert_eq!(floats.targets::<f64>(2, None).unwrap_err().to_string(), "row 1, column 0: the value is NaN");
 }
 
 #[test]
@@ -386,8 +439,8 @@ fn matrices_are_saved_and_read_again() {
     let (rows, columns, values) = read_matrix::<f32>(&path).unwrap();
     assert_eq!((rows, columns, values[1].to_bits(), values[3].to_bits()), (2, 2, 0x8000_0000, 1));
     npy::write(&path, 3, 1, &[1.0_f64, 2.0, 1e300]).unwrap();
-    assert_eq!(read_targets::<f64>(&path, 3, 0, AnyLoss::MeanSquared).unwrap().values, [1.0, 2.0, 1e300]);
-    let text = read_targets::<f32>(&path, 3, 0, AnyLoss::MeanSquared).unwrap_err().to_string();
+    assert_eq!(read_targets::<f64>(&path, 3, AnyLoss::MeanSquared).unwrap().values, [1.0, 2.0, 1e300]);
+    let text = read_targets::<f32>(&path, 3, AnyLoss::MeanSquared).unwrap_err().to_string();
     assert_eq!(text, format!("{}: row 2, column 0: the value 1e300 overflows f32", path.display()));
     let text = npy::write(&path, 2, 2, &[0.0_f64; 3]).unwrap_err().to_string();
     assert_eq!(text, format!("{}: shape: a 2 x 2 matrix does not have the 3 elements given", path.display()));

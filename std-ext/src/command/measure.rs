@@ -1,8 +1,8 @@
 //! `agop measure`.
 
-use super::{Computing, DONE, activations, write, write_json};
+use super::{Computing, DONE, activations, patiently, write, write_json};
 use crate::error::Result;
-use crate::measure::{MeasureFiles, MeasureReport};
+use crate::measure::{MeasureFiles, MeasureReport, Proof};
 use crate::run::config;
 use clap::builder::PossibleValuesParser;
 use std::io::Write;
@@ -10,19 +10,30 @@ use std::path::PathBuf;
 
 /// Measure the neural feature correlations of every hidden layer of a trained network
 ///
-/// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...), samples a .npy file. A bound is on
-/// the error of the cosine of K and W as they were rounded; the rounding of K in f32 can move the cosine by more.
+/// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...), samples a .npy file. The file tells
+/// neither the activation nor what else the network did: --outputs makes sure. A bound is on the error of a correlation of
+/// K and W as they were rounded; the rounding of K in f32 can move the cosine by more.
+///
+/// K is the mean over samples of the sum over outputs of J^T J, J the Jacobian of the outputs f with respect to the layer's
+/// pre-activations: its block of the Gauss-Newton matrix for the loss (1/2)|f - y|^2, half the block for |f - y|^2.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Weights before training
+    /// Weights before training; without them only the uncentered correlations are defined
     #[arg(long, value_name = "A.safetensors")]
-    init: PathBuf,
+    init: Option<PathBuf>,
     /// Weights after training
     #[arg(long, value_name = "B.safetensors")]
     weights: PathBuf,
+    /// Names of all layers, as before `.weight`, in the order of the computation, where the files do not tell it
+    #[arg(long, value_name = "A,..", value_delimiter = ',')]
+    layers: Option<Vec<String>>,
     /// Samples over which gradients are averaged, one a row
     #[arg(long, value_name = "X.npy")]
     data: PathBuf,
+    /// The network's outputs on these samples as its framework gives them, one row a sample: refused, with the likely
+    /// cause, if they differ by more than 1e-4 of the largest (1e-9 where the file and --scalar are f64, 1e-2 for f16)
+    #[arg(long, value_name = "Z.npy")]
+    outputs: Option<PathBuf>,
     /// Activation of the hidden layers
     #[arg(long, default_value = "relu", value_name = "NAME", value_parser = activations())]
     activation: String,
@@ -42,11 +53,18 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let activation = config::activation(&options.activation)?;
     let machine = options.computing.machine()?;
-    let files = MeasureFiles { initial: &options.init, weights: &options.weights, data: &options.data };
-    let report = match options.scalar.as_str() {
-        "f32" => MeasureReport::of_files::<f32>(machine, files, activation, options.certify),
-        _ => MeasureReport::of_files::<f64>(machine, files, activation, options.certify),
-    }?;
+    let files = MeasureFiles {
+        initial: options.init.as_deref(),
+        weights: &options.weights,
+        data: &options.data,
+        layers: options.layers.as_deref(),
+        outputs: options.outputs.as_deref(),
+    };
+    let proof = if options.certify { Proof::Certified } else { Proof::Plain };
+    let report = patiently("measuring", || match options.scalar.as_str() {
+        "f32" => MeasureReport::of_files::<f32>(machine, files, activation, proof),
+        _ => MeasureReport::of_files::<f64>(machine, files, activation, proof),
+    })?;
     if options.json {
         write_json(output, &report)?;
     } else {

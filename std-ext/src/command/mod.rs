@@ -17,10 +17,13 @@ use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -144,6 +147,32 @@ fn one_line(text: &str) -> String {
     let first: Vec<&str> = lines().take_while(|line| !line.is_empty()).collect();
     let tip = lines().find(|line| line.starts_with("tip: ")).map(|tip| format!("; {tip}"));
     first.join(" ") + &tip.unwrap_or_default() + " (see --help)"
+}
+
+/// Does `work`; from the third second on, a terminal shows that it goes on, and since when.
+fn patiently<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+    const QUIET: Duration = Duration::from_secs(2);
+    if !io::stderr().is_terminal() {
+        return work();
+    }
+    let (working, ended) = channel::<()>();
+    std::thread::scope(|scope| {
+        // Without a thread to spare nothing is shown.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, move || {
+            if ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+                let bar = ProgressBar::new_spinner().with_elapsed(QUIET).with_message(what);
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+                    bar.set_style(style);
+                }
+                bar.enable_steady_tick(Duration::from_millis(200));
+                let _ = ended.recv();
+                bar.finish_and_clear();
+            }
+        });
+        let result = work();
+        drop(working);
+        result
+    })
 }
 
 /// Writes a result.

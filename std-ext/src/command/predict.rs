@@ -1,6 +1,6 @@
 //! `agop predict`.
 
-use super::{Computing, DONE, write, write_json};
+use super::{Computing, DONE, patiently, write, write_json};
 use crate::error::Result;
 use crate::predict::{Given, Model, PredictFiles, Settings, TRIALS, predict};
 use crate::run::config;
@@ -21,7 +21,7 @@ pub(super) struct Options {
     /// Inputs, one sample a row
     #[arg(long, value_name = "X.npy")]
     data: PathBuf,
-    /// Labels: integers in one dimension are classes, all else is taken as it is
+    /// Labels: integers in one column are classes, numbered in order; all else is taken as it is
     #[arg(long, value_name = "Y.npy")]
     labels: PathBuf,
     /// Widths of the hidden layers; weights N(0, 1/fan_in)
@@ -95,10 +95,10 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         trials: options.trials,
     };
     let machine = options.computing.machine()?;
-    let report = match options.scalar.as_str() {
+    let report = patiently("predicting", || match options.scalar.as_str() {
         "f32" => predict::<f32>(machine, &files, &settings),
         _ => predict::<f64>(machine, &files, &settings),
-    }?;
+    })?;
     if options.json {
         write_json(output, &report)?;
     } else {

@@ -2,6 +2,7 @@
 
 use super::{Computing, DONE, activations, write, write_json};
 use crate::error::{Error, Result, Shown};
+use crate::notes::{dead, dead_layers, scale_of_inputs};
 use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder, Placed};
 use crate::run::problem::Problem;
@@ -29,7 +30,7 @@ pub(super) struct Options {
     /// Training inputs, one sample a row (.npy), instead of a task
     #[arg(long, value_name = "X.npy", requires = "labels", help_heading = "Samples")]
     data: Option<PathBuf>,
-    /// Training labels (.npy): integers in one dimension are classes, all else is taken as it is
+    /// Training labels (.npy): integers in one column are classes, numbered in order; all else is regression, as it is
     #[arg(long, value_name = "Y.npy", requires = "data", help_heading = "Samples")]
     labels: Option<PathBuf>,
     /// Test inputs [default: a seeded fifth of the samples]
@@ -286,6 +287,8 @@ fn run_in<T: Real>(
     config.check()?;
     let machine: Machine = options.computing.machine()?;
     let problem = Problem::<T>::load(config)?;
+    let remedy = "divide them by it before training (pixels 0..255 by 255)";
+    let mut notes: Vec<String> = scale_of_inputs(&problem.train.inputs, remedy).into_iter().collect();
     // All that can be wrong with the settings is found before the first rule trains.
     let rules = config.training.rules.iter();
     let runs = rules.map(|rule| Run::new(config, &problem, *rule, machine)).collect::<Result<Vec<_>>>()?;
@@ -293,6 +296,10 @@ fn run_in<T: Real>(
         Some(directory) => Claim::named(directory, options.force)?,
         None => Claim::fresh()?,
     };
+    for note in &notes {
+        // Nobody need read it; the table says it again.
+        let _ = writeln!(messages, "note: {note}");
+    }
     let mut outcomes: Vec<Outcome<T>> = Vec::new();
     for run in runs {
         let bar = bar(config);
@@ -313,7 +320,14 @@ fn run_in<T: Real>(
         })?);
     }
     let unknown = problem.outer_product.as_ref().err().copied();
+    for outcome in &outcomes {
+        let layers = dead_layers(machine.level, &outcome.trained, problem.train.inputs()?)?;
+        let names: Vec<String> =
+            layers.iter().map(|layer| format!("{} layer {layer}", outcome.rule.name())).collect();
+        notes.extend(dead(&names).map(|note| note + "; try a smaller --rate, or scale the inputs"));
+    }
     let report = TrainReport::new(outcomes.iter().map(|outcome| (outcome.rule, &outcome.last)), unknown);
+    let report = TrainReport { data: problem.understood.clone(), notes, ..report };
     let Placed { directory, left } = claim.place(&Folder::new(config, problem.digest, outcomes)?)?;
     let directory = Shown(directory.display());
     // Nobody need read these.

@@ -2,17 +2,17 @@
 //!
 //! One file here reads one format; all give an [`Array`] in C order.
 
+mod classes;
 pub mod npy;
 mod npy_header;
+
+pub use classes::{Classes, MOST_CLASSES};
 
 use crate::error::{ParseError, Result, shape_text};
 use agop_core::loss::AnyLoss;
 use agop_core::scalar::Real;
 use std::num::NonZeroU64;
 use std::path::Path;
-
-/// The largest number of classes that labels may have; one-hot targets of more are a mistake in the labels.
-pub const MOST_CLASSES: usize = 65_536;
 
 /// Elements of an array in C order (the last index fastest), as wide as the file had them.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,18 @@ impl Values {
     /// True when there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The relative error of each element rounded to `T`: zero where `T` holds all of them.
+    pub(crate) fn read_error<T: Real>(&self) -> f64 {
+        // All integers up to 1 / u are floats.
+        let exact = (1.0 / T::UNIT_ROUNDOFF) as u64;
+        let rounds = match self {
+            Self::F32(_) => false,
+            Self::F64(v) => v.iter().any(|x| T::from_f64(*x).to_f64() != *x),
+            Self::Integers(v) => v.iter().any(|n| n.unsigned_abs() > exact),
+        };
+        if rounds { T::UNIT_ROUNDOFF } else { 0.0 }
     }
 
     /// Every element as f64; no float changes by it.
@@ -106,8 +118,10 @@ pub struct Targets<T> {
     pub outputs: usize,
     /// samples x outputs, row-major.
     pub values: Vec<T>,
-    /// The class of each sample, where the labels were classes.
+    /// The number of each sample's class, where the labels were classes.
     pub classes: Option<Vec<usize>>,
+    /// What the labels were taken for: `10 classes 0..9, one-hot minus 1/10`.
+    pub meaning: String,
 }
 
 impl<T: Real> Targets<T> {
@@ -118,7 +132,7 @@ impl<T: Real> Targets<T> {
     pub fn for_loss(mut self, loss: AnyLoss) -> std::result::Result<Self, ParseError> {
         if loss == AnyLoss::CrossEntropy {
             let Some(classes) = &self.classes else {
-                let reason = "cross-entropy needs classes: integers in one dimension";
+                let reason = "cross-entropy needs classes: integers in one column";
                 return Err(ParseError::new("labels", reason));
             };
             for (row, class) in self.values.chunks_exact_mut(self.outputs).zip(classes) {
@@ -126,6 +140,12 @@ impl<T: Real> Targets<T> {
                     *value = if output == *class { T::one() } else { T::zero() };
                 }
             }
+        }
+        if self.classes.is_some() {
+            self.meaning += &match loss {
+                AnyLoss::CrossEntropy => ", one-hot".to_owned(),
+                _ => format!(", one-hot minus 1/{}", self.outputs),
+            };
         }
         Ok(self)
     }
@@ -165,63 +185,37 @@ impl Array {
         Ok((rows, columns, values))
     }
 
-    /// For labels that are classes (integers in one dimension) the number of classes, largest plus one; else `None`.
-    ///
-    /// Training and test labels agree when both [`targets`](Self::targets) are given the larger of the two numbers.
-    ///
-    /// **Errors** at `row R`, counted from 0, for a class below 0 or not below [`MOST_CLASSES`].
-    pub fn class_count(&self) -> std::result::Result<Option<usize>, ParseError> {
-        Ok(self.classes()?.and_then(|classes| classes.iter().max().map(|largest| largest + 1)))
-    }
-
-    fn classes(&self) -> std::result::Result<Option<Vec<usize>>, ParseError> {
-        let (Values::Integers(labels), [_]) = (&self.values, self.shape.as_slice()) else { return Ok(None) };
-        let class = |(row, &label): (usize, &i64)| match usize::try_from(label) {
-            Ok(class) if class < MOST_CLASSES => Ok(class),
-            Ok(_) => {
-                let reason = format!("class {label}, the largest allowed is {}", MOST_CLASSES - 1);
-                Err(ParseError::new(format!("row {row}"), reason))
-            }
-            Err(_) => Err(ParseError::new(
-                format!("row {row}"),
-                format!("class {label}, expected 0 to {}", MOST_CLASSES - 1),
-            )),
-        };
-        let mut classes = Vec::new();
-        classes.try_reserve_exact(labels.len()).map_err(|_| {
-            ParseError::new("labels", format!("{} classes do not fit the memory", labels.len()))
-        })?;
-        extend(&mut classes, labels.iter().enumerate().map(class))?;
-        Ok(Some(classes))
-    }
-
     /// The labels of `samples` samples as targets.
     ///
-    /// Integers in one dimension are classes 0 to C - 1, where C is the largest plus one or `minimum_classes`, whichever
-    /// is more: y_j = \[j = class\] - 1/C. Every other array is used as it is, like [`matrix`](Self::matrix).
+    /// Integers in one column are classes, numbered by `numbering` or, without, by their own [`Classes`]: with C of them
+    /// y_j = \[j = number\] - 1/C. Every other array is used as it is, like [`matrix`](Self::matrix).
     ///
     /// **Arithmetic** 1/C is rounded, then the difference, both in `T`.
     ///
     /// **Errors** at `shape (...)` when there are not `samples` rows or the targets do not fit the memory; at `row R`
-    /// for a class that is not 0 to [`MOST_CLASSES`] - 1; and all of [`matrix`](Self::matrix).
+    /// for a class that the numbering does not have; all of [`Classes::of`] and [`matrix`](Self::matrix).
     pub fn targets<T: Real>(
         &self,
         samples: usize,
-        minimum_classes: usize,
+        numbering: Option<&Classes>,
     ) -> std::result::Result<Targets<T>, ParseError> {
         let (rows, columns) = self.rows_and_columns()?;
         let wrong = |reason: String| ParseError::new(format!("shape {}", shape_text(&self.shape)), reason);
         if rows != samples {
             return Err(wrong(format!("{rows} rows of labels for {samples} samples")));
         }
-        let Some(classes) = self.classes()? else {
+        let Some(own) = Classes::of(self)? else {
             let (_, _, values) = self.matrix()?;
-            return Ok(Targets { outputs: columns, values, classes: None });
+            return Ok(Targets {
+                outputs: columns,
+                values,
+                classes: None,
+                meaning: self.regression(columns),
+            });
         };
-        let outputs = classes.iter().fold(minimum_classes, |most, &class| Ord::max(most, class + 1));
-        if outputs > MOST_CLASSES {
-            return Err(wrong(format!("{outputs} classes, at most {MOST_CLASSES} are allowed")));
-        }
+        let numbering = numbering.unwrap_or(&own);
+        let classes = numbering.numbers(self)?;
+        let outputs = numbering.count();
         let mut values = Vec::new();
         let count = samples.checked_mul(outputs);
         if count.is_none_or(|count| values.try_reserve_exact(count).is_err()) {
@@ -232,7 +226,19 @@ impl Array {
         for &class in &classes {
             values.extend((0..outputs).map(|output| if output == class { hot } else { cold }));
         }
-        Ok(Targets { outputs, values, classes: Some(classes) })
+        Ok(Targets { outputs, values, classes: Some(classes), meaning: numbering.to_string() })
+    }
+
+    /// What targets are that are no classes.
+    fn regression(&self, columns: usize) -> String {
+        let whole = self.values.floats().all(|x| x.fract() == 0.0);
+        match columns {
+            1 if whole => {
+                "1 output, regression (whole numbers as floats; integers would be classes)".to_owned()
+            }
+            1 => "1 output, regression".to_owned(),
+            _ => format!("{columns} outputs, regression"),
+        }
     }
 }
 
@@ -247,13 +253,8 @@ pub fn read_matrix<T: Real>(path: impl AsRef<Path>) -> Result<(usize, usize, Vec
 /// The labels in a `.npy` file as targets of a loss. See [`Array::targets`] and [`Targets::for_loss`].
 ///
 /// **Errors** all of [`npy::read`], [`Array::targets`] and [`Targets::for_loss`], with the file's name.
-pub fn read_targets<T: Real>(
-    path: impl AsRef<Path>,
-    samples: usize,
-    minimum_classes: usize,
-    loss: AnyLoss,
-) -> Result<Targets<T>> {
+pub fn read_targets<T: Real>(path: impl AsRef<Path>, samples: usize, loss: AnyLoss) -> Result<Targets<T>> {
     let path = path.as_ref();
-    let targets = npy::read(path)?.targets(samples, minimum_classes);
+    let targets = npy::read(path)?.targets(samples, None);
     targets.and_then(|targets: Targets<T>| targets.for_loss(loss)).map_err(|error| error.in_file(path))
 }

@@ -1,10 +1,12 @@
-//! Measuring two checkpoints on given samples.
+//! Measuring the networks in checkpoints on given samples.
 
-use super::{Features, LayerReport, Proof, measure};
+use super::outputs::{Agreement, compare};
+use super::{Block, Bounds, Features, LayerReport, Proof, controls, measure};
 use crate::checkpoint::{self, Checkpoint};
-use crate::dataset::read_matrix;
+use crate::dataset::{Values, npy};
 use crate::error::{Error, ParseError, Result, shape_text};
 use crate::network::{Model, hash_parameters};
+use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -13,18 +15,23 @@ use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct MeasureFiles<'p> {
-    /// Weights before training (safetensors).
-    pub initial: &'p Path,
+    /// Weights before training (safetensors), without which only the uncentred correlations are defined.
+    pub initial: Option<&'p Path>,
     /// Weights after training (safetensors).
     pub weights: &'p Path,
     /// Samples, one a row (`.npy`).
     pub data: &'p Path,
+    /// Names of the layers in their order, where the files do not tell it ([`checkpoint::parse_in_order`]).
+    pub layers: Option<&'p [String]>,
+    /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
+    pub outputs: Option<&'p Path>,
 }
 
 /// The object that `agop measure --json` prints.
@@ -40,51 +47,73 @@ pub struct MeasureReport {
     pub activation: &'static str,
     /// Version of the bit contract.
     pub contract: u32,
-    /// Of weights, initial weights and samples, with their shapes.
+    /// Of weights, initial weights where given, and samples, with their shapes.
     pub digest: String,
+    /// The network as read: `fc1 64->128, relu, fc2 128->10`.
+    pub network: String,
+    /// How far its outputs agree with the given ones.
+    pub outputs: Option<Agreement>,
+    /// What a reader of the numbers should know: dead layers, inputs far from unit scale.
+    pub notes: Vec<String>,
+    /// Why `outputs` is missing; left out of the object when it is there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub why: BTreeMap<&'static str, &'static str>,
     /// The hidden layers, first to last.
-    pub layers: Vec<LayerReport>,
+    pub layers: Vec<NamedLayer>,
 }
+
+/// A hidden layer with the name it has in the file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedLayer {
+    /// What stands before `.weight` in the name of its tensor.
+    pub name: String,
+    /// Its measures.
+    #[serde(flatten)]
+    pub measures: LayerReport,
+}
+
+/// Why the changes are missing where there are no weights to start from.
+const NEEDS_INIT: &str = "needs --init: the weights before training";
 
 impl MeasureReport {
     /// Reads the files and measures.
     ///
     /// # Errors
-    /// All that reading can say; networks of different shapes; samples of another width than the network's input.
+    /// All that reading can say; networks of different shapes; samples of another width than the network's input; outputs
+    /// that are not those of the network.
     pub fn of_files<T: Real>(
         machine: Machine,
         files: MeasureFiles<'_>,
         activation: AnyActivation,
-        certify: bool,
+        proof: Proof,
     ) -> Result<Self> {
-        let initial: Model<T, _> = read_model(files.initial, activation, None)?;
-        let trained: Model<T, _> = read_model(files.weights, activation, None)?;
+        let (names, trained, rounded) = read::<T>(files.weights, activation, files.layers)?;
+        let (initial, rounded) = match files.initial {
+            Some(path) => {
+                let (initial, too) = read_initial(path, files, &trained)?;
+                (Some(initial), if too > rounded { too } else { rounded })
+            }
+            None => (None, rounded),
+        };
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
-        if initial.widths() != trained.widths() {
-            let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
-            let reason = format!("widths {found}, {} has {expected}", files.initial.display());
-            return input(files.weights, "shape", reason);
-        }
-        if initial.bias() != trained.bias() {
-            let (with, without) =
-                if trained.bias() { (files.weights, files.initial) } else { (files.initial, files.weights) };
-            let reason = format!("no biases, {} has them", with.display());
-            return input(without, "tensors", reason);
-        }
-        let (samples, columns, values) = read_matrix::<T>(files.data)?;
+        let array = npy::read(files.data)?;
+        let read_error = ReadError { weights: rounded, inputs: array.values.read_error::<T>() };
+        let (samples, columns, values) = array.matrix::<T>().map_err(|error| error.in_file(files.data))?;
+        drop(array);
         let inputs = trained.widths().first().copied().unwrap_or_default();
         if columns != inputs {
             let reason = format!("{columns} columns, the network takes {inputs} inputs");
             return input(files.data, "shape", reason);
         }
         let mut hash = Hasher::new();
-        for model in [&trained, &initial] {
+        for model in [Some(&trained), initial.as_ref()].into_iter().flatten() {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
         hash.array(&[samples, columns], &values);
         let Machine { level, threads } = machine;
-        let mut memory = trained.feature_accumulator(threads, samples)?;
         let x = MatRef::new(&values, samples, columns)?;
+        let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
+        let mut memory = trained.feature_accumulator(threads, samples)?;
         // Finite weights can still give outputs that are not.
         let overflow = |file: &Path| {
             let file = file.to_path_buf();
@@ -94,22 +123,36 @@ impl MeasureReport {
                 other => other,
             }
         };
-        let (powers, proof) = if certify {
-            (Powers::OneAndBoundedHalf, Proof::Certified)
-        } else {
-            (Powers::OneAndHalf, Proof::Plain)
+        let powers = match proof {
+            Proof::Plain => Powers::OneAndHalf,
+            Proof::Certified => Powers::OneAndBoundedHalf,
         };
-        let read = ReadError { weights: 0.0, inputs: 0.0 };
-        let features = Features::new(level, &trained, x, (read, proof), &mut memory);
-        let features = features.map_err(overflow(files.weights))?;
-        let initial_features = Features::new(level, &initial, x, (read, proof), &mut memory);
-        let initial_features = initial_features.map_err(overflow(files.initial))?;
-        let (now, then) = ((&trained, &features), (&initial, &initial_features));
-        let measured = measure(level, now, then, read.weights, powers, &memory);
-        let layers = measured.map_err(|error| match error {
+        let features = |model: &Model<T, _>, memory: &mut _, file: &Path| {
+            Features::new(level, model, x, (read_error, proof), memory).map_err(overflow(file))
+        };
+        let now = features(&trained, &mut memory, files.weights)?;
+        let then = match (&initial, files.initial) {
+            (Some(initial), Some(path)) => Some((initial, features(initial, &mut memory, path)?)),
+            _ => None,
+        };
+        let then = then.as_ref().map(|(initial, features)| (*initial, features));
+        // Without initial weights there is no change; what it would give is taken out below.
+        let before = then.unwrap_or((&trained, &now));
+        let measured = measure(level, (&trained, &now), before, read_error.weights, powers, &memory);
+        let mut layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
         })?;
+        if initial.is_none() {
+            layers.iter_mut().for_each(without_initial);
+        }
+        let controls = controls(level, &trained, then, x, &memory)?;
+        layers.iter_mut().zip(controls).for_each(|(layer, controls)| layer.controls = Some(controls));
+        let dead_names: Vec<String> =
+            dead_layers(level, &trained, x)?.iter().filter_map(|layer| names.get(*layer).cloned()).collect();
+        let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
+        let notes = scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).collect();
+        let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",
             samples,
@@ -117,52 +160,174 @@ impl MeasureReport {
             activation: activation.name(),
             contract: CONTRACT_VERSION,
             digest: hash.finish().to_string(),
-            layers,
+            network: network(&names, trained.widths(), activation),
+            outputs: compared,
+            notes,
+            why: compared.is_none().then_some(missing).into_iter().collect(),
+            layers: names
+                .into_iter()
+                .zip(layers)
+                .map(|(name, measures)| NamedLayer { name, measures })
+                .collect(),
         })
     }
 
     /// A table for people.
     pub fn table(&self) -> String {
+        const COLUMNS: [(&str, &str); 7] = [
+            ("cosine", "cosine"),
+            ("bound.cosine", "bound of cosine"),
+            ("pearson", "pearson"),
+            ("bound.pearson", "bound of pearson"),
+            ("cosine_sqrt", "cos sqrt"),
+            ("pearson_sqrt", "pear sqrt"),
+            ("inner", "inner"),
+        ];
+        let compared = match &self.outputs {
+            None => "not compared with the network's own outputs".to_owned(),
+            Some(Agreement { largest_difference, tolerance, scale, .. }) => format!(
+                "outputs agree within {largest_difference:.1e} (tolerance {tolerance:e} of {})",
+                number(Some(*scale), 3)
+            ),
+        };
         let mut out = format!(
-            "{} samples, {} activation, {}, {}\n\n",
-            self.samples, self.activation, self.scalar, self.digest
+            "{} samples, {} activation, {}, {}\n{}; {compared}\n\n",
+            self.samples, self.activation, self.scalar, self.digest, self.network
         );
+        let rows: Vec<(String, String, &LayerReport)> = self
+            .layers
+            .iter()
+            .map(|NamedLayer { name, measures }| {
+                (cut(name, 20), format!("{}x{}", measures.outputs, measures.inputs), measures)
+            })
+            .collect();
+        let widest = |heading: &str, texts: &mut dyn Iterator<Item = &String>| {
+            texts.fold(heading.len(), |most, text| Ord::max(most, text.chars().count()))
+        };
+        let names = widest("layer", &mut rows.iter().map(|(name, ..)| name));
+        let shapes = widest("shape", &mut rows.iter().map(|(_, shape, _)| shape));
         let _ = writeln!(
             out,
-            "{:>5} {:>9} {:<15} {:>11} {:>11} {:>11} {:>11} {:>12} {:>8}",
-            "layer", "shape", "weights", "cosine", "pearson", "cosine sqrt", "pears. sqrt", "inner", "bound"
+            "{:<names$} {:>shapes$} {:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",
+            "layer",
+            "shape",
+            "weights",
+            "cosine",
+            "bound",
+            "pearson",
+            "bound",
+            "cos sqrt",
+            "pear sqrt",
+            "inner"
         );
-        let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.8}"));
-        for layer in &self.layers {
+        let mut reasons = Reasons::default();
+        let bound = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}"));
+        for (name, shape, layer) in &rows {
             let blocks = [
                 ("uncentered", &layer.uncentered),
                 ("centered", &layer.centered),
                 ("double-centered", &layer.double_centered),
             ];
-            for (name, block) in blocks {
+            for (weights, block) in blocks {
+                if block.why.get("cosine").is_some_and(|reason| reason == NEEDS_INIT) {
+                    continue;
+                }
+                reasons.add_block(weights, name, block, &COLUMNS);
                 let _ = writeln!(
                     out,
-                    "{:>5} {:>9} {name:<15} {:>11} {:>11} {:>11} {:>11} {:>12} {:>8}",
-                    layer.layer,
-                    format!("{}x{}", layer.outputs, layer.inputs),
-                    number(block.cosine),
-                    number(block.pearson),
-                    number(block.cosine_sqrt),
-                    number(block.pearson_sqrt),
+                    "{name:<names$} {shape:>shapes$} {weights:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",
+                    number(block.cosine, 6),
+                    bound(block.bound.cosine),
+                    number(block.pearson, 6),
+                    bound(block.bound.pearson),
+                    number(block.cosine_sqrt, 6),
+                    number(block.pearson_sqrt, 6),
                     block.inner.map_or_else(|| "-".to_owned(), |x| format!("{x:.4e}")),
-                    block.bound.cosine.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}")),
                 );
             }
-            let change = number(layer.relative_change);
-            let _ = writeln!(out, "{:>5} {:>9} relative change {change}\n", "", "");
+            match layer.why.get("relative_change") {
+                Some(reason) if reason == NEEDS_INIT => {
+                    reasons.add("centered, double-centered, relative change", name, reason);
+                }
+                reason => {
+                    if let Some(reason) = reason {
+                        reasons.add("relative change", name, reason);
+                    }
+                    let change = number(layer.relative_change, 4);
+                    let _ = writeln!(out, "{:names$} {:shapes$} relative change {change}", "", "");
+                }
+            }
+            if let Some(controls) = &layer.controls {
+                for (key, reason) in &controls.why {
+                    reasons.add(key.replace('_', " "), name, reason);
+                }
+                let at_init = number(controls.initial_cosine, 6);
+                let covariance = number(controls.covariance_cosine, 6);
+                let _ = writeln!(
+                    out,
+                    "{:names$} {:shapes$} controls: at init {at_init}, covariance {covariance}\n",
+                    "", ""
+                );
+            }
         }
+        for note in &self.notes {
+            let _ = writeln!(out, "note: {note}");
+        }
+        out.push_str(&reasons.lines());
         out.push_str(
             "Correlations of F = W^T W and G = W^T K W; centered: W - W_0; double-centered: K - K_0 too;\n\
-             sqrt: with the root of G; bound: on the error of the cosine of these K and W, not on the rounding of K itself.\n\
-             --json has every number and why one is missing.\n",
+             sqrt: with the root of G; bound: of the error of the number before it, from the files to here (--certify bounds the\n\
+             roots too: in --json); at init: the same of W_0 and K_0; covariance: cosine of F with that of the layer's inputs.\n",
         );
         out
     }
+}
+
+/// The report of a layer without what needs weights from before the training.
+fn without_initial(layer: &mut LayerReport) {
+    let keys = ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt"];
+    let bounds = keys.map(|key| format!("bound.{key}"));
+    let keys = keys.map(str::to_owned).into_iter().chain(bounds).chain(["inner".to_owned()]);
+    let missing = Block {
+        cosine: None,
+        pearson: None,
+        cosine_sqrt: None,
+        pearson_sqrt: None,
+        inner: None,
+        bound: Bounds::default(),
+        why: keys.map(|key| (key, NEEDS_INIT.to_owned())).collect(),
+    };
+    layer.centered.clone_from(&missing);
+    layer.double_centered = missing;
+    layer.relative_change = None;
+    layer.why.insert("relative_change".to_owned(), NEEDS_INIT.to_owned());
+}
+
+/// What is computed, in one line.
+fn network(names: &[String], widths: &[usize], activation: AnyActivation) -> String {
+    let layers = names.iter().zip(widths.iter().zip(widths.iter().skip(1)));
+    let layers: Vec<String> = layers.map(|(name, (d, k))| format!("{name} {d}->{k}")).collect();
+    layers.join(&format!(", {}, ", activation.name()))
+}
+
+/// The weights before training, of the same shape as those after.
+fn read_initial<T: Real>(
+    path: &Path,
+    files: MeasureFiles<'_>,
+    trained: &Model<T, AnyActivation>,
+) -> Result<(Model<T, AnyActivation>, f64)> {
+    let (_, initial, rounded) = read::<T>(path, trained.activation(), files.layers)?;
+    if initial.widths() != trained.widths() {
+        let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
+        let reason = format!("widths {found}, {} has {expected}", path.display());
+        return Err(Error::input(files.weights, "shape", reason));
+    }
+    if initial.bias() != trained.bias() {
+        let (with, without) = if trained.bias() { (files.weights, path) } else { (path, files.weights) };
+        let reason = format!("no biases, {} has them", with.display());
+        return Err(Error::input(without, "tensors", reason));
+    }
+    Ok((initial, rounded))
 }
 
 /// A network from a file, in the scalar that is computed in; `layers` gives their order.
@@ -174,6 +339,15 @@ pub fn read_model<T: Real>(
     activation: AnyActivation,
     layers: Option<&[String]>,
 ) -> Result<Model<T, AnyActivation>> {
+    read(path, activation, layers).map(|(_, model, _)| model)
+}
+
+/// The names of the layers, readout included, the network they make, and the relative error of reading its parameters.
+fn read<T: Real>(
+    path: &Path,
+    activation: AnyActivation,
+    layers: Option<&[String]>,
+) -> Result<(Vec<String>, Model<T, AnyActivation>, f64)> {
     let checkpoint: Checkpoint = checkpoint::read_in_order(path, layers)?;
     let widths = checkpoint.widths();
     let in_file = |error: ParseError| error.in_file(path);
@@ -181,6 +355,10 @@ pub fn read_model<T: Real>(
     if widths.len() < 3 {
         return Err(Error::input(path, "tensors", "one layer only; a network needs a hidden layer"));
     }
-    Model::new(widths, checkpoint.has_bias(), activation, parameters)
-        .map_err(|error| Error::input(path, "tensors", error.to_string()))
+    let model = Model::new(widths, checkpoint.has_bias(), activation, parameters)
+        .map_err(|error| Error::input(path, "tensors", error.to_string()))?;
+    let tensors = checkpoint.layers.iter().flat_map(|layer| [Some(&layer.weight), layer.bias.as_ref()]);
+    let errors = tensors.flatten().map(Values::read_error::<T>);
+    let rounded = errors.fold(0.0, |most, error| if error > most { error } else { most });
+    Ok((checkpoint.layers.into_iter().map(|layer| layer.name).collect(), model, rounded))
 }

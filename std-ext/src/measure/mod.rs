@@ -3,10 +3,12 @@
 mod controls;
 mod features;
 mod files;
+mod outputs;
 
 pub use controls::{Controls, controls};
 pub use features::{Features, Proof};
-pub use files::{MeasureFiles, MeasureReport, read_model};
+pub use files::{MeasureFiles, MeasureReport, NamedLayer, read_model};
+pub use outputs::Agreement;
 
 use crate::error::Result;
 use crate::memory::filled;

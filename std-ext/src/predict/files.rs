@@ -70,12 +70,13 @@ struct Samples {
     outputs: usize,
     inputs: Vec<f64>,
     targets: Vec<f64>,
+    meaning: String,
 }
 
 impl Samples {
     fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
         let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
-        let targets = read_targets::<T>(files.labels, count, 0, loss)?;
+        let targets = read_targets::<T>(files.labels, count, loss)?;
         enough_classes(loss, targets.outputs)?;
         Ok(Self {
             count,
@@ -83,6 +84,7 @@ impl Samples {
             outputs: targets.outputs,
             inputs: wider(&inputs)?,
             targets: wider(&targets.values)?,
+            meaning: targets.meaning,
         })
     }
 
@@ -403,6 +405,7 @@ fn blank<T: Real>(
         schema: "agop.predict/1",
         model: model.name(),
         samples: samples.count,
+        labels: samples.meaning.clone(),
         widths,
         scalar: T::NAME,
         activation,

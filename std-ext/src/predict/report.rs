@@ -16,6 +16,8 @@ pub struct PredictReport {
     pub model: &'static str,
     /// Number of samples.
     pub samples: usize,
+    /// What the labels were taken for.
+    pub labels: String,
     /// Inputs, hidden widths, outputs.
     pub widths: Vec<usize>,
     /// Scalar to which inputs, labels and weights were rounded; all else is f64.
@@ -160,13 +162,14 @@ impl PredictReport {
     pub fn table(&self) -> String {
         let widths: Vec<String> = self.widths.iter().map(ToString::to_string).collect();
         let mut out = format!(
-            "{} samples, {} model, {} activation, widths {}, residual = {}, {}\n\n",
+            "{} samples, {} model, {} activation, widths {}, residual = {}, {}\nlabels: {}\n\n",
             self.samples,
             self.model,
             self.activation,
             widths.join("-"),
             if self.residual == "labels" { "labels" } else { "n dloss/df" },
-            self.scalar
+            self.scalar,
+            self.labels
         );
         let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.6}"));
         let part = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));

@@ -1,7 +1,7 @@
 //! The samples of a run, ready to train on.
 
 use super::config::{Config, Data, Synthetic};
-use crate::dataset::{npy, read_matrix};
+use crate::dataset::{Array, Classes, Targets, npy, read_matrix};
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
 use agop_core::digest::{Digest, Hasher};
@@ -10,6 +10,7 @@ use agop_core::matrix::{MatMut, MatRef};
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
 use agop_core::task::{chain_monomial, chain_monomial_outer_product, fill_gaussian};
+use std::fmt::Write;
 use std::path::Path;
 
 /// Samples with their targets.
@@ -40,6 +41,8 @@ pub struct Problem<T> {
     pub outer_product: std::result::Result<Vec<f64>, &'static str>,
     /// Of all samples, as read.
     pub digest: Digest,
+    /// What the files were taken for; `None` for a task.
+    pub understood: Option<String>,
 }
 
 impl<T: Real> Samples<T> {
@@ -168,6 +171,7 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         test: make(Purpose::TestInputs, Purpose::TestLabels, test_samples)?,
         outer_product,
         digest: Hasher::new().finish(),
+        understood: None,
     })
 }
 
@@ -177,20 +181,49 @@ fn given<T: Real>(
     test: Option<[&Path; 2]>,
     seed: u64,
 ) -> Result<Problem<T>> {
-    let classes_in = |path: &Path| -> Result<usize> {
-        let count = npy::read(path)?.class_count().map_err(|error| error.in_file(path))?;
-        Ok(count.unwrap_or(0))
+    let read = |path: &Path| -> Result<(Array, Option<Classes>)> {
+        let array = npy::read(path)?;
+        let classes = Classes::of(&array).map_err(|error| error.in_file(path))?;
+        Ok((array, classes))
     };
-    let [_, train_labels] = train;
-    let mut classes = classes_in(train_labels)?;
-    if let Some([_, test_labels]) = test {
-        classes = classes.max(classes_in(test_labels)?);
+    let [train_data, train_labels] = train;
+    let (array, mut classes) = read(train_labels)?;
+    let mut test_array = None;
+    let mut only_tested = Vec::new();
+    if let Some([_, labels]) = test {
+        let (array, test_classes) = read(labels)?;
+        classes = match (classes, test_classes) {
+            (Some(train), Some(test)) => {
+                let both = train.clone().beside(&test);
+                only_tested = train.missing(&both).collect();
+                Some(both)
+            }
+            (None, None) => None,
+            (train, _) => {
+                let [classes, numbers] = ["classes (integers in one column)", "numbers, no classes"];
+                let (found, expected) = if train.is_none() { (classes, numbers) } else { (numbers, classes) };
+                let reason = format!("{found}, the training labels are {expected}");
+                return Err(Error::input(labels, "labels", reason));
+            }
+        };
+        test_array = Some(array);
     }
-    let (dimension, outputs, train) = read_samples(loss, train, classes)?;
-    let (train, test) = match test {
-        Some(paths) => {
-            let (test_dimension, test_outputs, test) = read_samples(loss, paths, classes)?;
-            let [data, labels] = paths;
+    let read = |data: &Path, labels: &Path, array: &Array| -> Result<(usize, Targets<T>, Samples<T>)> {
+        let (count, dimension, inputs) = read_matrix(data)?;
+        let targets = array.targets(count, classes.as_ref()).and_then(|targets| targets.for_loss(loss));
+        let mut targets: Targets<T> = targets.map_err(|error| error.in_file(labels))?;
+        let values = std::mem::take(&mut targets.values);
+        let classes = targets.classes.take();
+        Ok((dimension, targets, Samples { count, inputs, targets: values, classes }))
+    };
+    let (dimension, Targets { outputs, meaning, .. }, train) = read(train_data, train_labels, &array)?;
+    let mut understood = format!("{} samples, {dimension} inputs, {meaning}", train.count);
+    if !only_tested.is_empty() {
+        let _ = write!(understood, " (in the test labels only: {only_tested:?})");
+    }
+    let (train, test) = match test.zip(test_array) {
+        Some(([data, labels], array)) => {
+            let (test_dimension, Targets { outputs: test_outputs, .. }, test) = read(data, labels, &array)?;
             if test_dimension != dimension {
                 let reason = format!("{test_dimension} columns, the training data has {dimension}");
                 return Err(Error::input(data, "shape", reason));
@@ -199,6 +232,7 @@ fn given<T: Real>(
                 let reason = format!("{test_outputs} outputs, the training labels have {outputs}");
                 return Err(Error::input(labels, "shape", reason));
             }
+            let _ = write!(understood, "; {} more for the test", test.count);
             (train, test)
         }
         None => {
@@ -210,24 +244,12 @@ fn given<T: Real>(
                     format!("{} samples: holding out a fifth for the test needs at least 5", train.count);
                 return Err(Error::input(train_labels, "shape", reason));
             }
+            let _ = write!(understood, "; {held_out} held out for the test");
             let (test, rest) = order.split_at(held_out);
             (train.gather(rest)?, train.gather(test)?)
         }
     };
     let outer_product = Err("no expected gradient outer product is known for given data");
-    Ok(Problem { dimension, outputs, train, test, outer_product, digest: Hasher::new().finish() })
-}
-
-fn read_samples<T: Real>(
-    loss: AnyLoss,
-    [data, labels]: [&Path; 2],
-    classes: usize,
-) -> Result<(usize, usize, Samples<T>)> {
-    let (count, dimension, inputs) = read_matrix(data)?;
-    let targets = crate::dataset::read_targets(labels, count, classes, loss)?;
-    Ok((
-        dimension,
-        targets.outputs,
-        Samples { count, inputs, targets: targets.values, classes: targets.classes },
-    ))
+    let digest = Hasher::new().finish();
+    Ok(Problem { dimension, outputs, train, test, outer_product, digest, understood: Some(understood) })
 }

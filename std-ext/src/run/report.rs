@@ -4,6 +4,7 @@ use super::config::RuleName;
 use super::train::Record;
 use crate::measure::{LayerReport, OVERFLOW};
 use crate::memory::Growing;
+use crate::notes::{Reasons, number};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,6 +15,11 @@ use std::io::{self, Write as _};
 pub struct TrainReport {
     /// `agop.train/1`.
     pub schema: &'static str,
+    /// What the files of samples and labels were taken for; left out of the object for a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// What a reader of the numbers should know: dead layers, inputs far from unit scale.
+    pub notes: Vec<String>,
     /// The result of each rule.
     pub rules: BTreeMap<&'static str, RuleReport>,
 }
@@ -74,23 +80,35 @@ impl RuleReport {
 }
 
 impl TrainReport {
-    /// The report of the last records of all rules.
+    /// The report of the last records of all rules, without a word on the data.
     pub fn new<'r>(last: impl IntoIterator<Item = (RuleName, &'r Record)>, unknown: Option<&str>) -> Self {
         let rules =
             last.into_iter().map(|(rule, record)| (rule.name(), RuleReport::new(record, unknown))).collect();
-        Self { schema: "agop.train/1", rules }
+        Self { schema: "agop.train/1", data: None, notes: Vec::new(), rules }
     }
 
     /// A table for people.
     pub fn table(&self) -> String {
-        let mut out = String::new();
-        let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
+        const COLUMNS: [(&str, &str); 4] = [
+            ("train_loss", "train loss"),
+            ("test_loss", "test loss"),
+            ("test_accuracy", "accuracy"),
+            ("feature_alignment", "alignment"),
+        ];
+        let mut out = self.data.as_ref().map(|data| format!("{data}\n\n")).unwrap_or_default();
+        let mut reasons = Reasons::default();
+        let number = |x: Option<f64>| number(x, 4);
         let _ = writeln!(
             out,
             "{:<5} {:>6} {:>11} {:>10} {:>9} {:>10}",
             "rule", "steps", "train loss", "test loss", "accuracy", "alignment"
         );
         for (name, rule) in &self.rules {
+            for (key, heading) in COLUMNS {
+                if let Some(reason) = rule.why.get(key) {
+                    reasons.add(heading, *name, reason);
+                }
+            }
             let _ = writeln!(
                 out,
                 "{name:<5} {:>6} {:>11} {:>10} {:>9} {:>10}",
@@ -108,6 +126,14 @@ impl TrainReport {
         );
         for (name, rule) in &self.rules {
             for layer in &rule.layers {
+                let place = format!("{name} layer {}", layer.layer);
+                let uncentered = [("cosine", "UC-NFC"), ("cosine_sqrt", "UC sqrt")];
+                reasons.add_block("", &place, &layer.uncentered, &uncentered);
+                reasons.add_block("", &place, &layer.centered, &[("cosine", "C-NFC")]);
+                reasons.add_block("", &place, &layer.double_centered, &[("cosine", "DC-NFC")]);
+                if let Some(reason) = layer.why.get("relative_change") {
+                    reasons.add("change", place, reason);
+                }
                 let _ = writeln!(
                     out,
                     "{name:<5} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
@@ -121,8 +147,11 @@ impl TrainReport {
                 );
             }
         }
+        out.push('\n');
+        self.notes.iter().for_each(|note| out += &format!("note: {note}\n"));
+        out += &reasons.lines();
         out.push_str(
-            "\nUC-NFC: cosine of W^T W and W^T K W; sqrt: with the root of the latter; C: W - W_0; DC: K - K_0 too.\n\
+            "UC-NFC: cosine of W^T W and W^T K W; sqrt: with the root of the latter; C: W - W_0; DC: K - K_0 too.\n\
              alignment: cosine of the first layer's W^T W and the task's expected gradient outer product.\n",
         );
         out

@@ -1,0 +1,138 @@
+//! What a table says beside its numbers: why one is missing, whether a layer is dead, whether the inputs have unit scale.
+
+use crate::error::Result;
+use crate::measure::Block;
+use crate::network::Model;
+use agop_core::activation::{Activation, AnyActivation};
+use agop_core::matrix::MatRef;
+use agop_core::scalar::Real;
+use agop_core::simd::Level;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A number in few characters: with `digits` decimals, or in scientific form where these would hide or swell it; `-`
+/// where there is none.
+pub(crate) fn number(x: Option<f64>, digits: usize) -> String {
+    match x {
+        None => "-".to_owned(),
+        Some(x) if x == 0.0 || (1e-4..1e5).contains(&x.abs()) => format!("{x:.digits$}"),
+        Some(x) => format!("{x:.3e}"),
+    }
+}
+
+/// A name of at most `width` characters, its middle cut out where it is longer.
+pub(crate) fn cut(name: &str, width: usize) -> String {
+    let characters: Vec<char> = name.chars().collect();
+    if characters.len() <= width {
+        return name.to_owned();
+    }
+    let (head, tail) = (width.saturating_sub(2) / 2, width.saturating_sub(1) / 2);
+    let start = characters.iter().take(head);
+    start.chain(&['.', '.']).chain(characters.iter().skip(characters.len() - tail)).collect()
+}
+
+/// Reasons of missing numbers, each with all places where it holds.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons(BTreeMap<(String, String), Vec<String>>);
+
+impl Reasons {
+    /// Notes that `what` is missing at `place`.
+    pub(crate) fn add(&mut self, what: impl Into<String>, place: impl Into<String>, reason: &str) {
+        self.0.entry((what.into(), reason.to_owned())).or_default().push(place.into());
+    }
+
+    /// Notes those of `columns`, keys with their headings, that a block at `place` does not have.
+    pub(crate) fn add_block(&mut self, name: &str, place: &str, block: &Block, columns: &[(&str, &str)]) {
+        let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (key, heading) in columns {
+            if let Some(reason) = block.why.get(*key) {
+                missing.entry(reason).or_default().push(heading);
+            }
+        }
+        for (reason, headings) in missing {
+            self.add(format!("{name} {}", headings.join(", ")).trim(), place, reason);
+        }
+    }
+
+    /// A line for each reason.
+    pub(crate) fn lines(&self) -> String {
+        let mut out = String::new();
+        for ((what, reason), places) in &self.0 {
+            let _ = writeln!(out, "- {what} ({}): {reason}", places.join(", "));
+        }
+        out
+    }
+}
+
+/// The hidden layers whose units are zero on all samples.
+///
+/// **Shapes** inputs (n x d), d the width of the network's input.
+///
+/// # Errors
+/// As [`Model::forward`].
+pub(crate) fn dead_layers<T: Real>(
+    level: Level,
+    model: &Model<T, AnyActivation>,
+    inputs: MatRef<'_, T>,
+) -> Result<Vec<usize>> {
+    const ROWS: usize = 1024;
+    let layers = single_layers(model)?;
+    let hidden = layers.len() - 1;
+    let mut alive = vec![false; hidden];
+    let phi = model.activation();
+    let mut start = 0;
+    // Few samples show that a layer lives.
+    while start < inputs.rows() && alive.contains(&false) {
+        let rows = Ord::min(ROWS, inputs.rows() - start);
+        let chunk = inputs.row_range(start, rows);
+        let mut x: Vec<T> = chunk.elements().copied().collect();
+        for (layer, alive) in layers.iter().zip(&mut alive) {
+            x = layer.forward(level, MatRef::new(&x, rows, x.len() / rows)?)?;
+            phi.apply(level, &mut x);
+            *alive |= x.iter().any(|x| *x != T::zero());
+        }
+        start += rows;
+    }
+    Ok((0..hidden).zip(alive).filter(|(_, alive)| !alive).map(|(layer, _)| layer).collect())
+}
+
+/// Each layer of a network as a network without hidden ones.
+///
+/// # Errors
+/// None for a model that was made by [`Model::new`].
+pub(crate) fn single_layers<T: Real>(
+    model: &Model<T, AnyActivation>,
+) -> Result<Vec<Model<T, AnyActivation>>> {
+    let layer = |span: agop_core::network::LayerSpan| {
+        let end = if span.bias { span.bias_range().end } else { span.weights_range().end };
+        let parameters = model.parameters().get(span.weights_range().start..end).unwrap_or_default();
+        let widths = vec![span.inputs, span.outputs];
+        Ok(Model::new(widths, span.bias, model.activation(), parameters.to_vec())?)
+    };
+    model.shape()?.spans().map(layer).collect()
+}
+
+/// What to say of inputs whose root mean square is not within [0.05, 20]; `remedy` says what to do.
+pub(crate) fn scale_of_inputs<T: Real>(values: &[T], remedy: &str) -> Option<String> {
+    let mean = values.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>() / values.len() as f64;
+    let rms = mean.sqrt();
+    match rms {
+        0.0 => Some("all inputs are zero".to_owned()),
+        0.05..=20.0 => None,
+        _ => {
+            let rms = number(Some(rms), 2);
+            Some(format!("the inputs have root mean square {rms}, far from 1: {remedy}"))
+        }
+    }
+}
+
+/// What to say of dead layers, by name; nothing where there are none.
+pub(crate) fn dead(names: &[String]) -> Option<String> {
+    let (is, its) = match names {
+        [] => return None,
+        [_] => ("is", "its"),
+        _ => ("are", "their"),
+    };
+    let names = names.join(", ");
+    Some(format!("{names} {is} dead: all {its} units are zero on all samples, so no gradient passes"))
+}
