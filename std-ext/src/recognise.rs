@@ -55,8 +55,8 @@ pub(crate) fn check(start: &[u8], wanted: Wanted) -> Result<(), ParseError> {
 }
 
 fn other_format(start: &[u8], wanted: Wanted) -> Option<(&'static str, &'static str)> {
-    // No other format has a length below 2^24 and a brace after it.
-    if let Some([_, _, _, 0, 0, 0, 0, 0, b'{']) = start.get(..9) {
+    // No other format has a length below 2^24 and a brace after it; a file may be cut before the brace.
+    if let [_, _, _, 0, 0, 0, 0, 0] | [_, _, _, 0, 0, 0, 0, 0, b'{', ..] = start {
         return (wanted == Wanted::Npy).then_some(("a safetensors file", "load it with safetensors"));
     }
     if let Some((magic, what, open)) = FORMATS.iter().find(|(magic, ..)| start.starts_with(magic)) {
