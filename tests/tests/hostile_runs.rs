@@ -6,21 +6,10 @@ use agop::run::config;
 use agop::run::folder::sha256;
 use agop::run::problem::Problem;
 use agop_tests::SplitMix64;
-use agop_tests::command::{Answer, agop};
+use agop_tests::command::{Answer, RUN_FILES as FILES, agop};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-
-const FILES: [&str; 8] = [
-    "config.toml",
-    "gd/final.safetensors",
-    "gd/history.csv",
-    "gd/initial.safetensors",
-    "manifest.json",
-    "slo/final.safetensors",
-    "slo/history.csv",
-    "slo/initial.safetensors",
-];
 
 struct Run {
     root: TempDir,
@@ -223,6 +212,14 @@ fn sparse_files_are_not_read() {
         fs::write(run.path(name), original).unwrap();
     }
     println!("{} sparse files refused", 2 * FILES.len());
+    // What is read is not shown at any length either.
+    let history = fs::read(run.path("gd/history.csv")).unwrap();
+    let header = history.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    run.forge("gd/history.csv", &[&history[..header], &b"x".repeat(10_000)].concat());
+    let answer = run.verify(&[]);
+    let (line, shown) = ("line 2: expected \"0,", format!(", found \"{}\"...\n", "x".repeat(80)));
+    assert!(answer.code == 1 && answer.output.contains(line) && answer.output.contains(&shown), "{answer:?}");
+    run.forge("gd/history.csv", &history);
     assert_eq!(run.verify(&[]).code, 0);
 }
 
