@@ -107,6 +107,7 @@ impl MeasureReport {
         let Machine { level, threads } = machine;
         let x = MatRef::new(&values, samples, columns)?;
         let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
+        let (compared, doubt) = compared.map_or((None, None), |(agreement, doubt)| (Some(agreement), doubt));
         let mut memory = trained.feature_accumulator(threads, samples)?;
         // Finite weights can still give outputs that are not.
         let overflow = |file: &Path| {
@@ -140,7 +141,8 @@ impl MeasureReport {
             .filter_map(|layer| names.get(*layer).map(|name| cut(name, LONGEST_NAME)))
             .collect();
         let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
-        let notes = scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).collect();
+        let notes =
+            scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).chain(doubt).collect();
         let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",
