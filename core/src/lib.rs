@@ -38,7 +38,7 @@
 //! constant; the same algorithms run on run-time sized networks through [`network::Network`].
 //!
 //! ```
-//! use agop_core::correlation::{Powers, measure_layer, measure_workspace};
+//! use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
 //! use agop_core::matrix::{MatMut, MatRef};
 //! use agop_core::optimizer::{EPSILON, Optimizer, Rule};
 //! use agop_core::random::{Initializer, Purpose, Stream};
@@ -101,6 +101,7 @@
 //!     initial.network()?.weights(0)?,
 //!     feature::of_layer(shape, &k, 0)?,
 //!     feature::of_layer(shape, &k_0, 0)?,
+//!     GivenErrors::default(),
 //!     Powers::One,
 //!     &mut work,
 //! )?;
@@ -116,6 +117,7 @@ pub mod elementary;
 pub mod environment;
 pub mod error;
 pub mod feature;
+pub mod feature_error;
 pub mod golden;
 pub mod kernel;
 pub mod loss;

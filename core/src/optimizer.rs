@@ -9,7 +9,7 @@
 
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::kernel::Backend;
-use crate::matrix::MatRef;
+use crate::matrix::{MatRef, copy};
 use crate::network::{LayerSpan, Shape, weights};
 use crate::scalar::{Real, sqrt};
 
@@ -130,7 +130,7 @@ impl<'a> Optimizer<'a> {
             if let Some(index) = next.iter().position(|v| !v.is_finite()) {
                 return Err(Error::NotFinite { what: "velocity", row: 0, column: span.offset + index });
             }
-            g.copy_from_slice(next);
+            copy(g, next);
             backend.axpy(T::from_f64(self.decay), w, g);
             check_axpy(backend, span.offset, T::from_f64(-(self.rate * speed)), g, w)?;
         }
@@ -138,7 +138,7 @@ impl<'a> Optimizer<'a> {
             let factor = T::from_f64(-(self.rate * self.speed(layer)));
             backend.axpy(factor, slice(gradient, span), slice(parameters, span));
         }
-        velocity.copy_from_slice(next);
+        copy(velocity, next);
         Ok(())
     }
 

@@ -12,7 +12,8 @@
 //! that ends at block boundaries gives the same bits; any division inside a block continues its chain.
 
 use crate::error::{Error, check_workspace};
-use crate::kernel::{Backend, Chain, add_assign};
+use crate::kernel::{Backend, Chain, add_assign, positive};
+use crate::matrix::copy;
 use crate::scalar::Scalar;
 
 /// Samples in a block.
@@ -230,14 +231,14 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
             needed = tiling.held + 1;
         }
         check_workspace("sample tree storage", needed.saturating_mul(self.length), self.storage.len())?;
-        let mut summands = later.storage.chunks_exact(if later.length == 0 { 1 } else { later.length });
+        let mut summands = later.storage.chunks_exact(positive(later.length));
         for height in later.heights.iter().take(later.held) {
             let subtree = summands.next().unwrap_or_default();
-            self.block().clone_from_slice(subtree);
+            copy(self.block(), subtree);
             self.close(backend, *height);
         }
         if later.open > 0 {
-            self.block().clone_from_slice(summands.next().unwrap_or_default());
+            copy(self.block(), summands.next().unwrap_or_default());
             self.open = later.open;
         }
         Ok(())

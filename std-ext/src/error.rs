@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, and where.
 ///
-/// [`Display`] is always one line; control characters in names that come from outside are shown escaped.
+/// [`Display`] is always one line, whatever comes from outside: see [`Shown`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,14 +60,14 @@ impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input { file, place, reason } => {
-                write!(f, "{}: {}: {}", OneLine(file.display()), OneLine(place), OneLine(reason))
+                write!(f, "{}: {}: {}", Shown(file.display()), Shown(place), Shown(reason))
             }
             Self::Io { file, action, source } => {
-                write!(f, "{}: cannot {action}: {}", OneLine(file.display()), OneLine(source))
+                write!(f, "{}: cannot {action}: {}", Shown(file.display()), Shown(source))
             }
-            Self::Core(error) => write!(f, "{}", OneLine(error)),
+            Self::Core(error) => write!(f, "{}", Shown(error)),
             Self::Usage(message) | Self::Diverged(message) | Self::Message(message) => {
-                write!(f, "{}", OneLine(message))
+                write!(f, "{}", Shown(message))
             }
         }
     }
@@ -113,7 +113,7 @@ impl ParseError {
 
 impl Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", OneLine(&self.place), OneLine(&self.reason))
+        write!(f, "{}: {}", Shown(&self.place), Shown(&self.reason))
     }
 }
 
@@ -138,24 +138,73 @@ pub(crate) fn shape_text(shape: &[impl Display]) -> String {
     }
 }
 
-/// Shows control characters escaped, so that one error is one line.
-struct OneLine<T>(T);
+/// Text from a file or a path as a terminal may have it, on one line: what is not printed as it stands (control, format
+/// and direction characters, line separators, those without width) is shown escaped, and all beyond
+/// [`Shown::LONGEST`] characters is cut.
+///
+/// Quotes and backslashes stay, so that what was escaped before is not escaped again.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<T>(pub T);
 
-impl<T: Display> Display for OneLine<T> {
+impl Shown<()> {
+    /// The most characters that are shown.
+    pub const LONGEST: usize = 1000;
+}
+
+impl<T: Display> Display for Shown<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Escape<'a, 'b>(&'a mut fmt::Formatter<'b>);
+        struct Escape<'a, 'b> {
+            out: &'a mut fmt::Formatter<'b>,
+            left: usize,
+        }
         impl Write for Escape<'_, '_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
                 for character in text.chars() {
-                    if character.is_control() {
-                        write!(self.0, "{}", character.escape_default())?;
-                    } else {
-                        self.0.write_char(character)?;
+                    match self.left {
+                        0 => return Ok(()),
+                        1 => self.out.write_str("...")?,
+                        _ if printed(character) => self.out.write_char(character)?,
+                        _ => write!(self.out, "{}", character.escape_debug())?,
                     }
+                    self.left -= 1;
                 }
                 Ok(())
             }
         }
-        write!(Escape(f), "{}", self.0)
+        write!(Escape { out: f, left: Shown::LONGEST + 1 }, "{}", self.0)
+    }
+}
+
+/// Whether a terminal prints a character as it stands: letters, marks, digits, signs and the space.
+pub(crate) fn printed(character: char) -> bool {
+    // After a letter, as a mark alone would be escaped.
+    matches!(character, ' '..='~') || String::from_iter(['a', character]).escape_debug().count() == 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why: a name in a stranger's file must neither steer the terminal nor forge a line.
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        let ranges =
+            [0..=0x1f, 0x7f..=0x9f, 0x200b..=0x200f, 0x2028..=0x202e, 0x2060..=0x206f, 0xfeff..=0xfeff];
+        let mut escaped = 0;
+        for character in ranges.into_iter().flatten().chain([0xad, 0x61c, 0xe0041]).filter_map(char::from_u32)
+        {
+            let shown = Shown(format!("a{character}b")).to_string();
+            assert!(shown.starts_with("a\\") && shown.ends_with('b') && shown.is_ascii(), "{shown}");
+            assert!(!quote(&shown).contains(character));
+            escaped += 1;
+        }
+        println!("{escaped} characters escaped");
+        for text in ["C:\\x \"y\" 'z'", "naïve नमस्ते 数据", "cafe\u{301}"] {
+            assert_eq!(Shown(text).to_string(), text);
+            assert_eq!(Shown(Shown(text)).to_string(), text);
+        }
+        let long = Shown("é".repeat(1 << 20)).to_string();
+        assert_eq!((long.chars().count(), long.ends_with("é...")), (Shown::LONGEST + 3, true));
+        assert_eq!(Shown("é".repeat(Shown::LONGEST)).to_string(), "é".repeat(Shown::LONGEST));
     }
 }

@@ -51,6 +51,14 @@ pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
     read_exactly(path, &mut file, length)
 }
 
+/// The first bytes of a regular file, at most `most` of them.
+///
+/// **Errors** as for [`read`].
+pub(crate) fn read_start(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let (mut file, length) = open(path)?;
+    read_exactly(path, &mut file, length.min(most))
+}
+
 /// The next `length` bytes of an open file, and an error when there are fewer. `path` serves the messages.
 pub(crate) fn read_exactly(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::io(path, "read", source);
@@ -84,74 +92,119 @@ pub fn replace_with(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    Staged::new(path, write)?.commit()
+    let path = path.as_ref();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    // The default of 0600 suits secrets; a result gets what the user's umask leaves of 0666, as any new file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let directory = directory_of(path);
+    let temporary = change(path, "create a temporary file beside it", || builder.tempfile_in(&directory))?;
+    fill(path, temporary.as_file(), write)?;
+    change(path, "replace", || temporary.persist(path).map_err(|error| error.error))?;
+    flush_directory(path, &directory)
+}
+
+/// Makes a new file of the bytes, down to the disk. `path` serves the messages.
+pub(crate) fn create(path: &Path, at: &Path, bytes: &[u8]) -> Result<()> {
+    let file = change(path, "create", || File::create_new(at))?;
+    fill(path, &file, |output| output.write_all(bytes))
+}
+
+fn fill(path: &Path, file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    change(path, "write", || {
+        let mut output = BufWriter::new(file);
+        write(&mut output)?;
+        output.flush()
+    })?;
+    change(path, "flush", || file.sync_all())
+}
+
+/// Makes a new folder beside `path`, as if temporary; it stays until it is renamed or removed.
+pub(crate) fn folder_beside(path: &Path) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    change(path, "create a temporary folder beside it", || builder.tempdir_in(directory_of(path)))
 }
 
 const PREFIX: &str = ".agop-";
 const SUFFIX: &str = ".tmp";
 
-/// Whether a file has the name of a temporary one of [`replace_with`]: what is left of a process that was killed.
+/// Whether an entry has the name of a temporary one: what is left of a process that was killed.
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// The coming content of a file, on the disk beside it; dropped without [`Staged::commit`], it goes away.
-#[derive(Debug)]
-pub(crate) struct Staged {
-    path: PathBuf,
-    temporary: tempfile::NamedTempFile,
+/// A change of the disk, with the error that names it. All changes pass here, so that a test can make each of them fail.
+pub(crate) fn change<R>(
+    path: &Path,
+    action: &'static str,
+    change: impl FnOnce() -> io::Result<R>,
+) -> Result<R> {
+    #[cfg(test)]
+    faults::next().map_err(|error| Error::io(path, action, error))?;
+    change().map_err(|error| Error::io(path, action, error))
 }
 
-impl Staged {
-    /// Writes the content to a temporary file in the directory of `path`, down to the disk.
-    pub(crate) fn new(
-        path: impl AsRef<Path>,
-        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<Self> {
-        let path = path.as_ref();
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX).suffix(SUFFIX);
-        // The default of 0600 suits secrets; a result gets what the user's umask leaves of 0666, as any new file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let temporary = builder
-            .tempfile_in(directory_of(path))
-            .map_err(|e| Error::io(path, "create a temporary file beside it", e))?;
-        let written = (|| {
-            let mut output = BufWriter::new(temporary.as_file());
-            write(&mut output)?;
-            output.flush()
-        })();
-        written.map_err(|e| Error::io(path, "write", e))?;
-        temporary.as_file().sync_all().map_err(|e| Error::io(path, "flush", e))?;
-        Ok(Self { path: path.to_path_buf(), temporary })
+#[cfg(test)]
+pub(crate) mod faults {
+    //! Makes one change of the disk fail: by an error, or by the end of the process.
+    use std::cell::Cell;
+    use std::io;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(crate) enum Fault {
+        Error,
+        Kill,
     }
 
-    /// Puts it in place.
-    pub(crate) fn commit(self) -> Result<()> {
-        let Self { path, temporary } = self;
-        temporary.persist(&path).map_err(|e| Error::io(&path, "replace", e.error))?;
-        flush_directory(&directory_of(&path)).map_err(|e| Error::io(&path, "flush its directory", e))
+    thread_local! {
+        static PLAN: Cell<Option<(usize, Fault)>> = const { Cell::new(None) };
+    }
+
+    /// The change after so many others fails.
+    pub(crate) fn plan(after: usize, fault: Fault) {
+        PLAN.set(Some((after, fault)));
+    }
+
+    /// No change fails any more; whether one has failed.
+    pub(crate) fn end() -> bool {
+        PLAN.take().is_none()
+    }
+
+    pub(super) fn next() -> io::Result<()> {
+        match PLAN.take() {
+            Some((0, Fault::Error)) => Err(io::ErrorKind::StorageFull.into()),
+            Some((0, Fault::Kill)) => std::process::abort(),
+            Some((left, fault)) => {
+                PLAN.set(Some((left - 1, fault)));
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 }
 
 /// The directory a path lies in; `.` for a bare name.
-fn directory_of(path: &Path) -> PathBuf {
+pub(crate) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     }
 }
 
-/// A rename is durable once its directory is. Elsewhere than on Unix a directory cannot be opened for this.
-#[cfg(unix)]
-fn flush_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn flush_directory(_: &Path) -> io::Result<()> {
-    Ok(())
+/// A rename is durable once its directory is. Elsewhere than on Unix a directory cannot be opened for this. `path` serves
+/// the messages.
+pub(crate) fn flush_directory(path: &Path, directory: &Path) -> Result<()> {
+    change(
+        path,
+        "flush its directory",
+        || {
+            if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Memory whose size comes from outside: an error where it cannot be had, never an abort.
 
 use crate::error::{Error, Result};
+use std::io;
 
 /// A vector of `count` copies of `value`.
 ///
@@ -40,6 +41,22 @@ pub fn reserved<T>(what: &str, count: usize) -> Result<Vec<T>> {
 /// As [`filled`].
 pub fn fits<T>(what: &str, count: usize) -> Result<()> {
     reserved::<T>(what, count).map(drop)
+}
+
+/// Bytes that grow as they are written: [`io::ErrorKind::OutOfMemory`] where there is no room for more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Growing(pub Vec<u8>);
+
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Bytes of a cache line.

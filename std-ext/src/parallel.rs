@@ -8,7 +8,13 @@ use agop_core::kernel::Backend;
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, blocks, buffers, partial_buffers};
 use agop_core::scalar::Scalar;
 use rayon::prelude::*;
+use std::num::NonZeroUsize;
 use std::ops::Range;
+
+/// The most threads that are started, however many are asked for: 256, or as many as the machine runs at once.
+pub fn most_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(256)
+}
 
 /// Threads, and the memory in which they sum.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ struct Worker<T> {
 
 impl<T: Scalar + Send + Sync> Accumulator<T> {
     /// Memory for sums of vectors of `length` values over at most `samples` samples, on `threads` threads with
-    /// `workspace` values each.
+    /// `workspace` values each; not on more than [`most_threads`], nor on more than there are blocks of samples.
     ///
     /// # Errors
     /// When the threads or the memory cannot be had.
@@ -37,7 +43,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
         samples: usize,
         workspace: usize,
     ) -> crate::error::Result<Self> {
-        let threads = threads.clamp(1, blocks(samples as u64).max(1) as usize);
+        let threads = threads.min(most_threads()).clamp(1, blocks(samples as u64).max(1) as usize);
         let pool = match threads {
             1 => None,
             _ => Some(

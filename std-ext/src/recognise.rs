@@ -16,7 +16,7 @@ pub(crate) enum Wanted {
 
 /// First bytes, what has them, and how it is opened. What only has to be unpacked or fetched ends with a dot.
 const FORMATS: &[(&[u8], &str, &str)] = &[
-    (b"\x93NUMPY", "an .npy file", "load it with numpy.load"),
+    (b"\x93NUMPY", "a .npy file", "load it with numpy.load"),
     (b"PK\x03\x04", "a zip archive, as torch.save writes", "load it in PyTorch"),
     (b"PK\x05\x06", "an empty zip archive", "look for the right file."),
     (b"\x80\x02", "a Python pickle, as older versions of PyTorch write", "load it in Python"),
@@ -44,17 +44,19 @@ const FORMATS: &[(&[u8], &str, &str)] = &[
 pub(crate) fn check(start: &[u8], wanted: Wanted) -> Result<(), ParseError> {
     let start = start.get(..ENOUGH as usize).unwrap_or(start);
     let Some((what, open)) = other_format(start, wanted) else { return Ok(()) };
-    let (name, save) = match wanted {
-        Wanted::Safetensors => ("a safetensors file", "save the weights with safetensors.torch.save_file"),
-        Wanted::Npy => ("an .npy file", "save the array with numpy.save"),
+    let (wanted, save) = match wanted {
+        Wanted::Safetensors => {
+            ("expected a safetensors file", "save the weights with safetensors.torch.save_file")
+        }
+        Wanted::Npy => ("not an .npy file", "save the array with numpy.save"),
     };
     let way = open.strip_suffix('.').map_or_else(|| format!("{open} and {save}"), str::to_owned);
-    Err(ParseError::new("byte 0", format!("{what}, not {name}: {way}")))
+    Err(ParseError::new("byte 0", format!("{what}, {wanted}: {way}")))
 }
 
 fn other_format(start: &[u8], wanted: Wanted) -> Option<(&'static str, &'static str)> {
-    // No other format has a length below 2^24 and a brace after it.
-    if let Some([_, _, _, 0, 0, 0, 0, 0, b'{']) = start.get(..9) {
+    // No other format has a length below 2^24 and a brace after it; a file may be cut before the brace.
+    if let [_, _, _, 0, 0, 0, 0, 0] | [_, _, _, 0, 0, 0, 0, 0, b'{', ..] = start {
         return (wanted == Wanted::Npy).then_some(("a safetensors file", "load it with safetensors"));
     }
     if let Some((magic, what, open)) = FORMATS.iter().find(|(magic, ..)| start.starts_with(magic)) {

@@ -94,3 +94,54 @@ fn runs_are_numbered() {
         assert!(folder.path().join("runs").join(number).join("manifest.json").is_file());
     }
 }
+
+/// Why: nothing stands on the disk before a run is whole. Interrupted while it starts, draws, measures or trains: nothing
+/// is left, with and without a name, and an older run stands as it was.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    use std::os::unix::process::ExitStatusExt;
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old").display().to_string();
+    assert_eq!(agop(None, &[&RUN[..], &[&old]].concat()).status.code(), Some(0));
+    for out in [&[][..], &["--out", "deep/new"], &["--out", "old", "--force"]] {
+        for (milliseconds, signal) in [(0, "TERM"), (30, "TERM"), (300, "TERM"), (300, "KILL")] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_agop"))
+                .args(["train", "--steps", "1000000000", "--measure-every", "100000"])
+                .args(out)
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+            let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+            assert!(kill.unwrap().success());
+            assert!(child.wait().unwrap().signal().is_some());
+            assert_eq!(
+                std::fs::read_dir(folder.path()).unwrap().count(),
+                1,
+                "{out:?} {milliseconds} {signal}"
+            );
+        }
+    }
+    assert_eq!(agop(None, &["verify", &old]).status.code(), Some(0));
+}
+
+/// A file system mounted at the place, and the current folder, cannot be replaced in one piece; said before training.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_replaced_is_refused_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    for out in [".", "..", "/proc", "/dev/null", "x/.."] {
+        let answer = Command::new(env!("CARGO_BIN_EXE_agop"))
+            .args(["train", "--steps", "1000000000", "--measure-every", "100000", "--out", out])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let line = String::from_utf8(answer.stderr).unwrap();
+        assert_eq!((answer.status.code(), line.lines().count()), (Some(2), 1), "{out}: {line}");
+        assert!(line.starts_with(&format!("agop: {out}: is ")), "{line}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -40,11 +40,15 @@ fn memory_that_cannot_be_had_is_an_error() {
     let train = ["train", "--steps", "1", "--out", "run", "--hidden"];
     let small = ["1000,1000", "--dimension", "6", "--samples", "40", "--test-samples", "10"];
     let classes = ["4", "--data", "long.npy", "--labels", "labels.npy", "--batch", "300000"];
+    let many =
+        ["--steps", "20000", "--measure-every", "1", "--hidden", "1", "--samples", "2", "--threads", "1"];
+    let tiny = ["--test-samples", "1", "--dimension", "1", "--rank", "1", "--rule", "gd", "--out", "run"];
     let samples = ["--data", "x.npy", "--labels", "y.npy"];
     let commands = [
         [&train[..], &small, &["--threads", "1"]].concat(),
         [&train[..], &small, &["--threads", "2", "--scalar", "f64", "--momentum", "0.5"]].concat(),
         [&train[..], &classes, &["--threads", "1", "--rule", "gd"]].concat(),
+        [&["train"], &many[..], &tiny].concat(),
         ["measure", "--init", "w", "--weights", "w", "--data", "x.npy", "--threads", "1"].to_vec(),
         [&["predict", "--init", "w", "--threads", "1"], &samples[..]].concat(),
         [&["predict", "--hidden", "1000,1000", "--trials", "1", "--threads", "1"], &samples[..]].concat(),

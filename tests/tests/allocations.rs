@@ -5,7 +5,7 @@
 
 use agop::network::Model;
 use agop_core::activation::{Activation, AnyActivation};
-use agop_core::correlation::{Powers, measure_layer, measure_workspace};
+use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
 use agop_core::feature;
 use agop_core::kernel::{outer, product};
 use agop_core::loss::MeanSquared;
@@ -108,7 +108,17 @@ fn measure<T: Real>(level: Level, network: Network<'_, T, impl Activation<T>>, x
         network.accumulate_features(level, inputs, &mut sum, &mut workspace).unwrap();
         let features = feature::finish(level, shape, &mut sum).unwrap();
         let k = feature::of_layer(shape, features, 0).unwrap();
-        let measured = measure_layer(level, weights, initial, k, k, Powers::OneAndHalf, &mut wide).unwrap();
+        let measured = measure_layer(
+            level,
+            weights,
+            initial,
+            k,
+            k,
+            GivenErrors::default(),
+            Powers::OneAndHalf,
+            &mut wide,
+        )
+        .unwrap();
         assert!(measured.centered.cosine.is_ok());
     });
     assert_eq!(found, 0, "features and correlations on {} in {}", level.name(), T::NAME);

@@ -10,8 +10,8 @@
 )]
 
 use agop_core::correlation::{
-    Certified, Correlation, Correlations, InputError, LayerMeasure, Powers, Route, Unbounded, Undefined,
-    correlate, correlate_workspace, measure_layer, measure_workspace,
+    Certified, Correlation, Correlations, GivenErrors, InputError, LayerMeasure, Powers, Route, Unbounded,
+    Undefined, correlate, correlate_workspace, measure_layer, measure_workspace,
 };
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
@@ -505,7 +505,7 @@ fn stated_errors_of_the_inputs_are_covered() {
                 let w = disturbed(&mut rng, &pair.w, pair.d, e_w, false);
                 let f = disturbed(&mut rng, &pair.f, pair.k, e_f, true);
                 let (given, exact) = (Pair { w, f, ..pair.clone() }, pair.exact());
-                let stated = InputError { weights: e_w, features: e_f };
+                let stated = InputError { weights: e_w, features: e_f, computed: 0.0 };
                 let found = given.correlate(stated, route, Powers::One);
                 tally.cosine_and_pearson(&found, &exact);
                 control
@@ -550,7 +550,8 @@ impl<T: Real> Layer<T> {
         let mut workspace = vec![f64::NAN; measure_workspace(k, d)];
         let (w, w_0) = (MatRef::new(&self.w, k, d).unwrap(), MatRef::new(&self.w_0, k, d).unwrap());
         let (f, f_0) = (MatRef::new(&self.f, k, k).unwrap(), MatRef::new(&self.f_0, k, k).unwrap());
-        measure_layer(Level::detect(), w, w_0, f, f_0, powers, &mut workspace).unwrap()
+        measure_layer(Level::detect(), w, w_0, f, f_0, GivenErrors::default(), powers, &mut workspace)
+            .unwrap()
     }
 }
 
@@ -589,8 +590,8 @@ fn check_measures<T: Real>() {
         let less = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
         let rounded = Pair { k, d, w: less(&w, &w_0), f: less(&f, &f_0) };
         let centred = Pair { f: f.clone(), ..rounded.clone() };
-        let one = InputError { weights: U, features: 0.0 };
-        let both = InputError { weights: U, features: U };
+        let one = InputError { weights: U, ..InputError::default() };
+        let both = InputError { weights: U, features: U, computed: 0.0 };
         assert_eq!(measured.uncentered, pair.correlate(InputError::default(), route, Powers::One));
         assert_eq!(measured.centered, centred.correlate(one, route, Powers::One));
         let double = rounded.correlate(both, route, Powers::One);
@@ -686,8 +687,8 @@ fn what_is_undefined_says_why() {
         assert!(indefinite.cosine.unwrap().bound.is_ok() && indefinite.pearson.unwrap().bound.is_ok());
         let definite = pair(2, 2, &[1.0, 0.3, 0.2, 1.0], &[2.0, 0.5, 0.5, 1.0]);
         let found = on(&definite);
-        assert_eq!(found.cosine_sqrt.unwrap().bound, Err(Unbounded::SquareRoot));
-        assert_eq!(found.pearson_sqrt.unwrap().bound, Err(Unbounded::SquareRoot));
+        assert_eq!(found.cosine_sqrt.unwrap().bound, Err(Unbounded::NotComputed));
+        assert_eq!(found.pearson_sqrt.unwrap().bound, Err(Unbounded::NotComputed));
         let one_power = definite.correlate(InputError::default(), route, Powers::One);
         assert_eq!((one_power.cosine, one_power.pearson), (found.cosine, found.pearson));
         assert_eq!(one_power.cosine_sqrt, Err(Undefined::NotComputed));

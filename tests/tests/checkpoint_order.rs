@@ -117,10 +117,12 @@ fn what_is_not_certain_is_refused() {
         None,
         &[
             "the numbers in their names say \"fc1\" (3, 4), \"fc2\" (4, 2)",
-            "only as \"fc2\" (4, 2), \"fc1\"",
+            "fit as \"fc2\" (4, 2), \"fc1\"",
             "transpose",
         ],
     );
+    let reversed = [("fc1", [3, 4]), ("fc2", [4, 4]), ("fc3", [4, 4]), ("fc4", [4, 2])];
+    refused(&file(&reversed), None, &["fit as \"fc4\" (4, 2), \"fc3\" (4, 4), \"fc2\"", "transpose"]);
     // Neither fits.
     refused(
         &file(&[("fc1", [3, 4]), ("fc2", [5, 2])]),

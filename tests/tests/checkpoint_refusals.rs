@@ -163,15 +163,18 @@ fn other_formats_are_recognised_wherever_a_file_is_read() {
     };
     for (bytes, what, way) in cases {
         std::fs::write(&path, bytes).unwrap();
-        let weights = if what.is_empty() { "the header claims" } else { "not a safetensors file" };
+        let weights = if what.is_empty() { "the header claims" } else { "expected a safetensors file" };
         let array = "not an .npy file";
         said(&["measure", "--init", &path, "--weights", &good, "--data", &x], &[what, way, weights]);
         said(&["digest", &path], &[what, way, weights]);
         said(&["measure", "--init", &good, "--weights", &good, "--data", &path], &[what, way, array]);
         said(&["predict", "--data", &x, "--labels", &path, "--hidden", "3"], &[what, way, array]);
     }
+    // A length that looks like a pickle, cut before its header.
+    std::fs::write(&path, [0x80, 0x02, 0, 0, 0, 0, 0, 0]).unwrap();
+    said(&["digest", &path], &["the header claims 640 bytes, 0 are left"]);
     std::fs::copy(&x, &path).unwrap();
-    let parts = ["an .npy file, not a safetensors file: load it with numpy.load and save the weights"];
+    let parts = ["a .npy file, expected a safetensors file: load it with numpy.load and save the weights"];
     said(&["measure", "--init", &path, "--weights", &good, "--data", &x], &parts);
     std::fs::copy(&good, &path).unwrap();
     let parts =
@@ -265,6 +268,8 @@ fn every_dtype_has_a_digest() {
     assert_ne!(digest_of("U64", &[1], &top), digest_of("I64", &[1], &top));
     assert_ne!(digest_of("F16", &[1], &[0, 0]), digest_of("BF16", &[1], &[0, 0]));
     assert_ne!(digest_of("F16", &[1], &[0, 0]), digest_of("F32", &[1], &[0; 4]));
+    let none = [0, 1 << 62, 4];
+    assert_ne!(digest_of("F16", &none, &[]), digest_of("I16", &none, &[]));
 }
 
 #[test]

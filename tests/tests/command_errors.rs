@@ -250,8 +250,17 @@ fn options() {
         (&["--measure-every", "0"], "measure-every: expected at least 1, found 0"),
         (&["--samples", "0"], "samples: expected at least 1"),
         (&["--test-samples", "0"], "test samples: expected at least 1"),
-        (&["--samples", "18446744073709551615"], "more than"),
-        (&["--rank", "33"], "rank"),
+        (&["--samples", "9223372036854775807"], "more than"),
+        (
+            &["--samples", "18446744073709551615"],
+            "samples: expected at most 9223372036854775807, found 18446744073709551615",
+        ),
+        (&["--batch", "9223372036854775808"], "batch: expected at most 9223372036854775807"),
+        (&["--hidden", "4,9223372036854775808"], "hidden: expected at most 9223372036854775807"),
+        (&["--measure-every", "9223372036854775808"], "measure-every: expected at most 9223372036854775807"),
+        (&["--target", "9223372036854775808"], "target: expected at most 9223372036854775807"),
+        (&["--rank", "33"], "rank: expected between 1 and the dimension 32, found 33"),
+        (&["--rank", "9223372036854775807"], "dimension 32, found 9223372036854775807"),
         (&["--seed=-1"], "invalid value '-1'"),
         (&["--seed", "-1"], "invalid value '-1' for '--seed <S>'"),
         (&["--samples", "-1"], "invalid value '-1' for '--samples <N>'"),
@@ -287,6 +296,20 @@ fn options() {
         assert!(answer.messages.contains(reason), "{arguments:?}: {}", answer.messages);
         assert!(!PathBuf::from(&out).exists(), "{arguments:?}");
     }
+    let answer = agop(&[
+        "train",
+        "--out",
+        &out,
+        "--steps",
+        "9223372036854775808",
+        "--measure-every",
+        "9223372036854775807",
+    ]);
+    assert!(answer.messages.contains("steps: expected at most 9223372036854775807"), "{answer:?}");
+    let answer = agop(&["train", "--out", &out, "--steps", "520000", "--measure-every", "1"]);
+    let most = "measure-every: 520001 measurements of a rule, at most 100000 are kept: 6 makes few enough\n";
+    assert_eq!((answer.code, answer.messages), (2, format!("agop: {most}")));
+    assert!(!PathBuf::from(&out).exists());
     let answer = agop(&["train", "--out", &out, "--steps", "-1"]);
     assert!(answer.messages.contains("invalid value '-1' for '--steps <N>'"), "{answer:?}");
     for option in ["--seed", "--trials", "--threads", "--hidden"] {

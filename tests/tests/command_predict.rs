@@ -361,7 +361,11 @@ fn bad_usage_is_one_line_and_exit_2() {
         (digits(&["--hidden", "4,0"]), "hidden: a width is zero"),
         (digits(&["--hidden", "4", "--model", "narrow"]), "possible values"),
         (digits(&["--hidden", "4", "--scalar", "f16"]), "f16"),
-        (digits(&["--hidden", "4", "--activation", "tanh"]), "no dual kernel"),
+        (digits(&["--hidden", "4", "--activation", "tanh"]), "sine, erf, gelu); --model limit takes it"),
+        (
+            digits(&["--hidden", "4", "--activation", "tan"]),
+            "the wide model has no dual kernel of it in closed form",
+        ),
         (digits(&["--hidden", "4", "--model", "limit", "--activation", "cosine"]), "unknown activation"),
         (digits(&["--init", &init, "--loss", "hinge"]), "unknown loss"),
         (digits(&["--init", &init, "--model", "wide", "--loss", "cross-entropy"]), "--loss belongs"),

@@ -1,7 +1,8 @@
 //! `agop train`: what it learns, what it writes, and that neither threads nor instruction sets change a bit of it.
 
 use agop::run::config::{Config, Data, RuleName, Synthetic};
-use agop::run::folder::Folder;
+use agop::run::folder::{Folder, sha256};
+use agop::run::manifest::{LONGEST, MOST_MEASUREMENTS, Manifest, Mark};
 use agop::run::problem::Problem;
 use agop::run::train::{Machine, Run};
 use agop_core::digest::Hasher;
@@ -129,9 +130,9 @@ fn digests<T: agop_core::scalar::Real>(config: &Config, machine: Machine) -> Vec
             Run::new(config, &problem, rule, machine).unwrap().train(&mut |_| {}, &mut |_| true).unwrap()
         })
         .collect();
-    let folder = Folder::new(config, problem.digest, &outcomes).unwrap();
-    let marks = folder.manifest.rules.values().flatten().map(|mark| mark.digest.clone());
-    marks.chain(folder.manifest.files.values().cloned()).collect()
+    let folder = Folder::new(config, problem.digest, outcomes).unwrap();
+    let marks = folder.manifest.rules.values().flatten().map(|mark| mark.digest);
+    marks.chain(folder.manifest.files.values().copied()).map(|digest| digest.to_string()).collect()
 }
 
 /// Every digest and every byte of every file, on each level and 1 to 5 threads.
@@ -167,7 +168,7 @@ fn a_record_is_hashed_with_its_layout() {
     let problem = Problem::<f64>::load(&config).unwrap();
     let run = Run::new(&config, &problem, RuleName::Gd, machine).unwrap();
     let outcome = run.train(&mut |_| {}, &mut |_| true).unwrap();
-    let (model, record) = (&outcome.trained, &outcome.records[0]);
+    let (model, record) = (&outcome.trained, &outcome.last);
     let parameters = |hash: &mut Hasher, mut values: &[f64]| {
         hash.number(3).number(1);
         for (outputs, inputs) in [(19, 7), (11, 19), (1, 11)] {
@@ -285,7 +286,7 @@ fn a_refused_overwrite_changes_nothing() {
     let before = content();
     let answer = agop(&forced);
     assert_eq!(answer.code, 2, "{answer:?}");
-    assert!(answer.messages.contains("slo/initial.safetensors: cannot replace: "), "{}", answer.messages);
+    assert!(answer.messages.contains("overwrite: slo/initial.safetensors is of none"), "{}", answer.messages);
     assert_eq!(content(), before);
     std::fs::remove_dir(out.join("slo/initial.safetensors")).unwrap();
     assert_eq!(agop(&forced).code, 0, "a damaged run is a run");
@@ -416,7 +417,7 @@ fn a_failed_run_leaves_nothing() {
     let answer = agop(&[&arguments[..], &diverging].concat());
     assert_eq!((answer.code, answer.output.as_str()), (2, ""));
     assert!(answer.messages.starts_with("agop: gd step "), "{}", answer.messages);
-    let remedy = "is not finite; try a smaller --rate, or scale the inputs\n";
+    let remedy = "is not finite; try a smaller --rate, or scale the inputs and labels\n";
     assert!(answer.messages.ends_with(remedy), "{}", answer.messages);
     assert_eq!(answer.messages.lines().count(), 1);
     assert!(!out.exists());
@@ -432,6 +433,14 @@ fn a_failed_run_leaves_nothing() {
     assert!(lines[1].starts_with("agop: gd step 0: "), "{lines:?}");
     assert!(lines[1].ends_with("is not finite; scale the inputs"), "{lines:?}");
     assert!(!out.exists());
+    // Labels whose gradient overflows; the inputs are not to blame.
+    let [near, loud] = ["near.npy", "loud.npy"].map(|name| folder.path().join(name).display().to_string());
+    agop::dataset::npy::write(&near, 10, 2, &[0.5; 20]).unwrap();
+    agop::dataset::npy::write(&loud, 10, 2, &[1e38; 20]).unwrap();
+    let data = ["train", "--data", &near, "--labels", &loud, "--hidden", "8", "--out", out.to_str().unwrap()];
+    let answer = agop(&data);
+    assert!(answer.messages.ends_with("is not finite; scale the inputs and labels\n"), "{}", answer.messages);
+    assert!(answer.messages.starts_with("agop: gd step 0: gradient: "), "{}", answer.messages);
     // Nor the folders above it, and the rule that had finished is named.
     let deep = folder.path().join("a/b/c");
     let arguments = [&TINY[..], &["--out", deep.to_str().unwrap(), "--speeds", "1e30,1e30"]].concat();
@@ -440,6 +449,32 @@ fn a_failed_run_leaves_nothing() {
     assert!(answer.messages.starts_with("agop: slo step "), "{}", answer.messages);
     assert!(answer.messages.contains("`--rule gd` runs alone"), "{}", answer.messages);
     assert!(!folder.path().join("a").exists());
+}
+
+/// Why: what is written can be read. The most measurements that are kept, and no more, fit a manifest.
+#[test]
+fn the_most_measurements_can_be_read_again() {
+    let mut config = Config::default();
+    let mut measured = |steps, every| {
+        config.training.steps = steps;
+        config.training.measure_every = every;
+        config.check().map(|()| config.measurements()).map_err(|error| error.to_string())
+    };
+    assert_eq!((measured(500, 50), measured(5, 2), measured(0, 7)), (Ok(11), Ok(4), Ok(1)));
+    assert_eq!(measured(MOST_MEASUREMENTS - 1, 1), Ok(MOST_MEASUREMENTS));
+    for steps in [MOST_MEASUREMENTS, 520_000, 1 << 40, i64::MAX as u64] {
+        let error = measured(steps, 1).unwrap_err();
+        let (_, enough) = error.split_once("are kept: ").unwrap();
+        let enough = enough.split_once(' ').unwrap().0.parse().unwrap();
+        assert!(measured(steps, enough).unwrap() <= MOST_MEASUREMENTS);
+    }
+    let mark = Mark { step: u64::MAX, digest: sha256(b"") };
+    let rules = [RuleName::Gd, RuleName::Slo].map(|rule| (rule, vec![mark; MOST_MEASUREMENTS as usize]));
+    let manifest = Manifest::new(sha256(b"").0, rules.into(), [("x".into(), mark.digest)].into());
+    let bytes = manifest.encode().unwrap();
+    println!("{} bytes of at most {LONGEST}", bytes.len());
+    assert!((bytes.len() as u64) < LONGEST);
+    assert_eq!(Manifest::parse(&bytes), Ok(manifest));
 }
 
 #[test]

@@ -57,6 +57,14 @@ impl Folder {
     }
 }
 
+/// The one line that says why there is no answer; what is going to be read and computed was said before.
+fn error(answer: &Answer) -> String {
+    let lines = answer.messages.lines().filter(|line| !line.starts_with("agop verify: "));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!((answer.code, lines.len()), (2, 1), "{answer:?}");
+    lines[0].to_owned()
+}
+
 const FILES: [&str; 7] = [
     "config.toml",
     "gd/final.safetensors",
@@ -72,8 +80,13 @@ fn an_untouched_run_is_equal() {
     let folder = Folder::new();
     let answer = folder.verify();
     let text = "gd: 4 measurements equal\nslo: 4 measurements equal\nequal\n";
-    assert_eq!((answer.code, answer.output.as_str(), answer.messages.as_str()), (0, text, ""));
-    let report = json(&["verify", &folder.name("run")]);
+    assert_eq!((answer.code, answer.output.as_str()), (0, text));
+    let said: Vec<&str> = answer.messages.lines().collect();
+    assert_eq!(said[..2], ["x.npy", "y.npy"].map(|file| format!("agop verify: reads {}", folder.name(file))));
+    let work = "agop verify: replays gd and slo, 5 steps: about ";
+    assert!(said[2].starts_with(work) && said.len() == 3, "{said:?}");
+    let report = agop(&["verify", &folder.name("run"), "--json"]).output;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["equal"], &report["measurements"]["slo"]), (&true.into(), &4.into()));
     assert!(report["differences"].as_array().unwrap().is_empty());
 }
@@ -94,8 +107,7 @@ fn a_flipped_bit_in_any_file_is_found() {
             match answer.code {
                 1 => assert!(answer.output.contains(&file), "{file} bit {bit}: {answer:?}"),
                 _ => {
-                    assert!(answer.messages.contains(&file), "{file} bit {bit}: {answer:?}");
-                    assert_eq!(answer.messages.lines().count(), 1);
+                    assert!(error(&answer).contains(&file), "{file} bit {bit}: {answer:?}");
                     assert_eq!(answer.output, "");
                 }
             }
@@ -165,12 +177,10 @@ fn the_last_bit_of_one_number_is_found() {
         // The last bit of the fraction that f32 keeps: the samples' digest tells.
         let answer = folder.with_byte(file, length - 8 + 3, |byte| byte ^ 0x20);
         assert_eq!(answer.code, 1, "{answer:?}");
-        assert!(answer.output.contains("manifest.json: data: expected sha256:"), "{}", answer.output);
-        // The first bits: already the losses of the initial weights differ.
-        let answer = folder.with_byte(file, length - 8 + 6, |byte| byte ^ 0x0c);
-        assert!(answer.output.contains("manifest.json: data: expected sha256:"), "{}", answer.output);
-        assert!(answer.output.contains("gd step 0: the manifest says"), "{}", answer.output);
-        assert!(answer.output.contains("(nothing is equal)"), "{}", answer.output);
+        // That and nothing else: the path could be that of any file.
+        let place = folder.name("run/manifest.json");
+        let reason = "data: the samples are not those of the run; nothing was replayed";
+        assert_eq!(answer.output, format!("different: {place}: {reason}\nnot equal\n"));
         // Below what f32 keeps, nothing that was computed changes.
         assert_eq!(folder.with_byte(file, length - 8, |byte| byte ^ 1).code, 0);
     }
@@ -179,8 +189,8 @@ fn the_last_bit_of_one_number_is_found() {
     let last = bytes.len() - 4;
     bytes[last] ^= 1;
     let text = folder.text("run/manifest.json");
-    let old = agop::run::folder::sha256(&std::fs::read(folder.path(file)).unwrap());
-    let changed = text.replace(&old, &agop::run::folder::sha256(&bytes));
+    let old = agop::run::folder::sha256(&std::fs::read(folder.path(file)).unwrap()).to_string();
+    let changed = text.replace(&old, &agop::run::folder::sha256(&bytes).to_string());
     assert_ne!(changed, text);
     std::fs::write(folder.path("run/manifest.json"), changed).unwrap();
     let answer = folder.with_bytes(file, &bytes);
@@ -202,15 +212,14 @@ fn what_is_malformed_is_named() {
         ("run/config.toml", b"schema = \"agop.config/1\"\nseed = -1\n", "line 2"),
         ("run/config.toml", b"\xff", "byte 0: not UTF-8"),
         ("run/gd/final.safetensors", b"", "byte 0: the file is empty"),
-        ("x.npy", b"\x93NUMPY", "byte 6"),
-        ("y.npy", b"", "byte 0"),
+        ("x.npy", b"\x93NUMPY", "content: not samples of the run (--data, "),
+        ("y.npy", b"root:x:0:0", "content: not samples of the run (--data, "),
     ];
     for (file, bytes, place) in cases {
         let answer = folder.with_bytes(file, bytes);
-        assert_eq!((answer.code, answer.output.as_str()), (2, ""), "{file}: {answer:?}");
-        assert_eq!(answer.messages.lines().count(), 1, "{}", answer.messages);
+        assert_eq!(answer.output, "", "{file}");
         let start = format!("agop: {}: {place}", folder.name(file));
-        assert!(answer.messages.starts_with(&start), "{start}\n{}", answer.messages);
+        assert!(error(&answer).starts_with(&start), "{start}\n{}", answer.messages);
     }
     for file in FILES.map(|file| format!("run/{file}")).iter().chain(&["run/manifest.json".to_owned()]) {
         let kept = std::fs::read(folder.path(file)).unwrap();
@@ -224,12 +233,19 @@ fn what_is_malformed_is_named() {
     let config = folder.text("run/config.toml").replace("rules = [\"gd\", \"slo\"]", "rules = []");
     let answer = folder.with_bytes("run/config.toml", config.as_bytes());
     assert_eq!(answer.code, 2, "{answer:?}");
-    assert!(answer.messages.contains("config.toml: training.rules: expected at least one"), "{answer:?}");
+    assert!(answer.messages.contains("config.toml: settings: rules: expected at least one"), "{answer:?}");
     let text = folder.text("run/manifest.json");
     for (from, to, place) in [
         ("\"contract\": 1", "\"contract\": 2", "contract: the run was made under bit contract 2"),
         ("agop.run/1", "agop.run/2", "schema: expected"),
-        ("gd/final", "../../final", "files: expected"),
+        ("gd/final", "../../final", "files: missing: \"gd/final.safetensors\", of no run: \"../../final"),
+        ("\"version\": \"", "\"version\": \"1", "version: expected "),
+        ("sha256:", "sha265:", "expected sha256: and 64 hexadecimal digits, found \"sha265:"),
+        ("\"step\": 0", "\"step\": 0, \"step\": 0", "duplicate field `step`"),
+        ("\"slo\": [", "\"gd\": [], \"slo\": [", "the key stands twice"),
+        ("\"gd/h", "\"config.toml\": \"\\u001b]0;\", \"gd/h", "found \"\\u{1b}]0;\""),
+        // A rule that the configuration does not have, and one too few.
+        ("\"slo\": [", "\"sgd\": [], \"slo\": [", "unknown variant `sgd`"),
     ] {
         let answer = folder.with_bytes("run/manifest.json", text.replace(from, to).as_bytes());
         assert_eq!(answer.code, 2);

@@ -10,7 +10,7 @@
 
 use agop::network::Model;
 use agop_core::activation::{AnyActivation, Relu};
-use agop_core::correlation::{Correlation, Powers, measure_layer, measure_workspace};
+use agop_core::correlation::{Correlation, GivenErrors, Powers, measure_layer, measure_workspace};
 use agop_core::early_time::{limit, limit_workspace};
 use agop_core::error::Error;
 use agop_core::feature::of_layer;
@@ -144,7 +144,17 @@ fn both_rules_meet_the_oracle_after_five_steps() {
                 let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
                 let k = of_layer(shape, &features, layer).unwrap();
                 let k0 = of_layer(shape, &initial_features, layer).unwrap();
-                let m = measure_layer(level, w, w0, k, k0, Powers::OneAndHalf, &mut workspace).unwrap();
+                let m = measure_layer(
+                    level,
+                    w,
+                    w0,
+                    k,
+                    k0,
+                    GivenErrors::default(),
+                    Powers::OneAndHalf,
+                    &mut workspace,
+                )
+                .unwrap();
                 let expected = &after["correlations"][layer];
                 let check = |key: &str, found: f64, tolerance: f64| {
                     let what = format!("case {index} {rule_name} layer {layer} {key}");
@@ -201,7 +211,17 @@ fn square_roots_of_rounded_features_meet_the_oracle() {
             let (w, w_0) = (model.weights(layer).unwrap(), initial.weights(layer).unwrap());
             let (k, k_0) = (of_layer(shape, &now, layer).unwrap(), of_layer(shape, &then, layer).unwrap());
             let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
-            let found = measure_layer(level, w, w_0, k, k_0, Powers::OneAndHalf, &mut workspace).unwrap();
+            let found = measure_layer(
+                level,
+                w,
+                w_0,
+                k,
+                k_0,
+                GivenErrors::default(),
+                Powers::OneAndHalf,
+                &mut workspace,
+            )
+            .unwrap();
             let expected = &value["after_5_steps"][rule_name]["correlations"][layer];
             let check = |key: &str, found: Correlation| {
                 let what = format!("{rule_name} layer {layer} {key}");

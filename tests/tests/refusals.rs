@@ -4,7 +4,8 @@
 use agop::network::Model;
 use agop_core::activation::{Activation, AnyActivation, Relu};
 use agop_core::correlation::{
-    InputError, LayerMeasure, Powers, Route, correlate, correlate_workspace, measure_layer, measure_workspace,
+    GivenErrors, InputError, LayerMeasure, Powers, Route, correlate, correlate_workspace, measure_layer,
+    measure_workspace,
 };
 use agop_core::error::Error;
 use agop_core::loss::{AnyLoss, CrossEntropy, Loss, MeanSquared};
@@ -129,6 +130,7 @@ fn measured(w: [f64; 6], w_0: [f64; 6], k: [f64; 4], k_0: [f64; 4]) -> Result<La
         MatRef::new(&w_0, 2, 3)?,
         MatRef::new(&k, 2, 2)?,
         MatRef::new(&k_0, 2, 2)?,
+        GivenErrors::default(),
         Powers::OneAndHalf,
         &mut workspace,
     )
@@ -180,6 +182,7 @@ fn what_has_no_certificate_is_refused() {
             for (given, what) in [
                 (InputError { weights: bad, ..exact }, "error of the weights"),
                 (InputError { features: bad, ..exact }, "error of the features"),
+                (InputError { computed: bad, ..exact }, "error of the computed features"),
             ] {
                 let found = correlated(&[1.0, 0.5, 0.5, 2.0], given, route);
                 assert_eq!(found, Err(Error::Parameter { what, expected, found: bad }));

@@ -10,8 +10,8 @@
 use agop::network::Model;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::{
-    Correlations, InputError, LayerMeasure, Powers, Route, Undefined, correlate, correlate_workspace,
-    measure_layer, measure_workspace,
+    Correlations, GivenErrors, InputError, LayerMeasure, Powers, Route, Undefined, correlate,
+    correlate_workspace, measure_layer, measure_workspace,
 };
 use agop_core::early_time::{limit, limit_workspace};
 use agop_core::feature::of_layer;
@@ -115,7 +115,8 @@ impl<T: Real> Case<T> {
         let k = of_layer(self.model.shape().unwrap(), &features, layer).unwrap();
         let (w, w_0) = (self.model.weights(layer).unwrap(), self.initial.weights(layer).unwrap());
         let mut work = vec![0.0; measure_workspace(w.rows(), w.columns())];
-        measure_layer(Level::detect(), w, w_0, k, k, Powers::OneAndHalf, &mut work).unwrap()
+        measure_layer(Level::detect(), w, w_0, k, k, GivenErrors::default(), Powers::OneAndHalf, &mut work)
+            .unwrap()
     }
 
     /// What [`measure_layer`] should find: of W, and of `W - W_0`. All Jacobians that differ must be given.

@@ -1,4 +1,4 @@
-use super::Activation;
+use super::{Activation, Bounded, Sensitivity};
 use crate::scalar::Scalar;
 
 /// `phi(z) = z`, for any scalar. Exact.
@@ -16,5 +16,12 @@ impl<T: Scalar> Activation<T> for Linear {
     }
     fn second_derivative(&self, _: &T) -> T {
         T::zero()
+    }
+}
+
+impl Bounded for Linear {
+    /// Exact.
+    fn sensitivity(&self, _: f64) -> Sensitivity {
+        Sensitivity { slope: 1.0, bend: 0.0, value_error: 0.0, slope_error: 0.0, kink: false }
     }
 }

@@ -66,6 +66,30 @@ pub trait Activation<T: Scalar>: Copy {
     }
 }
 
+/// How an activation passes errors on, and how far its own values may be from exact ones.
+///
+/// **Units** `value_error` and `slope_error` count unit roundoffs u of the scalar, 2^-24 or 2^-53. They are those of `f64`,
+/// which are the larger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sensitivity {
+    /// At least `|phi'(z)|`, everywhere in the range.
+    pub slope: f64,
+    /// At least `|phi''(z)|`, everywhere in the range but at a kink.
+    pub bend: f64,
+    /// `|computed phi(z) - phi(z)| <= value_error u |computed phi(z)|`, but for underflow.
+    pub value_error: f64,
+    /// `|computed phi'(z) - phi'(z)| <= slope_error u`.
+    pub slope_error: f64,
+    /// Whether the slope jumps, by at most one, at `z = 0`, and is 0 where z is not above zero.
+    pub kink: bool,
+}
+
+/// An activation whose errors are bounded: what a certificate of a network needs.
+pub trait Bounded {
+    /// The bounds for `|z| <= range`.
+    fn sensitivity(&self, range: f64) -> Sensitivity;
+}
+
 /// An activation chosen at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -175,5 +199,11 @@ impl<T: Transcendental> Activation<T> for AnyActivation {
     }
     fn apply_with_slope(&self, backend: impl Backend<T>, z: &mut [T], slope: &mut [T]) {
         dispatch!(self, phi => phi.apply_with_slope(backend, z, slope));
+    }
+}
+
+impl Bounded for AnyActivation {
+    fn sensitivity(&self, range: f64) -> Sensitivity {
+        dispatch!(self, phi => phi.sensitivity(range))
     }
 }

@@ -1,4 +1,4 @@
-use super::Activation;
+use super::{Activation, Bounded, Sensitivity};
 use crate::scalar::Scalar;
 
 /// `phi(z) = z^2`, for any scalar. The value is rounded once, the derivatives are exact.
@@ -16,5 +16,12 @@ impl<T: Scalar> Activation<T> for Quadratic {
     }
     fn second_derivative(&self, _: &T) -> T {
         T::from_integer(2)
+    }
+}
+
+impl Bounded for Quadratic {
+    /// `|2 z|` is largest at the end of the range.
+    fn sensitivity(&self, range: f64) -> Sensitivity {
+        Sensitivity { slope: 2.0 * range, bend: 2.0, value_error: 1.0, slope_error: 0.0, kink: false }
     }
 }

@@ -1,4 +1,4 @@
-use super::Activation;
+use super::{Activation, Bounded, Sensitivity};
 use crate::scalar::Ordered;
 
 /// `phi(z) = z` if `z > 0`, else `+0`; derivative 1 if `z > 0`, else `+0`. Exact, for any ordered scalar.
@@ -16,5 +16,12 @@ impl<T: Ordered> Activation<T> for Relu {
     }
     fn second_derivative(&self, _: &T) -> T {
         T::zero()
+    }
+}
+
+impl Bounded for Relu {
+    /// Exact on each side of the kink at zero.
+    fn sensitivity(&self, _: f64) -> Sensitivity {
+        Sensitivity { slope: 1.0, bend: 0.0, value_error: 0.0, slope_error: 0.0, kink: true }
     }
 }

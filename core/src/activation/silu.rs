@@ -1,4 +1,4 @@
-use super::{Activation, Logistic, damped};
+use super::{Activation, Bounded, Logistic, Sensitivity, damped};
 use crate::scalar::Transcendental;
 
 /// `phi(z) = z / (1 + e^-z)`, the sigmoid linear unit (swish), for any transcendental scalar.
@@ -32,5 +32,12 @@ impl<T: Transcendental> Activation<T> for Silu {
         let tail = if positive { tail } else { -tail };
         let twice = smaller.clone() + smaller;
         larger * (twice.clone() - (T::one() - twice) * tail)
+    }
+}
+
+impl Bounded for Silu {
+    /// `|phi'|` is largest, 1.0998..., where `z tanh(z/2) = 2`; `|phi''| <= phi''(0) = 1/2`; 4 ulp.
+    fn sensitivity(&self, _: f64) -> Sensitivity {
+        Sensitivity { slope: 1.1, bend: 0.5, value_error: 8.0, slope_error: 8.0, kink: false }
     }
 }

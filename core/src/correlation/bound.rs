@@ -13,6 +13,9 @@
 //!          T = K W      |dT| <= (e_K + e_W + e_K e_W + gamma_k) |K| |W|
 //!          G = W^T T    |dG| <= sqrt2 (gamma_k |W| |T| + |W| |dT| + e_W |W| (|T| + |dT|))   (one triangle, mirrored)
 //! ```
+//! An error of K that is stated as that of computed features adds `s^2 |dK|` to `|dP|` or `|dG|`, with `s^2 <= |F| = |M|`
+//! for the spectral norm s of W.
+//!
 //! The norms of M, P, F, G, `v = W 1` and `K v` are those of the computed matrices, not products of the norms of their
 //! factors: where K lives on the small singular values of W, P is smaller than `|M| |K|` by orders of magnitude, and only
 //! its own norm leaves a bound. Every norm is an upper bound, every operation is rounded upward, and a `2^-1000` pays for
@@ -23,83 +26,71 @@ use super::traces::{Route, Traces, leftovers};
 use crate::error::{Error, check_at_least_zero};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
-use crate::scalar::sqrt;
+use crate::scalar::Real;
+use crate::scalar::upper::{self, Upper};
 
 /// Relative errors of matrices that were computed from others, in the Frobenius norm: 0 for matrices that are given,
-/// 2^-53 for a difference rounded once.
+/// 2^-53 for a difference rounded once. [`f64::MAX`] leaves no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InputError {
     /// Of the weights.
     pub weights: f64,
     /// Of the PTK features.
     pub features: f64,
+    /// Of the PTK features too, with a sharper bound of what follows: `|dG| <= s^2 |dK|`, s the spectral norm of W.
+    pub computed: f64,
 }
 
 impl InputError {
     pub(super) fn check(self) -> Result<(), Error> {
         check_at_least_zero("error of the weights", self.weights)?;
-        check_at_least_zero("error of the features", self.features)
+        check_at_least_zero("error of the features", self.features)?;
+        check_at_least_zero("error of the computed features", self.computed)
     }
 }
 
-/// A number not less than the exact one it stands for; every operation rounds up.
-#[derive(Clone, Copy)]
-struct Upper(f64);
+pub(super) const SQRT_2: Upper = Upper(1.414_213_562_373_095_3);
+pub(super) const UNDERFLOW: Upper = Upper(f64::MIN_POSITIVE * 4_194_304.0);
 
-impl core::ops::Add for Upper {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self((self.0 + other.0).next_up())
-    }
-}
-
-impl core::ops::Mul for Upper {
-    type Output = Self;
-    fn mul(self, other: Self) -> Self {
-        Self((self.0 * other.0).next_up())
-    }
-}
-
-impl Upper {
-    fn sqrt(self) -> Self {
-        Self(sqrt(self.0).next_up())
-    }
-}
-
-const SQRT_2: Upper = Upper(1.414_213_562_373_095_3);
-const UNDERFLOW: Upper = Upper(f64::MIN_POSITIVE * 4_194_304.0);
-
-/// `gamma_n = n u / (1 - n u)`.
-fn gamma(n: usize) -> Upper {
-    let nu = n as f64 * (f64::EPSILON / 2.0);
-    if nu < 0.5 {
-        Upper((nu.next_up() / (1.0 - nu.next_up()).next_down()).next_up())
-    } else {
-        Upper(f64::INFINITY)
-    }
+/// `gamma_n` in `f64`.
+pub(super) fn gamma(n: usize) -> Upper {
+    upper::gamma(n, f64::UNIT_ROUNDOFF)
 }
 
 /// Roundings that a term of an inner product of (rows x columns) matrices passes through.
-fn height(rows: usize, columns: usize) -> usize {
+pub(super) fn height(rows: usize, columns: usize) -> usize {
     rows + (usize::BITS - columns.saturating_sub(1).leading_zeros()) as usize
 }
 
 /// A computed matrix: an upper bound of its norm, and of its error.
 #[derive(Clone, Copy)]
-struct Matrix {
-    norm: Upper,
-    error: Upper,
+pub(super) struct Matrix {
+    pub(super) norm: Upper,
+    pub(super) error: Upper,
+}
+
+/// The exact traces, and the errors of the matrices that they were computed from.
+pub(super) struct Enclosed {
+    pub(super) traces: Traces<Interval>,
+    /// F by the direct route, M through the gram matrix.
+    pub(super) f: Matrix,
+    /// G by the direct route, P through the gram matrix.
+    pub(super) g: Matrix,
+    /// `W 1`.
+    pub(super) v: Matrix,
+    /// K.
+    pub(super) k: Matrix,
 }
 
 /// The norm from a computed sum of squares.
-fn norm(square: f64, height: usize) -> Upper {
+pub(super) fn norm(square: f64, height: usize) -> Upper {
     let square = if square > 0.0 { square } else { 0.0 };
     // The computed sum is at least (1 - gamma) of the exact one, and 1 / (1 - gamma) <= 1 + 2 gamma for gamma <= 1/2.
     (Upper(square) * (Upper(1.0) + Upper(2.0) * gamma(height)) + UNDERFLOW).sqrt()
 }
 
 /// Error of the computed inner product of two computed matrices.
-fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
+pub(super) fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
     a.error * b.norm + a.norm * b.error + a.error * b.error + gamma(height) * a.norm * b.norm + UNDERFLOW
 }
 
@@ -113,11 +104,12 @@ pub(super) fn enclose<B: Backend<f64>>(
     route: Route,
     traces: &Traces<f64>,
     workspace: &[f64],
-) -> Result<Traces<Interval>, Error> {
+) -> Result<Enclosed, Error> {
     let (k, d) = weights.shape();
     let (e_w, e_k) = (Upper(given.weights), Upper(given.features));
     let w = norm(backend.dot(weights, weights), height(k, d));
     let kk = norm(backend.dot(features, features), height(k, k));
+    let computed = Upper(given.computed) * kk;
     let square_error = Upper(2.0) * e_w + e_w * e_w;
     let (p, kv) = leftovers(workspace, k, d, route);
     let (f, g, size) = match route {
@@ -129,7 +121,7 @@ pub(super) fn enclose<B: Backend<f64>>(
             let p = MatRef::new(p, k, k)?;
             let p_norm = norm(backend.dot(p, p), height(k, k));
             let p_error = (m.error + (m.norm + m.error) * e_k) * kk + gamma(k) * m.norm * kk;
-            (m, Matrix { norm: p_norm, error: p_error + UNDERFLOW }, k)
+            (m, Matrix { norm: p_norm, error: moved(p_error + UNDERFLOW, m, computed) }, k)
         }
         Route::Direct => {
             let f = Matrix {
@@ -139,7 +131,8 @@ pub(super) fn enclose<B: Backend<f64>>(
             let t_norm = kk * w * (Upper(1.0) + gamma(k));
             let t_error = (e_k + e_w + e_k * e_w + gamma(k)) * kk * w;
             let g_error = gamma(k) * w * t_norm + w * t_error + e_w * w * (t_norm + t_error);
-            (f, Matrix { norm: norm(traces.gg, height(d, d)), error: SQRT_2 * g_error + UNDERFLOW }, d)
+            let g_error = moved(SQRT_2 * g_error + UNDERFLOW, f, computed);
+            (f, Matrix { norm: norm(traces.gg, height(d, d)), error: g_error }, d)
         }
     };
     let h = height(size, size);
@@ -149,15 +142,19 @@ pub(super) fn enclose<B: Backend<f64>>(
         error: (gamma(d) + e_w + gamma(d) * e_w) * Upper(d as f64).sqrt() * w + UNDERFLOW,
     };
     let kv = MatRef::column_vector(kv);
-    let kv = Matrix {
-        norm: norm(backend.dot(kv, kv), height(k, 1)),
-        error: (v.error + (v.norm + v.error) * e_k) * kk + gamma(k) * kk * v.norm + UNDERFLOW,
-    };
-    Ok(Traces {
+    let kv_error = (v.error + (v.norm + v.error) * e_k) * kk + gamma(k) * kk * v.norm + UNDERFLOW;
+    let kv = Matrix { norm: norm(backend.dot(kv, kv), height(k, 1)), error: moved(kv_error, v, computed) };
+    let traces = Traces {
         ff: Interval::around(traces.ff, inner_error(f, f, h).0),
         fg: Interval::around(traces.fg, inner_error(f, g, h).0),
         gg: Interval::around(traces.gg, inner_error(g, g, h).0),
         f_sum: Interval::around(traces.f_sum, inner_error(v, v, height(k, 1)).0),
         g_sum: Interval::around(traces.g_sum, inner_error(v, kv, height(k, 1)).0),
-    })
+    };
+    Ok(Enclosed { traces, f, g, v, k: Matrix { norm: kk, error: e_k * kk + computed } })
+}
+
+/// An error with what that of computed features adds to it, if there is one: so many times as the factor is large.
+fn moved(error: Upper, factor: Matrix, computed: Upper) -> Upper {
+    if computed.0 > UNDERFLOW.0 { error + (factor.norm + factor.error) * computed } else { error }
 }

@@ -1,8 +1,8 @@
 //! All measures of one layer.
 
 use super::{
-    Correlations, Features, InputError, Powers, Route, Undefined, correlate_named, correlate_workspace,
-    scale, times_power_of_two, traces::take,
+    Certified, Correlation, Correlations, Features, InputError, Powers, Route, Unbounded, Undefined,
+    correlate_named, correlate_workspace, scale, times_power_of_two, traces::take,
 };
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
@@ -31,19 +31,44 @@ pub const fn measure_workspace(k: usize, d: usize) -> usize {
     ))
 }
 
+/// How far what is given is from exact: weights, initial weights and features as they would be without rounding.
+///
+/// [`crate::feature_error`] bounds the features of a network; the default takes all for exact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GivenErrors {
+    /// Relative error of each weight and initial weight.
+    pub weights: f64,
+    /// `|dK|_F`; `None` where a slope is uncertain, which leaves no bound.
+    pub features: Option<f64>,
+    /// `|dK_0|_F`, likewise.
+    pub initial_features: Option<f64>,
+}
+
+impl Default for GivenErrors {
+    fn default() -> Self {
+        Self { weights: 0.0, features: Some(0.0), initial_features: Some(0.0) }
+    }
+}
+
 /// Measures one hidden layer by the cheaper route.
 ///
 /// **Shapes** weights and initial (k x d), features and initial_features (k x k), workspace at least
 /// [`measure_workspace`]. Features are the Gram matrices that [`crate::feature::finish`] leaves, rounded to T.
 /// **Arithmetic** everything is widened to `f64` first; the differences are rounded once. Of the features only rounding
 /// can be negative, so the square roots take eigenvalues below zero, of any size, for zero.
+/// **Accuracy** the bounds cover `given` and the rounding of the differences.
 /// **Errors** as [`super::correlate`]; [`Error::NotFinite`] names the matrix, given or a difference.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "two networks, two sets of features, what is known of them, how, where"
+)]
 pub fn measure_layer<T: Real, B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, T>,
     initial: MatRef<'_, T>,
     features: MatRef<'_, T>,
     initial_features: MatRef<'_, T>,
+    given: GivenErrors,
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<LayerMeasure, Error> {
@@ -55,33 +80,78 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     let route = Route::cheaper(k, d);
     let (w, rest) = take(workspace, k * d);
     let (f, rest) = take(rest, k * k);
-    let exact = InputError::default();
-    let rounded = f64::EPSILON / 2.0;
     weights.widen_into(w);
     features.widen_into(f);
+    let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
+    let f_norm = norm(backend, MatRef::new(f, k, k)?, rest)?;
     let now = Features { name: "features", matrix: MatRef::new(f, k, k)?, gram: true };
     let w_now = ("weights", MatRef::new(w, k, d)?);
-    let uncentered = correlate_named(backend, w_now, now, exact, route, powers, rest)?;
-    let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
+    let of_features = given.features.map(|error| relative(error, f_norm));
+    let errors = InputError { weights: given.weights, features: 0.0, computed: known(of_features) };
+    let mut uncentered = correlate_named(backend, w_now, now, errors, route, powers, rest)?;
     subtract(w, initial);
     let change = norm(backend, MatRef::new(w, k, d)?, rest)?;
-    let given = InputError { weights: rounded, ..exact };
+    // |dW| <= e |W| and |dW_0| <= e |W_0| <= e (|W| + |W - W_0|), and the difference is rounded.
+    let of_change = given.weights * (2.0 * ratio(whole, change) + 1.0) * ROOM + f64::EPSILON / 2.0;
+    let of_change = known(Some(of_change));
+    let errors = InputError { weights: of_change, features: 0.0, computed: known(of_features) };
     let w = ("weights minus initial weights", MatRef::new(w, k, d)?);
-    let centered = correlate_named(backend, w, now, given, route, powers, rest)?;
+    let mut centered = correlate_named(backend, w, now, errors, route, powers, rest)?;
     subtract(f, initial_features);
-    let given = InputError { weights: rounded, features: rounded };
+    let f_norm = norm(backend, MatRef::new(f, k, k)?, rest)?;
+    let both = given.features.zip(given.initial_features);
+    let of_features = both.map(|(now, initial)| relative(now + initial, f_norm));
+    let rounded = f64::EPSILON / 2.0;
+    let errors = InputError { weights: of_change, features: rounded, computed: known(of_features) };
     let name = "features minus initial features";
     let change_of_features = Features { name, matrix: MatRef::new(f, k, k)?, gram: false };
     let mut double_centered =
-        correlate_named(backend, w, change_of_features, given, route, Powers::One, rest)?;
+        correlate_named(backend, w, change_of_features, errors, route, Powers::One, rest)?;
+    if given.features.is_none() {
+        uncertain(&mut uncentered);
+        uncertain(&mut centered);
+    }
+    if both.is_none() {
+        uncertain(&mut double_centered);
+    }
     double_centered.cosine_sqrt = double_centered.cosine.and(Err(Undefined::Indefinite));
     double_centered.pearson_sqrt = double_centered.cosine_sqrt;
     let relative_change = match (change, whole) {
         (_, None) => Err(Undefined::ZeroWeights),
         (None, _) => Ok(0.0),
-        (Some((change, c)), Some((whole, w))) => Ok(times_power_of_two(change / whole, c - w)),
+        _ => Ok(ratio(change, whole)),
     };
     Ok(LayerMeasure { relative_change, uncentered, centered, double_centered })
+}
+
+/// Says of every bound that is missing that a slope is uncertain.
+fn uncertain(c: &mut Correlations) {
+    let reason = |correlation: &mut Correlation| {
+        if let Ok(Certified { bound: bound @ Err(Unbounded::IllConditioned), .. }) = correlation {
+            *bound = Err(Unbounded::UncertainSlope);
+        }
+    };
+    [&mut c.cosine, &mut c.pearson, &mut c.cosine_sqrt, &mut c.pearson_sqrt].into_iter().for_each(reason);
+}
+
+/// Pays for the roundings of norms of matrices of up to 10^11 columns, and of a few operations.
+const ROOM: f64 = 1.0001;
+
+/// A relative error that is known and no more than the largest number, or that number, which leaves no bound.
+fn known(error: Option<f64>) -> f64 {
+    error.filter(|error| *error < f64::MAX).unwrap_or(f64::MAX)
+}
+
+/// The quotient of two norms; zero where one is zero.
+fn ratio(a: Option<(f64, i32)>, b: Option<(f64, i32)>) -> f64 {
+    a.zip(b)
+        .map_or(0.0, |((a, scale_of_a), (b, scale_of_b))| times_power_of_two(a / b, scale_of_a - scale_of_b))
+}
+
+/// An upper bound of `error / norm`.
+fn relative(error: f64, norm: Option<(f64, i32)>) -> f64 {
+    let quotient = norm.map_or(0.0, |(norm, scale)| times_power_of_two(error, -scale) / norm) * ROOM;
+    if error > 0.0 { quotient.next_up() } else { 0.0 }
 }
 
 /// `|m|_F` as a number and the power of two it is to be multiplied by, so that no size of entries overflows; `None` for

@@ -9,14 +9,17 @@
 //! of `K`. The entries' mean belongs to Pearson alone.
 
 mod bound;
+mod covariance;
 pub mod eigen;
 mod interval;
 mod measure;
 mod power;
+mod root;
 mod traces;
 
 pub use bound::InputError;
-pub use measure::{LayerMeasure, measure_layer, measure_workspace};
+pub use covariance::{covariance_cosine, covariance_workspace};
+pub use measure::{GivenErrors, LayerMeasure, measure_layer, measure_workspace};
 pub use traces::{Route, Traces, traces};
 
 use crate::error::{Error, check_workspace};
@@ -37,6 +40,8 @@ pub enum Undefined {
     ZeroGradient,
     /// All entries of a matrix are equal, as far as rounding lets one tell: Pearson has no variance.
     ConstantEntries,
+    /// The covariance of the layer's inputs is zero, as far as rounding lets one tell.
+    ConstantInputs,
     /// The gradient of the loss is zero, so the weights do not begin to move.
     ZeroLossGradient,
     /// K (or `K - K_0`) has eigenvalues below zero, so G has no square root.
@@ -53,6 +58,7 @@ impl fmt::Display for Undefined {
                 "undefined: the average gradient outer product is zero, or too small to tell from zero"
             }
             Self::ConstantEntries => "undefined: the entries of a matrix do not vary",
+            Self::ConstantInputs => "undefined: the inputs of the layer do not vary",
             Self::ZeroLossGradient => {
                 "undefined: the gradient of the loss is zero, so the weights do not begin to move"
             }
@@ -71,24 +77,30 @@ impl core::error::Error for Undefined {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unbounded {
-    /// Rounding could have moved a norm to zero.
+    /// Rounding, of the weights and features that were given included, could have moved the value by more than one.
     IllConditioned,
-    /// No bound is proved for the square root of a matrix.
-    SquareRoot,
+    /// The slope of a unit is uncertain: its pre-activation is within rounding of the activation's kink.
+    UncertainSlope,
+    /// The bound of a square root was not asked for.
+    NotComputed,
 }
 
 impl fmt::Display for Unbounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::IllConditioned => "no bound: rounding alone could have made a norm zero",
-            Self::SquareRoot => "no bound is proved for the square root of a matrix",
+            Self::IllConditioned => "no bound below one: rounding could have moved the value by more",
+            Self::UncertainSlope => {
+                "no bound: the pre-activation of a unit is within rounding of zero, so its slope is uncertain"
+            }
+            Self::NotComputed => "no bound was asked for",
         })
     }
 }
 
 impl core::error::Error for Unbounded {}
 
-/// A correlation with a rigorous bound of its absolute error, for the value given the weights and features as rounded.
+/// A correlation with a rigorous bound of its absolute error. Exact is the value of weights and features without the errors
+/// that were stated of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Certified {
     /// The computed value.
@@ -122,6 +134,8 @@ pub enum Powers {
     One,
     /// 1 and 1/2; the latter takes eigen-decompositions.
     OneAndHalf,
+    /// The same, with bounds for 1/2: some more products, on the route through the gram matrix two more decompositions.
+    OneAndBoundedHalf,
 }
 
 /// Values of workspace that [`correlate`] needs for weights (k x d), saturating.
@@ -136,7 +150,7 @@ pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
 /// **Shapes** weights (k x d), features (k x k) symmetric, workspace at least [`correlate_workspace`].
 /// **Arithmetic** W and K are scaled by powers of two to a largest entry in [1/2, 1), which changes no correlation;
 /// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
-/// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used.
+/// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used; those of power 1/2 on demand.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NotSymmetric`], [`Error::Parameter`]
 /// for a negative input error, [`Error::NoConvergence`]. Square roots are [`Undefined::Indefinite`] where K (or G, on the
 /// direct route) of size n has an eigenvalue below `-n 2^-52` times the largest: features that are rounded to a coarser
@@ -194,11 +208,13 @@ pub(crate) fn correlate_named<B: Backend<f64>>(
         return Ok(Correlations { inner, ..undefined(Undefined::ZeroGradient) });
     }
     let enclosed = enclose(backend, w, f, given, route, &t, rest)?;
-    let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), enclosed.ff, enclosed.fg, enclosed.gg));
-    let pearson = pearson(&t, &enclosed, w.shape());
+    let exact = &enclosed.traces;
+    let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), exact.ff, exact.fg, exact.gg));
+    let pearson = pearson(&t, exact, w.shape());
     let (cosine_sqrt, pearson_sqrt) = match powers {
         Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
-        Powers::OneAndHalf => power::half(backend, w, f, gram, route, &t, rest)?,
+        Powers::OneAndHalf => power::half(backend, w, f, gram, route, &t, None, rest)?,
+        Powers::OneAndBoundedHalf => power::half(backend, w, f, gram, route, &t, Some(&enclosed), rest)?,
     };
     Ok(Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, inner })
 }
@@ -229,11 +245,7 @@ fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
 fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
     let bound = if ff.low > 0.0 && gg.low > 0.0 {
         let radius = (fg / (ff.sqrt() * gg.sqrt())).radius_about(value);
-        if radius.is_finite() {
-            Ok(if radius < 2.0 { radius } else { 2.0 })
-        } else {
-            Err(Unbounded::IllConditioned)
-        }
+        if radius <= 1.0 { Ok(radius) } else { Err(Unbounded::IllConditioned) }
     } else {
         Err(Unbounded::IllConditioned)
     };
@@ -242,17 +254,21 @@ fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
 
 /// Pearson over the d^2 entries: every inner product loses the product of the sums over d^2.
 fn pearson(t: &Traces<f64>, enclosed: &Traces<Interval>, (k, d): (usize, usize)) -> Correlation {
-    let entries = d as f64 * d as f64;
-    let (ff, fg, gg) = covariances(t, entries);
-    let n = Interval::exact(entries);
-    let less = |product: Interval, x: Interval, y: Interval| product - x * y / n;
-    let e_ff = less(enclosed.ff, enclosed.f_sum, enclosed.f_sum);
-    let e_fg = less(enclosed.fg, enclosed.f_sum, enclosed.g_sum);
-    let e_gg = less(enclosed.gg, enclosed.g_sum, enclosed.g_sum);
+    let (ff, fg, gg) = covariances(t, d as f64 * d as f64);
     if d == 1 || !(varies(ff, t.ff, k + d) && varies(gg, t.gg, k + d)) {
         return Err(Undefined::ConstantEntries);
     }
-    Ok(certify(cosine(ff, fg, gg), e_ff, e_fg, e_gg))
+    Ok(certify_pearson(cosine(ff, fg, gg), enclosed, d))
+}
+
+/// [`certify`] after the means are subtracted.
+fn certify_pearson(value: f64, enclosed: &Traces<Interval>, d: usize) -> Certified {
+    let n = Interval::exact(d as f64 * d as f64);
+    let less = |product: Interval, x: Interval, y: Interval| product - x * y / n;
+    let ff = less(enclosed.ff, enclosed.f_sum, enclosed.f_sum);
+    let fg = less(enclosed.fg, enclosed.f_sum, enclosed.g_sum);
+    let gg = less(enclosed.gg, enclosed.g_sum, enclosed.g_sum);
+    certify(value, ff, fg, gg)
 }
 
 /// Whether a variance is more than the rounding of the sum of squares it was subtracted from.

@@ -1,12 +1,18 @@
 //! The correlations with `G^(1/2)`.
 
-use super::eigen::{EigenError, eigen_workspace, symmetric_eigen};
+use super::bound::{Enclosed, Matrix, SQRT_2, UNDERFLOW, gamma, height, inner_error, norm};
+use super::eigen::eigen_workspace;
+use super::interval::Interval;
+use super::root::{root_of, spectral};
 use super::traces::{quadratic, row_sums, take};
-use super::{Certified, Correlation, Route, Traces, Unbounded, Undefined, cosine, covariances, varies};
+use super::{
+    Certified, Correlation, Route, Traces, Unbounded, Undefined, certify, certify_pearson, cosine,
+    covariances, varies,
+};
 use crate::error::Error;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
-use crate::scalar::sqrt;
+use crate::matrix::{MatMut, MatRef, copy, rows};
+use crate::scalar::upper::Upper;
 
 /// Values of workspace for weights (k x d).
 pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
@@ -28,6 +34,9 @@ pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
 /// ```
 /// Of n eigenvalues those up to `n 2^-52` times the largest count as zero. With `gram` K is a Gram matrix, and all that are
 /// negative are zeros that were rounded; without it one below `-n 2^-52` times the largest leaves no square root.
+///
+/// With `enclosed`, bounds: for the exact G, which has no negative eigenvalue then.
+#[allow(clippy::too_many_arguments, reason = "what correlate has at hand")]
 pub(super) fn half<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
@@ -35,20 +44,36 @@ pub(super) fn half<B: Backend<f64>>(
     gram: bool,
     route: Route,
     plain: &Traces<f64>,
+    enclosed: Option<&Enclosed>,
     workspace: &mut [f64],
 ) -> Result<(Correlation, Correlation), Error> {
     let (k, d) = weights.shape();
-    let (fg, gg, g_sum, positive) = match route {
+    let (fg, gg, g_sum, positive, exact) = match route {
         Route::Direct => {
             let (g, rest) = take(workspace, d * d);
             let (root, rest) = take(rest, d * d);
             let (values, rest) = take(rest, d);
             crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
-            let (trace, positive) = spectral(backend, g, root, values, rest, 0.5)?;
+            let spectrum = spectral(backend, g, root, values, rest, 0.5, enclosed.is_some())?;
             let (f, _) = take(rest, d * d); // where the decomposition was
             crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
             let sum = root.iter().fold(0.0, |sum, x| sum + x);
-            (backend.dot(MatRef::new(f, d, d)?, MatRef::new(root, d, d)?), trace, sum, positive)
+            let root = MatRef::new(root, d, d)?;
+            let fg = backend.dot(MatRef::new(f, d, d)?, root);
+            let exact = match enclosed {
+                None => None,
+                Some(enclosed) => {
+                    crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
+                    let g = (MatRef::new(g, d, d)?, enclosed.g.error);
+                    let r = root_of(backend, root, &spectrum, g, rest)?;
+                    // 1^T dR 1 <= d |dR|; the sum is one chain.
+                    let of_sum =
+                        Upper(d as f64) * (r.error + gamma(d.saturating_mul(d)) * r.norm) + UNDERFLOW;
+                    let squares = backend.dot(root, root);
+                    Some(around(enclosed, (fg, enclosed.f, r), squares, Interval::around(sum, of_sum.0), d))
+                }
+            };
+            (fg, spectrum.trace, sum, spectrum.positive, exact)
         }
         Route::Gram => {
             let (root, rest) = take(workspace, k * k);
@@ -59,7 +84,7 @@ pub(super) fn half<B: Backend<f64>>(
             let (v, rest) = take(rest, k);
             let (a, rest) = take(rest, k);
             features.widen_into(s);
-            let (_, positive) = spectral(backend, s, root, values, rest, 0.5)?;
+            let positive = spectral(backend, s, root, values, rest, 0.5, false)?.positive;
             let (m, _) = take(rest, k * k); // where the decomposition was
             kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
             let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
@@ -67,62 +92,117 @@ pub(super) fn half<B: Backend<f64>>(
             let c = MatRef::new(c, k, k)?;
             kernel::symmetric_product(backend, MatMut::new(s, k, k)?, c, root)?;
             // S is A A^T, whatever K was: what is negative in it is rounding.
-            let (trace, _) = spectral(backend, s, inverse, values, rest, -0.5)?;
+            let trace = spectral(backend, s, inverse, values, rest, -0.5, false)?.trace;
             kernel::outer(backend, MatMut::new(s, k, k)?, c.t())?;
             let inverse = MatRef::new(inverse, k, k)?;
             let fg = backend.dot(MatRef::new(s, k, k)?, inverse);
             row_sums(weights, v);
             kernel::product(backend, MatMut::new(a, k, 1)?, root, MatRef::column_vector(v))?;
             kernel::product(backend, MatMut::new(v, k, 1)?, inverse, MatRef::column_vector(a))?;
-            (fg, trace, backend.dot(MatRef::column_vector(a), MatRef::column_vector(v)), positive)
+            let sum = backend.dot(MatRef::column_vector(a), MatRef::column_vector(v));
+            let exact = match enclosed {
+                None => None,
+                Some(enclosed) => Some(through_gram(backend, weights, features, enclosed, workspace)?),
+            };
+            (fg, trace, sum, positive, exact)
         }
     };
     if !(gram || positive) {
         return Ok((Err(Undefined::Indefinite), Err(Undefined::Indefinite)));
     }
     let t = Traces { ff: plain.ff, fg, gg, f_sum: plain.f_sum, g_sum };
-    let certified = |value| Ok(Certified { value, bound: Err(Unbounded::SquareRoot) });
+    let bounded = |value, certified: fn(f64, &Traces<Interval>, usize) -> Certified| {
+        let none = Certified { value, bound: Err(Unbounded::NotComputed) };
+        Ok(exact.as_ref().map_or(none, |exact| certified(value, exact, d)))
+    };
     let (ff, fg, gg) = covariances(&t, d as f64 * d as f64);
     let pearson = if d > 1 && varies(ff, t.ff, d) && varies(gg, t.gg, d) {
-        certified(cosine(ff, fg, gg))
+        bounded(cosine(ff, fg, gg), certify_pearson)
     } else {
         Err(Undefined::ConstantEntries)
     };
-    Ok((if t.gg > 0.0 { certified(cosine(t.ff, t.fg, t.gg)) } else { Err(Undefined::ZeroGradient) }, pearson))
+    let of_traces = |value, exact: &Traces<Interval>, _| certify(value, exact.ff, exact.fg, exact.gg);
+    let cosine =
+        if t.gg > 0.0 { bounded(cosine(t.ff, t.fg, t.gg), of_traces) } else { Err(Undefined::ZeroGradient) };
+    Ok((cosine, pearson))
 }
 
-/// Replaces a symmetric matrix by its eigenvectors and writes its power (1/2 or -1/2, zero on the null space) to `out`;
-/// returns the sum of the eigenvalues kept, and whether none is below the negative of the threshold.
-fn spectral<B: Backend<f64>>(
-    backend: B,
-    matrix: &mut [f64],
-    out: &mut [f64],
-    values: &mut [f64],
-    workspace: &mut [f64],
-    power: f64,
-) -> Result<(f64, bool), Error> {
-    let n = values.len();
-    symmetric_eigen(backend, matrix, values, workspace).map_err(|error| match error {
-        EigenError::NonFinite { row, column } => {
-            Error::NotFinite { what: "matrix of an eigen-decomposition", row, column }
-        }
-        _ => Error::NoConvergence { what: "eigen-decomposition", steps: n },
-    })?;
-    let largest = values.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest });
-    let threshold = n as f64 * f64::EPSILON * largest;
-    let (mut trace, mut positive) = (0.0, true);
-    // out = sum_i lambda_i^power z_i z_i^T = Y^T Y with rows y_i = lambda_i^(power / 2) z_i.
-    for (row, value) in matrix.chunks_exact_mut(n).zip(values.iter()) {
-        positive &= *value >= -threshold;
-        let factor = if *value > threshold {
-            trace += value;
-            let fourth = sqrt(sqrt(*value));
-            if power > 0.0 { fourth } else { 1.0 / fourth }
-        } else {
-            0.0
-        };
-        row.iter_mut().for_each(|x| *x *= factor);
+/// The exact traces with a root, from computed ones: `<F, R>` and `<R, R>` of matrices of n rows.
+fn around(
+    enclosed: &Enclosed,
+    (fg, f, root): (f64, Matrix, Matrix),
+    squares: f64,
+    g_sum: Interval,
+    n: usize,
+) -> Traces<Interval> {
+    Traces {
+        fg: Interval::around(fg, inner_error(f, root, height(n, n)).0),
+        gg: Interval::around(squares, inner_error(root, root, height(n, n)).0),
+        g_sum,
+        ..enclosed.traces.clone()
     }
-    kernel::outer(backend, MatMut::new(out, n, n)?, MatRef::new(matrix, n, n)?)?;
-    Ok((trace, positive))
+}
+
+/// The exact traces by way of `M = W W^T`: with `M^(1/2) K M^(1/2) = H^2` and `M^(1/2) q = W 1`,
+/// `tr(F G^(1/2)) = <M, H>`, `tr G = <H, H>`, `1^T G^(1/2) 1 = q . H q`.
+///
+/// Where M is not known to be regular, nothing is known of q.
+fn through_gram<B: Backend<f64>>(
+    backend: B,
+    weights: MatRef<'_, f64>,
+    features: MatRef<'_, f64>,
+    enclosed: &Enclosed,
+    workspace: &mut [f64],
+) -> Result<Traces<Interval>, Error> {
+    let k = weights.rows();
+    let (root, rest) = take(workspace, k * k);
+    let (h, rest) = take(rest, k * k);
+    let (s, rest) = take(rest, k * k);
+    let (y, rest) = take(rest, k * k);
+    let (values, rest) = take(rest, k);
+    let (v, rest) = take(rest, k);
+    let (q, rest) = take(rest, k);
+    kernel::outer(backend, MatMut::new(s, k, k)?, weights.t())?;
+    copy(y, s);
+    let spectrum = spectral(backend, y, root, values, rest, 0.5, true)?;
+    let m = MatRef::new(s, k, k)?;
+    let r = root_of(backend, MatRef::new(root, k, k)?, &spectrum, (m, enclosed.f.error), rest)?;
+
+    // q = Y^T diag(1 / lambda) Y v, and how far R q is from v.
+    row_sums(weights, v);
+    q.fill(0.0);
+    for (row, value) in rows(y, k).zip(values.iter()).filter(|_| spectrum.smallest > 0.0) {
+        let along = row.iter().zip(&*v).fold(0.0, |sum, (y, v)| sum + y * v) / value;
+        q.iter_mut().zip(row).for_each(|(q, y)| *q += along * y);
+    }
+    let q = MatRef::column_vector(q);
+    let size = |x: MatRef<'_, f64>| norm(backend.dot(x, x), height(k, 1));
+    let q_size = size(q);
+    kernel::product(backend, MatMut::new(values, k, 1)?, MatRef::new(root, k, k)?, q)?;
+    values.iter_mut().zip(&*v).for_each(|(rq, v)| *rq -= v);
+    let apart = size(MatRef::column_vector(values)) * (Upper(1.0) + gamma(1));
+    let apart = apart + (gamma(k) * r.norm + r.error) * q_size + enclosed.v.error + UNDERFLOW;
+    let regular = (spectrum.smallest - r.error.0).next_down();
+    let q_error = Upper(if regular > 0.0 { (apart.0 / regular).next_up() } else { f64::INFINITY });
+
+    // T = R K, H^2 = T R.
+    let (t, _) = take(rest, k * k);
+    kernel::product(backend, MatMut::new(t, k, k)?, MatRef::new(root, k, k)?, features)?;
+    let (t, of_k) = (MatRef::new(t, k, k)?, enclosed.k);
+    let t_size = norm(backend.dot(t, t), height(k, k));
+    let t_error = r.error * (of_k.norm + of_k.error) + r.norm * of_k.error + gamma(k) * r.norm * of_k.norm;
+    kernel::symmetric_product(backend, MatMut::new(y, k, k)?, t, MatRef::new(root, k, k)?)?;
+    let error = t_error * (r.norm + r.error) + t_size * r.error + gamma(k) * t_size * r.norm;
+    let error = SQRT_2 * error + UNDERFLOW; // one triangle, mirrored
+    copy(root, y);
+    let spectrum = spectral(backend, root, h, values, rest, 0.5, true)?;
+    let h = MatRef::new(h, k, k)?;
+    let r = root_of(backend, h, &spectrum, (MatRef::new(y, k, k)?, error), rest)?;
+
+    kernel::product(backend, MatMut::new(values, k, 1)?, h, q)?;
+    let sum = backend.dot(q, MatRef::column_vector(values));
+    let of_q = (r.norm + r.error) * (Upper(2.0) * q_size + q_error) * q_error;
+    let of_sum = of_q + (r.error + gamma(2 * k) * r.norm) * q_size * q_size + UNDERFLOW;
+    let g_sum = Interval::around(sum, of_sum.0);
+    Ok(around(enclosed, (backend.dot(m, h), enclosed.f, r), backend.dot(h, h), g_sum, k))
 }

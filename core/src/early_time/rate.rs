@@ -19,9 +19,9 @@ use crate::activation::Activation;
 use crate::correlation::{Route, Traces, Undefined, traces};
 use crate::error::{Error, check_workspace};
 use crate::feature;
-use crate::kernel::Backend;
+use crate::kernel::{Backend, positive};
 use crate::loss::Loss;
-use crate::matrix::MatRef;
+use crate::matrix::{MatRef, copy};
 use crate::network::{self, Network, Shape};
 use crate::reduce::{SampleTree, buffers};
 use crate::scalar::{Dual, Real, Scalar, sqrt};
@@ -122,7 +122,7 @@ where
     let (gradient, rest) = take(rest, p);
     let (features, rest) = take(rest, f);
     let (sums, rest) = take(rest, storage(p, f, n));
-    let rows = rest.len() / row(shape.widths());
+    let rows = rest.len() / positive(row(shape.widths()));
     let (x, rest) = take(rest, rows * shape.inputs());
     let (y, pass) = take(rest, rows * shape.outputs());
     for (slot, w) in moving.iter_mut().zip(network.parameters()) {
@@ -138,7 +138,7 @@ where
             start += a.rows();
         }
         let (_, found) = view.finish_gradient(backend, loss, &mut sum)?;
-        gradient.clone_from_slice(found);
+        copy(gradient, found);
         MatRef::new(&*gradient, 1, p)?.check_finite("gradient")?;
         for (slot, g) in moving.iter_mut().zip(gradient.iter()) {
             slot.derivative = -g.value.clone();
@@ -152,7 +152,7 @@ where
         view.accumulate_features(backend, a, &mut sum, pass)?;
         start += a.rows();
     }
-    features.clone_from_slice(feature::finish(backend, shape, &mut sum)?);
+    copy(features, feature::finish(backend, shape, &mut sum)?);
     MatRef::new(&*features, 1, f)?.check_finite("features")?;
     Ok(Derivatives { gradient, features })
 }

@@ -2,7 +2,7 @@
 
 use super::{BATCHES, CHUNK, DATA, FEATURES, PARAMETERS, SAMPLES, SEED, WIDTHS, take};
 use crate::activation::Activation;
-use crate::correlation::{Certified, Correlations, Powers, measure_layer};
+use crate::correlation::{Certified, Correlations, GivenErrors, Powers, measure_layer};
 use crate::digest::Hasher;
 use crate::early_time::limit;
 use crate::error::Error;
@@ -190,6 +190,7 @@ pub(super) fn correlations<T: Real>(
             weights(initial, span)?,
             feature::of_layer(shape()?, features, layer)?,
             feature::of_layer(shape()?, initial_features, layer)?,
+            GivenErrors::default(),
             Powers::OneAndHalf,
             wide,
         )?;

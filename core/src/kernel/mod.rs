@@ -39,8 +39,8 @@ const MANY_COLUMNS: usize = if cfg!(any(target_arch = "x86_64", neon, simd128)) 
 /// The same of those that are left.
 const SOME_COLUMNS: usize = if MANY_COLUMNS > 1 { 4 } else { 1 };
 
-/// At least 1; no width of a network is zero, and so the compiler knows it too.
-pub(crate) fn positive(n: usize) -> usize {
+/// At least 1, and so the compiler knows it too: a division needs no code for zero.
+pub(crate) const fn positive(n: usize) -> usize {
     if n == 0 { 1 } else { n }
 }
 

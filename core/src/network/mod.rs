@@ -9,7 +9,8 @@
 
 mod fitted;
 mod fixed;
-mod passes;
+mod moments;
+pub(crate) mod passes;
 pub(crate) mod shape;
 
 pub use fitted::{Fitted, Widths};

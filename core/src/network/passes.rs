@@ -20,6 +20,34 @@ struct Trace<'w, T> {
     rest: &'w mut [T],
 }
 
+/// What looks on while a chunk of m samples passes through, layer by layer. By itself it does nothing.
+pub(crate) trait Visitor<T> {
+    /// Pre-activations h (m x k) of a hidden layer, before the activation takes their place, and the layer's inputs.
+    fn forward(&mut self, _layer: usize, _inputs: MatRef<'_, T>, _h: &[T]) {}
+    /// `J_{l+1} W_{l+1}` ((m c) x k), before the slopes (m x k) make the Jacobians of hidden layer `layer` of it.
+    fn backward(&mut self, _layer: usize, _product: &[T], _slopes: &[T]) {}
+    /// The Jacobians ((m c) x k) of a hidden layer, from the last to the first.
+    ///
+    /// **Errors** end the pass.
+    fn jacobian(&mut self, _layer: usize, _jacobian: MatRef<'_, T>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Looks at nothing.
+struct Blind;
+
+impl<T> Visitor<T> for Blind {}
+
+/// Looks at the Jacobians.
+struct Jacobians<F>(F);
+
+impl<T, F: FnMut(usize, MatRef<'_, T>) -> Result<(), Error>> Visitor<T> for Jacobians<F> {
+    fn jacobian(&mut self, layer: usize, jacobian: MatRef<'_, T>) -> Result<(), Error> {
+        (self.0)(layer, jacobian)
+    }
+}
+
 impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// The outputs `f(x_a)`.
     ///
@@ -41,7 +69,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
-            let trace = self.trace(backend, x, workspace)?;
+            let trace = self.trace(backend, x, workspace, &mut Blind)?;
             let (_, f) = split_end(trace.activations, x.rows() * c);
             copy(targets.next().unwrap_or_default(), f);
             start += x.rows();
@@ -136,14 +164,15 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
             let target = targets.next().unwrap_or_default();
-            self.each_jacobian(backend, x, workspace, |found, jacobian| {
+            let mut keep = Jacobians(|found, jacobian: MatRef<'_, T>| {
                 if found == layer
                     && let Some(values) = jacobian.as_slice()
                 {
                     copy(target, values);
                 }
                 Ok(())
-            })?;
+            });
+            self.each_jacobian(backend, x, workspace, &mut keep)?;
             start += x.rows();
         }
         Ok(())
@@ -174,11 +203,12 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         while start < inputs.rows() {
             let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
             let open = sum.open_block();
-            self.each_jacobian(backend, x, workspace, |layer, jacobian| {
+            let mut add = Jacobians(|layer, jacobian: MatRef<'_, T>| {
                 let (offset, k) = self.shape.feature_span(layer)?;
                 let features = open.get_mut(offset..offset + k * k).unwrap_or_default();
                 kernel::accumulate_outer(backend, MatMut::new(features, k, k)?, jacobian)
-            })?;
+            });
+            self.each_jacobian(backend, x, workspace, &mut add)?;
             sum.advance(backend, x.rows())?;
             start += x.rows();
         }
@@ -191,6 +221,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         backend: B,
         x: MatRef<'_, T>,
         workspace: &'w mut [T],
+        visitor: &mut impl Visitor<T>,
     ) -> Result<Trace<'w, T>, Error> {
         let m = x.rows();
         let hidden: usize = self.shape.widths().iter().skip(1).take(self.shape.hidden_layers()).sum();
@@ -206,6 +237,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             kernel::of_layer(backend, (layer, Role::Forward), h, previous, weights, chain)?;
             if layer < self.shape.hidden_layers() {
                 let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
+                visitor.forward(layer, previous, z);
                 self.activation.apply_with_slope(backend, z, slope);
                 later_slopes = after_slope;
             }
@@ -226,7 +258,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace)?;
+        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace, &mut Blind)?;
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
@@ -263,16 +295,16 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         Ok(())
     }
 
-    /// Hands the Jacobians ((m c) x k) of each hidden layer, from the last to the first, to `visit`.
-    fn each_jacobian<B: Backend<T>>(
+    /// Forward and backward over one chunk of samples, for the Jacobians of each hidden layer.
+    pub(crate) fn each_jacobian<B: Backend<T>>(
         &self,
         backend: B,
         x: MatRef<'_, T>,
         workspace: &mut [T],
-        mut visit: impl FnMut(usize, MatRef<'_, T>) -> Result<(), Error>,
+        visitor: &mut impl Visitor<T>,
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { mut slopes, rest, .. } = self.trace(backend, x, workspace)?;
+        let Trace { mut slopes, rest, .. } = self.trace(backend, x, workspace, visitor)?;
         let (mut current, mut next) = rest.split_at_mut_checked(rest.len() / 2).unwrap_or_default();
         for (layer, span) in self.shape.spans().enumerate().skip(1).rev() {
             let (before, slope) = split_end(slopes, m * span.inputs);
@@ -291,19 +323,31 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                 let below = MatMut::new(jacobian, m * c, span.inputs)?;
                 kernel::of_layer(backend, (layer, Role::Inputs), below, above, weights, Chain::Begin)?;
             }
+            visitor.backward(layer - 1, jacobian, slope);
             kernel::mask_assign(backend, jacobian, slope, span.inputs, c);
-            visit(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;
+            visitor.jacobian(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;
             (current, next) = (next, current);
         }
         Ok(())
     }
 
-    fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
+    /// A forward pass over one chunk of samples that leaves nothing but what the visitor saw.
+    pub(crate) fn each_layer<B: Backend<T>>(
+        &self,
+        backend: B,
+        x: MatRef<'_, T>,
+        workspace: &mut [T],
+        visitor: &mut impl Visitor<T>,
+    ) -> Result<(), Error> {
+        self.trace(backend, x, workspace, visitor).map(|_| ())
+    }
+
+    pub(crate) fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
         inputs.check_shape("inputs", (inputs.rows(), self.shape.inputs()))?;
         inputs.check_finite_on(backend, "inputs")
     }
 
-    fn rows(&self, workspace: &[T], row: usize) -> Result<usize, Error> {
+    pub(crate) fn rows(&self, workspace: &[T], row: usize) -> Result<usize, Error> {
         check_workspace("workspace", row, workspace.len())?;
         Ok(rows_of(workspace.len(), row))
     }

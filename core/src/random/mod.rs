@@ -95,7 +95,10 @@ impl Stream {
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last as u64 + 1) as usize;
-            items.swap(last, other);
+            let (before, from_last) = items.split_at_mut_checked(last).unwrap_or_default();
+            if let (Some(other), Some(last)) = (before.get_mut(other), from_last.first_mut()) {
+                core::mem::swap(other, last);
+            }
         }
     }
 

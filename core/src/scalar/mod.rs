@@ -8,6 +8,7 @@ mod dual;
 mod float;
 pub(crate) mod fma;
 mod sqrt;
+pub(crate) mod upper;
 
 pub use dual::Dual;
 pub use fma::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};

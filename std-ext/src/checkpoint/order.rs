@@ -33,16 +33,21 @@ pub(super) fn in_order(links: &[Link<'_>], given: Option<&[String]>) -> Result<V
     let list = |order: &[usize]| list(order.iter().filter_map(|&place| links.get(place)));
     let stored: Vec<usize> = (0..links.len()).collect();
     match (by_numbers(links), chains(links)) {
-        (Ok(order), chains) => match (break_in(links, &order), chains) {
-            (None, _) => Ok(order),
-            (Some(_), Chains::One(other)) => Err(wrong(format!(
-                "the numbers in their names say {}, the shapes (outputs, inputs) fit only as {}: {GIVE}, or transpose \
-                 the weights if they are stored as (inputs, outputs)",
+        (Ok(order), chains) => {
+            let Some(error) = break_in(links, &order) else { return Ok(order) };
+            let backwards: Vec<usize> = order.iter().rev().copied().collect();
+            let other = match chains {
+                Chains::One(other) => Some(other),
+                _ => Some(backwards).filter(|other| break_in(links, other).is_none()),
+            };
+            let Some(other) = other else { return Err(error) };
+            Err(wrong(format!(
+                "the numbers in their names say {}, the shapes (outputs, inputs) fit as {}: {GIVE}, or transpose the \
+                 weights if they are stored as (inputs, outputs)",
                 list(&order),
                 list(&other)
-            ))),
-            (Some(error), _) => Err(error),
-        },
+            )))
+        }
         (Err(_), Chains::One(order)) => Ok(order),
         (Err(why), Chains::Several) => Err(wrong(format!(
             "{why}, and more than one order fits the shapes (outputs, inputs): {}; {GIVE}",

@@ -68,24 +68,22 @@ pub(super) fn stored(name: &str, info: &TensorInfo, data: &[u8]) -> Result<Tenso
             let elements = Elements::Values(values(name, info, data, columns)?);
             return Ok(Tensor { shape: info.shape.clone(), elements });
         }
-        Dtype::BOOL | Dtype::U8 => decode(bytes, |b| i64::from(u8::from_le_bytes(b))),
-        Dtype::I8 => decode(bytes, |b| i64::from(i8::from_le_bytes(b))),
-        Dtype::U16 => decode(bytes, |b| i64::from(u16::from_le_bytes(b))),
-        Dtype::I16 => decode(bytes, |b| i64::from(i16::from_le_bytes(b))),
-        Dtype::U32 => decode(bytes, |b| i64::from(u32::from_le_bytes(b))),
-        Dtype::I32 => decode(bytes, |b| i64::from(i32::from_le_bytes(b))),
-        Dtype::I64 | Dtype::U64 => decode(bytes, i64::from_le_bytes),
-        _ => Ok(Vec::new()),
+        Dtype::BOOL | Dtype::U8 => Some(decode(bytes, |b| i64::from(u8::from_le_bytes(b)))),
+        Dtype::I8 => Some(decode(bytes, |b| i64::from(i8::from_le_bytes(b)))),
+        Dtype::U16 => Some(decode(bytes, |b| i64::from(u16::from_le_bytes(b)))),
+        Dtype::I16 => Some(decode(bytes, |b| i64::from(i16::from_le_bytes(b)))),
+        Dtype::U32 => Some(decode(bytes, |b| i64::from(u32::from_le_bytes(b)))),
+        Dtype::I32 => Some(decode(bytes, |b| i64::from(i32::from_le_bytes(b)))),
+        Dtype::I64 | Dtype::U64 => Some(decode(bytes, i64::from_le_bytes)),
+        _ => None,
     };
-    let integers = integers.map_err(|_| no_room(name, bytes))?;
-    let whole = integers.len() == info.shape.iter().product::<usize>();
-    let elements = if whole && (info.dtype != Dtype::U64 || integers.iter().all(|&n| n >= 0)) {
-        Elements::Values(Values::Integers(integers))
-    } else {
-        Elements::Bytes(
-            info.dtype.to_string(),
-            decode(bytes, |[byte]: [u8; 1]| byte).map_err(|_| no_room(name, bytes))?,
-        )
+    let integers = integers.transpose().map_err(|_| no_room(name, bytes))?;
+    let elements = match integers.filter(|n| info.dtype != Dtype::U64 || n.iter().all(|&n| n >= 0)) {
+        Some(integers) => Elements::Values(Values::Integers(integers)),
+        None => {
+            let bytes = decode(bytes, |[byte]: [u8; 1]| byte).map_err(|_| no_room(name, bytes))?;
+            Elements::Bytes(info.dtype.to_string(), bytes)
+        }
     };
     Ok(Tensor { shape: info.shape.clone(), elements })
 }

@@ -2,7 +2,7 @@
 
 use super::{DONE, write, write_json};
 use crate::content::Content;
-use crate::error::Result;
+use crate::error::{Result, Shown};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -69,9 +69,11 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     }
     let mut text = String::new();
     for file in &report.files {
-        text += &format!("{}  {}\n", file.digest, file.file);
+        let name = Shown(&file.file);
+        text += &format!("{}  {name}\n", file.digest);
         for tensor in file.tensors.iter().filter(|_| options.tensors) {
-            text += &format!("{}  {} {} {:?}\n", tensor.digest, file.file, tensor.name, tensor.shape);
+            let (tensor_name, shape) = (Shown(&tensor.name), Shown(format!("{:?}", tensor.shape)));
+            text += &format!("{}  {name} {tensor_name} {shape}\n", tensor.digest);
         }
     }
     write(output, &text)?;

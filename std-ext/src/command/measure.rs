@@ -2,7 +2,7 @@
 
 use super::{Computing, DONE, activations, patiently, write, write_json};
 use crate::error::Result;
-use crate::measure::{MeasureFiles, MeasureReport};
+use crate::measure::{MeasureFiles, MeasureReport, Proof};
 use crate::run::config;
 use clap::builder::PossibleValuesParser;
 use std::io::Write;
@@ -40,11 +40,14 @@ pub(super) struct Options {
     /// Scalar of the passes; what is larger in the files is rounded to nearest
     #[arg(long, default_value = "f64", value_parser = PossibleValuesParser::new(config::SCALARS))]
     scalar: String,
+    /// Prove bounds by running error analysis: of square roots too, and where a slope is uncertain
+    #[arg(long)]
+    certify: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    computing: Computing,
+    pub(super) computing: Computing,
 }
 
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
@@ -57,9 +60,10 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         layers: options.layers.as_deref(),
         outputs: options.outputs.as_deref(),
     };
+    let proof = if options.certify { Proof::Certified } else { Proof::Plain };
     let report = patiently("measuring", || match options.scalar.as_str() {
-        "f32" => MeasureReport::of_files::<f32>(machine, files, activation),
-        _ => MeasureReport::of_files::<f64>(machine, files, activation),
+        "f32" => MeasureReport::of_files::<f32>(machine, files, activation, proof),
+        _ => MeasureReport::of_files::<f64>(machine, files, activation, proof),
     })?;
     if options.json {
         write_json(output, &report)?;

@@ -11,7 +11,8 @@ mod train;
 mod verify;
 
 use crate::detect;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printed};
+use crate::parallel::most_threads;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use clap::builder::PossibleValuesParser;
@@ -55,6 +56,20 @@ enum Command {
     Info(info::Options),
 }
 
+impl Command {
+    /// The command, what its options come to having been said where it is not what they say.
+    fn said(self, messages: &mut dyn Write) -> Self {
+        match &self {
+            Self::Train(options) => options.computing.say_cap(messages),
+            Self::Measure(options) => options.computing.say_cap(messages),
+            Self::Predict(options) => options.computing.say_cap(messages),
+            Self::Verify(options) => options.computing.say_cap(messages),
+            Self::Digest(_) | Self::Info(_) => {}
+        }
+        self
+    }
+}
+
 /// Options of every command that computes.
 #[derive(Clone, Debug, Args)]
 struct Computing {
@@ -64,6 +79,15 @@ struct Computing {
 }
 
 impl Computing {
+    /// Says so where fewer threads are started than were asked for.
+    fn say_cap(&self, messages: &mut dyn Write) {
+        let most = most_threads();
+        if let Some(threads) = self.threads.filter(|threads| threads.get() > most) {
+            // Nobody need read it.
+            let _ = writeln!(messages, "agop: --threads {threads}: at most {most} are started");
+        }
+    }
+
     /// The machine to compute on, its floating-point environment tested.
     fn machine(&self) -> Result<Machine> {
         let level = detect::level()?;
@@ -82,11 +106,11 @@ pub fn run(
     messages: &mut dyn Write,
 ) -> u8 {
     let outcome = match parse(arguments) {
-        Ok(arguments) => match arguments.command {
+        Ok(arguments) => match arguments.command.said(messages) {
             Command::Train(options) => train::run(&options, output, messages),
             Command::Measure(options) => measure::run(&options, output),
             Command::Predict(options) => predict::run(&options, output),
-            Command::Verify(options) => verify::run(&options, output),
+            Command::Verify(options) => verify::run(&options, output, messages),
             Command::Digest(options) => digest::run(&options, output),
             Command::Info(options) => info::run(&options, output),
         },
@@ -161,8 +185,18 @@ fn write(output: &mut dyn Write, text: &str) -> Result<()> {
     }
 }
 
-/// Writes the one object of `--json`.
+/// Writes the one object of `--json`. What a terminal does not print as it stands is in JSON's own escapes, as only
+/// strings can hold it: the value is the same.
 fn write_json(output: &mut dyn Write, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string(value).map_err(|error| Error::Message(error.to_string()))?;
-    write(output, &(text + "\n"))
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if printed(character) {
+            escaped.push(character);
+        } else {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}"));
+        }
+    }
+    write(output, &(escaped + "\n"))
 }

@@ -57,7 +57,7 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    computing: Computing,
+    pub(super) computing: Computing,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

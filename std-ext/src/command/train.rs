@@ -1,10 +1,10 @@
 //! `agop train`.
 
 use super::{Computing, DONE, activations, write, write_json};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shown};
 use crate::notes::{dead, dead_layers, scale_of_inputs};
 use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
-use crate::run::folder::{Claim, Folder};
+use crate::run::folder::{Claim, Folder, Placed};
 use crate::run::problem::Problem;
 use crate::run::report::TrainReport;
 use crate::run::train::{Machine, Outcome, Run};
@@ -113,7 +113,7 @@ pub(super) struct Options {
     contrast: f64,
     #[arg(long, value_name = "EPS", help = epsilon_help(), help_heading = "Training")]
     epsilon: Option<f64>,
-    /// Updates between two measurements
+    /// Updates between two measurements, of which a run keeps at most 100000
     #[arg(long, value_name = "N", default_value_t = Config::default().training.measure_every, help_heading = "Training")]
     measure_every: u64,
 
@@ -134,7 +134,7 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    computing: Computing,
+    pub(super) computing: Computing,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -284,6 +284,7 @@ fn run_in<T: Real>(
     output: &mut dyn Write,
     messages: &mut dyn Write,
 ) -> Result<u8> {
+    config.check()?;
     let machine: Machine = options.computing.machine()?;
     let problem = Problem::<T>::load(config)?;
     let remedy = "divide them by it before training (pixels 0..255 by 255)";
@@ -318,22 +319,25 @@ fn run_in<T: Real>(
             (error, _) => error,
         })?);
     }
-    Folder::new(config, problem.digest, &outcomes)?.write(claim.directory())?;
-    let directory = claim.directory().display().to_string();
-    claim.keep();
     let unknown = problem.outer_product.as_ref().err().copied();
-    let last = outcomes.iter().filter_map(|outcome| Some((outcome.rule, outcome.records.last()?)));
-    for Outcome { rule, trained, .. } in &outcomes {
-        let layers = dead_layers(machine.level, trained, problem.train.inputs()?)?;
+    for outcome in &outcomes {
+        let layers = dead_layers(machine.level, &outcome.trained, problem.train.inputs()?)?;
         let names: Vec<String> =
-            layers.iter().map(|layer| format!("{} layer {layer}", rule.name())).collect();
+            layers.iter().map(|layer| format!("{} layer {layer}", outcome.rule.name())).collect();
         notes.extend(dead(&names).map(|note| note + "; try a smaller --rate, or scale the inputs"));
     }
-    let report = TrainReport { data: problem.understood.clone(), notes, ..TrainReport::new(last, unknown) };
+    let report = TrainReport::new(outcomes.iter().map(|outcome| (outcome.rule, &outcome.last)), unknown);
+    let report = TrainReport { data: problem.understood.clone(), notes, ..report };
+    let Placed { directory, left } = claim.place(&Folder::new(config, problem.digest, outcomes)?)?;
+    let directory = Shown(directory.display());
+    // Nobody need read these.
+    if let Some(left) = left {
+        let _ =
+            writeln!(messages, "the run that was replaced could not be removed: {}", Shown(left.display()));
+    }
     if options.json {
         write_json(output, &report)?;
         if options.out.is_none() {
-            // Nobody need read it.
             let _ = writeln!(messages, "run: {directory}");
         }
     } else {

@@ -2,7 +2,7 @@
 
 use super::train::bar;
 use super::{Computing, DONE, NO, write, write_json};
-use crate::error::Result;
+use crate::error::{Result, Shown};
 use crate::run::verify::{Moved, Stored};
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,14 +25,17 @@ pub(super) struct Options {
     /// Test labels, likewise
     #[arg(long, value_name = "Y.npy")]
     test_labels: Option<PathBuf>,
+    /// Replay also what takes more than 1e14 floating-point operations or 4 GiB of memory
+    #[arg(long)]
+    allow_large: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    computing: Computing,
+    pub(super) computing: Computing,
 }
 
-pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
+pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn Write) -> Result<u8> {
     let moved = Moved {
         data: options.data.clone(),
         labels: options.labels.clone(),
@@ -46,7 +49,12 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         bar.set_prefix(rule.name());
         bar.set_position(step);
     };
-    let verification = stored.verify(machine, &mut progress);
+    let mut say = |line: &str| {
+        // Nobody need read it.
+        let _ = writeln!(messages, "agop verify: {}", Shown(line));
+        let _ = messages.flush();
+    };
+    let verification = stored.verify(machine, options.allow_large, &mut say, &mut progress);
     bar.finish_and_clear();
     let verification = verification?;
     if options.json {
@@ -57,7 +65,7 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
             text += &format!("{}: {count} measurements equal\n", rule.name());
         }
         for difference in &verification.differences {
-            text += &format!("different: {}: {}\n", difference.place, difference.reason);
+            text += &format!("different: {}: {}\n", Shown(&difference.place), Shown(&difference.reason));
         }
         text += if verification.equal { "equal\n" } else { "not equal\n" };
         write(output, &text)?;

@@ -40,6 +40,18 @@ impl Values {
         self.len() == 0
     }
 
+    /// The relative error of each element rounded to `T`: zero where `T` holds all of them.
+    pub(crate) fn read_error<T: Real>(&self) -> f64 {
+        // All integers up to 1 / u are floats.
+        let exact = (1.0 / T::UNIT_ROUNDOFF) as u64;
+        let rounds = match self {
+            Self::F32(_) => false,
+            Self::F64(v) => v.iter().any(|x| T::from_f64(*x).to_f64() != *x),
+            Self::Integers(v) => v.iter().any(|n| n.unsigned_abs() > exact),
+        };
+        if rounds { T::UNIT_ROUNDOFF } else { 0.0 }
+    }
+
     /// Every element as f64; no float changes by it.
     pub fn floats(&self) -> impl Iterator<Item = f64> {
         (0..self.len()).map_while(|index| match self {

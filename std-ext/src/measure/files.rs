@@ -1,9 +1,9 @@
 //! Measuring the networks in checkpoints on given samples.
 
 use super::outputs::{Agreement, compare};
-use super::{Block, Bounds, LayerReport, measure};
+use super::{Block, Bounds, Features, LayerReport, Proof, controls, measure};
 use crate::checkpoint::{self, Checkpoint};
-use crate::dataset::read_matrix;
+use crate::dataset::{Values, npy};
 use crate::error::{Error, ParseError, Result, shape_text};
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
@@ -11,6 +11,7 @@ use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
+use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
 use serde::Serialize;
@@ -86,14 +87,21 @@ impl MeasureReport {
         machine: Machine,
         files: MeasureFiles<'_>,
         activation: AnyActivation,
+        proof: Proof,
     ) -> Result<Self> {
-        let (names, trained) = read::<T>(files.weights, activation, files.layers)?;
-        let initial = match files.initial {
-            Some(path) => Some(read_initial(path, files, &trained)?),
-            None => None,
+        let (names, trained, rounded) = read::<T>(files.weights, activation, files.layers)?;
+        let (initial, rounded) = match files.initial {
+            Some(path) => {
+                let (initial, too) = read_initial(path, files, &trained)?;
+                (Some(initial), if too > rounded { too } else { rounded })
+            }
+            None => (None, rounded),
         };
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
-        let (samples, columns, values) = read_matrix::<T>(files.data)?;
+        let array = npy::read(files.data)?;
+        let read_error = ReadError { weights: rounded, inputs: array.values.read_error::<T>() };
+        let (samples, columns, values) = array.matrix::<T>().map_err(|error| error.in_file(files.data))?;
+        drop(array);
         let inputs = trained.widths().first().copied().unwrap_or_default();
         if columns != inputs {
             let reason = format!("{columns} columns, the network takes {inputs} inputs");
@@ -113,22 +121,27 @@ impl MeasureReport {
         let overflow = |file: &Path| {
             let file = file.to_path_buf();
             move |error| match error {
-                agop_core::error::Error::Workspace { .. } => Error::Core(error),
-                _ => Error::input(file, "network", format!("in {}: {error}", T::NAME)),
+                Error::Core(agop_core::error::Error::Workspace { .. }) => error,
+                Error::Core(error) => Error::input(file, "network", format!("in {}: {error}", T::NAME)),
+                other => other,
             }
         };
-        let features = trained.features(level, x, &mut memory).map_err(overflow(files.weights))?;
-        let initial_features = match (&initial, files.initial) {
-            (Some(initial), Some(path)) => {
-                Some(initial.features(level, x, &mut memory).map_err(overflow(path))?)
-            }
+        let powers = match proof {
+            Proof::Plain => Powers::OneAndHalf,
+            Proof::Certified => Powers::OneAndBoundedHalf,
+        };
+        let features = |model: &Model<T, _>, memory: &mut _, file: &Path| {
+            Features::new(level, model, x, (read_error, proof), memory).map_err(overflow(file))
+        };
+        let now = features(&trained, &mut memory, files.weights)?;
+        let then = match (&initial, files.initial) {
+            (Some(initial), Some(path)) => Some((initial, features(initial, &mut memory, path)?)),
             _ => None,
         };
-        let powers = Powers::OneAndHalf;
+        let then = then.as_ref().map(|(initial, features)| (*initial, features));
         // Without initial weights there is no change; what it would give is taken out below.
-        let (before, features_before) =
-            (initial.as_ref().unwrap_or(&trained), initial_features.as_ref().unwrap_or(&features));
-        let measured = measure(level, &trained, before, &features, features_before, powers, &memory);
+        let before = then.unwrap_or((&trained, &now));
+        let measured = measure(level, (&trained, &now), before, read_error.weights, powers, &memory);
         let mut layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
@@ -136,6 +149,8 @@ impl MeasureReport {
         if initial.is_none() {
             layers.iter_mut().for_each(without_initial);
         }
+        let controls = controls(level, &trained, then, x, &memory)?;
+        layers.iter_mut().zip(controls).for_each(|(layer, controls)| layer.controls = Some(controls));
         let dead_names: Vec<String> = dead_layers(level, &trained, x)?
             .iter()
             .filter_map(|layer| names.get(*layer).map(|name| cut(name, LONGEST_NAME)))
@@ -245,8 +260,20 @@ impl MeasureReport {
                         reasons.add("relative change", name, reason);
                     }
                     let change = number(layer.relative_change, 4);
-                    let _ = writeln!(out, "{:names$} {:shapes$} relative change {change}\n", "", "");
+                    let _ = writeln!(out, "{:names$} {:shapes$} relative change {change}", "", "");
                 }
+            }
+            if let Some(controls) = &layer.controls {
+                for (key, reason) in &controls.why {
+                    reasons.add(key.replace('_', " "), name, reason);
+                }
+                let at_init = number(controls.initial_cosine, 6);
+                let covariance = number(controls.covariance_cosine, 6);
+                let _ = writeln!(
+                    out,
+                    "{:names$} {:shapes$} controls: at init {at_init}, covariance {covariance}\n",
+                    "", ""
+                );
             }
         }
         for note in &self.notes {
@@ -255,7 +282,8 @@ impl MeasureReport {
         out.push_str(&reasons.lines());
         out.push_str(
             "Correlations of F = W^T W and G = W^T K W; centered: W - W_0; double-centered: K - K_0 too;\n\
-             sqrt: with the root of G; bound: on the error of the number before it for these K and W, not on the rounding of K itself.\n",
+             sqrt: with the root of G; bound: of the error of the number before it, from the files to here (--certify bounds the\n\
+             roots too: in --json); at init: the same of W_0 and K_0; covariance: cosine of F with that of the layer's inputs.\n",
         );
         out
     }
@@ -294,8 +322,8 @@ fn read_initial<T: Real>(
     path: &Path,
     files: MeasureFiles<'_>,
     trained: &Model<T, AnyActivation>,
-) -> Result<Model<T, AnyActivation>> {
-    let (_, initial) = read::<T>(path, trained.activation(), files.layers)?;
+) -> Result<(Model<T, AnyActivation>, f64)> {
+    let (_, initial, rounded) = read::<T>(path, trained.activation(), files.layers)?;
     if initial.widths() != trained.widths() {
         let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
         let reason = format!("widths {found}, {} has {expected}", path.display());
@@ -306,7 +334,7 @@ fn read_initial<T: Real>(
         let reason = format!("no biases, {} has them", with.display());
         return Err(Error::input(without, "tensors", reason));
     }
-    Ok(initial)
+    Ok((initial, rounded))
 }
 
 /// A network from a file, in the scalar that is computed in; `layers` gives their order.
@@ -318,15 +346,15 @@ pub fn read_model<T: Real>(
     activation: AnyActivation,
     layers: Option<&[String]>,
 ) -> Result<Model<T, AnyActivation>> {
-    read(path, activation, layers).map(|(_, model)| model)
+    read(path, activation, layers).map(|(_, model, _)| model)
 }
 
-/// The names of the layers, readout included, and the network they make.
+/// The names of the layers, readout included, the network they make, and the relative error of reading its parameters.
 fn read<T: Real>(
     path: &Path,
     activation: AnyActivation,
     layers: Option<&[String]>,
-) -> Result<(Vec<String>, Model<T, AnyActivation>)> {
+) -> Result<(Vec<String>, Model<T, AnyActivation>, f64)> {
     let checkpoint: Checkpoint = checkpoint::read_in_order(path, layers)?;
     let widths = checkpoint.widths();
     let in_file = |error: ParseError| error.in_file(path);
@@ -336,5 +364,8 @@ fn read<T: Real>(
     }
     let model = Model::new(widths, checkpoint.has_bias(), activation, parameters)
         .map_err(|error| Error::input(path, "tensors", error.to_string()))?;
-    Ok((checkpoint.layers.into_iter().map(|layer| layer.name).collect(), model))
+    let tensors = checkpoint.layers.iter().flat_map(|layer| [Some(&layer.weight), layer.bias.as_ref()]);
+    let errors = tensors.flatten().map(Values::read_error::<T>);
+    let rounded = errors.fold(0.0, |most, error| if error > most { error } else { most });
+    Ok((checkpoint.layers.into_iter().map(|layer| layer.name).collect(), model, rounded))
 }

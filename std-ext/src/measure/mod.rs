@@ -1,8 +1,12 @@
 //! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
 
+mod controls;
+mod features;
 mod files;
 mod outputs;
 
+pub use controls::{Controls, controls};
+pub use features::{Features, Proof};
 pub use files::{MeasureFiles, MeasureReport, NamedLayer, read_model};
 pub use outputs::Agreement;
 
@@ -12,7 +16,8 @@ use crate::network::Model;
 use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
 use agop_core::correlation::{
-    Certified, Correlation, Correlations, LayerMeasure, Powers, measure_layer, measure_workspace,
+    Certified, Correlation, Correlations, GivenErrors, LayerMeasure, Powers, Unbounded, measure_layer,
+    measure_workspace,
 };
 use agop_core::feature::of_layer;
 use agop_core::scalar::Real;
@@ -37,6 +42,9 @@ pub struct LayerReport {
     /// Why `relative_change` is missing, by its key; left out of the object when it is there.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub why: BTreeMap<String, String>,
+    /// What chance and covariance give; left out of the object where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controls: Option<Controls>,
     /// UC-NFC.
     pub uncentered: Block,
     /// C-NFC.
@@ -64,8 +72,8 @@ pub struct Block {
     pub why: BTreeMap<String, String>,
 }
 
-/// Absolute error bounds of a block's correlations, those of the features and weights given: how far these are from
-/// exact ones does not count.
+/// Absolute error bounds of a block's correlations: how far they can be from those of the exact network and samples, as they
+/// were read or, where files are of a wider type than the scalar, as they stand in the files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Bounds {
     /// Of `cosine`.
@@ -85,7 +93,12 @@ impl Block {
         let mut take = |key: &str, correlation: Correlation| match correlation {
             Ok(Certified { value, bound: Ok(bound) }) => (Some(value), Some(bound)),
             Ok(Certified { value, bound: Err(reason) }) => {
-                why.insert(format!("bound.{key}"), reason.to_string());
+                let help = match reason {
+                    Unbounded::UncertainSlope => "; --certify counts it both ways",
+                    Unbounded::NotComputed => ": it needs --certify",
+                    _ => "",
+                };
+                why.insert(format!("bound.{key}"), format!("{reason}{help}"));
                 (Some(value), None)
             }
             Err(reason) => {
@@ -131,6 +144,7 @@ impl LayerReport {
             outputs,
             relative_change: change.ok(),
             why: why.into_iter().collect(),
+            controls: None,
             uncentered: Block::new(&m.uncentered),
             centered: Block::new(&m.centered),
             double_centered: Block::new(&m.double_centered),
@@ -140,26 +154,32 @@ impl LayerReport {
 
 /// Measures every hidden layer, several at once on the threads of `memory`.
 ///
-/// **Shapes** both models of one shape, features as [`Model::features`] gives them at the current and the initial
-/// weights.
+/// **Shapes** both models of one shape, with their features over the same samples. `read` is the relative error with which
+/// weights were read.
 ///
 /// # Errors
 /// As [`measure_layer`], and when the memory cannot be had.
 pub fn measure<T: Real, A: Activation<T> + Sync>(
     level: Level,
-    model: &Model<T, A>,
-    initial: &Model<T, A>,
-    features: &[T],
-    initial_features: &[T],
+    (model, features): (&Model<T, A>, &Features<T>),
+    (initial, initial_features): (&Model<T, A>, &Features<T>),
+    read: f64,
     powers: Powers,
     memory: &Accumulator<T>,
 ) -> Result<Vec<LayerReport>> {
     let shape = model.shape()?;
     memory.each(shape.hidden_layers(), |layer| {
         let (w, w_0) = (model.weights(layer)?, initial.weights(layer)?);
-        let (k, k_0) = (of_layer(shape, features, layer)?, of_layer(shape, initial_features, layer)?);
+        let k = of_layer(shape, &features.values, layer)?;
+        let k_0 = of_layer(shape, &initial_features.values, layer)?;
+        let error = |features: &Features<T>| features.errors.get(layer).copied().flatten();
+        let given = GivenErrors {
+            weights: read,
+            features: error(features),
+            initial_features: error(initial_features),
+        };
         let mut workspace = filled("workspace", measure_workspace(w.rows(), w.columns()), 0.0)?;
-        let measured = measure_layer(level, w, w_0, k, k_0, powers, &mut workspace)?;
+        let measured = measure_layer(level, w, w_0, k, k_0, given, powers, &mut workspace)?;
         Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))
     })
 }

@@ -266,8 +266,9 @@ fn of_wide<T: Real>(
     let name = settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name());
     let kernel = DualKernel::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = DualKernel::ALL.iter().map(|kernel| kernel.name()).collect();
+        let other = config::activation(name).map_or("", |_| "; --model limit takes it");
         Error::Usage(format!(
-            "activation `{name}`: no dual kernel in closed form (known: {})",
+            "activation `{name}`: the wide model has no dual kernel of it in closed form (it knows: {}){other}",
             known.join(", ")
         ))
     })?;

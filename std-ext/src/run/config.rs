@@ -1,6 +1,7 @@
 //! What a run does: everything that decides its numbers, as stored in `config.toml`.
 
-use crate::error::{Error, ParseError, Result};
+use super::manifest::{LONGEST_CONFIG, MOST_MEASUREMENTS};
+use crate::error::{Error, ParseError, Result, quote};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::optimizer::EPSILON;
@@ -197,6 +198,104 @@ impl Config {
         speeds
     }
 
+    /// The bytes of `config.toml`.
+    ///
+    /// # Errors
+    /// None for a configuration that [`Config::check`] takes.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let text = toml::to_string(self).map_err(|error| Error::Message(error.to_string()))?;
+        Ok(text.into_bytes())
+    }
+
+    /// Measurements of a rule: before the first update, at every multiple, after the last update.
+    pub fn measurements(&self) -> u64 {
+        let Training { steps, measure_every, .. } = self.training;
+        let between = steps.checked_div(measure_every).unwrap_or(0);
+        let last = u64::from(between.saturating_mul(measure_every) != steps);
+        between.saturating_add(last).saturating_add(1)
+    }
+
+    /// Checks what no training needs to be seen: known names, numbers that a configuration can hold, each rule once, not
+    /// more measurements than a run can store.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option.
+    pub fn check(&self) -> Result<()> {
+        let refused = |what: &str, expected: &str, found: &dyn std::fmt::Display| {
+            Err(Error::Usage(format!("{what}: expected {expected}, found {found}")))
+        };
+        self.scalar()?;
+        self.activation()?;
+        self.initializer()?;
+        self.loss()?;
+        let (integers, floats) = self.numbers();
+        for (what, least, value) in integers {
+            if value < least {
+                return refused(what, &format!("at least {least}"), &value);
+            }
+            // TOML has no larger ones.
+            if value > i64::MAX as u64 {
+                return refused(what, &format!("at most {}", i64::MAX), &value);
+            }
+        }
+        if let Some((what, value)) = floats.into_iter().find(|(_, value)| !value.is_finite()) {
+            return refused(what, "a finite number", &value);
+        }
+        if let Data::ChainMonomial(Synthetic { rank, dimension, .. }) = self.data
+            && !(1..=dimension).contains(&rank)
+        {
+            return refused("rank", &format!("between 1 and the dimension {dimension}"), &rank);
+        }
+        let rules = &self.training.rules;
+        if rules.is_empty() {
+            return refused("rules", "at least one", &"none");
+        }
+        if let Some(rule) = rules.iter().find(|rule| rules.iter().filter(|other| other == rule).count() > 1) {
+            return refused("rules", "each once", &format!("{} twice", rule.name()));
+        }
+        let measurements = self.measurements();
+        if measurements > MOST_MEASUREMENTS {
+            // With one more for the last step, if it is no multiple.
+            let enough = self.training.steps.div_ceil(MOST_MEASUREMENTS - 2);
+            return Err(Error::Usage(format!(
+                "measure-every: {measurements} measurements of a rule, at most {MOST_MEASUREMENTS} are kept: \
+                 {enough} makes few enough"
+            )));
+        }
+        let length = self.encode()?.len() as u64;
+        if length > LONGEST_CONFIG {
+            return refused("the configuration", &format!("at most {LONGEST_CONFIG} bytes"), &length);
+        }
+        Ok(())
+    }
+
+    /// All integers with their names and least values, and all other numbers.
+    #[expect(clippy::type_complexity, reason = "used once")]
+    fn numbers(&self) -> (Vec<(&'static str, u64, u64)>, Vec<(&'static str, f64)>) {
+        let Training { steps, batch, measure_every, rate, momentum, decay, epsilon, .. } = self.training;
+        let mut integers =
+            vec![("seed", 0, self.seed), ("steps", 0, steps), ("measure-every", 1, measure_every)];
+        integers.extend(batch.map(|batch| ("batch", 1, batch as u64)));
+        integers.extend(self.network.hidden.iter().map(|width| ("hidden", 0, *width as u64)));
+        let mut floats = vec![("rate", rate), ("momentum", momentum), ("decay", decay), ("epsilon", epsilon)];
+        match &self.training.speeds {
+            Speeds::Fixed(speeds) => floats.extend(speeds.iter().map(|speed| ("speeds", *speed))),
+            Speeds::Lowest { contrast } => floats.push(("contrast", *contrast)),
+            Speeds::Target { layer, contrast } => {
+                integers.push(("target", 0, *layer as u64));
+                floats.push(("contrast", *contrast));
+            }
+        }
+        if let Data::ChainMonomial(sizes) | Data::RandomLabels(sizes) = &self.data {
+            let Synthetic { rank, dimension, samples, test_samples, spectrum } = *sizes;
+            let named = [("rank", rank), ("dimension", dimension), ("samples", samples)];
+            integers.extend(named.map(|(what, size)| (what, 1, size as u64)));
+            integers.push(("test samples", 1, test_samples as u64));
+            floats.extend(spectrum.map(|spectrum| ("spectrum", spectrum)));
+        }
+        (integers, floats)
+    }
+
     /// The scalar, one of [`SCALARS`].
     ///
     /// # Errors
@@ -264,7 +363,7 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Config, ParseError> {
         ParseError::new(format!("line {line}"), error.message())
     })?;
     if config.schema != SCHEMA {
-        let reason = format!("expected {SCHEMA:?}, found {:?}", config.schema);
+        let reason = format!("expected {SCHEMA:?}, found {}", quote(&config.schema));
         return Err(ParseError::new("schema", reason));
     }
     Ok(config)

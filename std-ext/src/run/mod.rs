@@ -1,8 +1,15 @@
 //! A training run: what it does, what it records, the folder it leaves behind, and the replay that checks it.
 
 pub mod config;
+mod difference;
 pub mod folder;
+pub mod manifest;
 pub mod problem;
 pub mod report;
 pub mod train;
 pub mod verify;
+mod work;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod faults;

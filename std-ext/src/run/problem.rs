@@ -89,8 +89,9 @@ impl<T: Real> Problem<T> {
     /// Makes or reads the samples of a run.
     ///
     /// # Errors
-    /// Unusable sizes, cross-entropy of a single class, and all that reading a file can say.
+    /// As [`Config::check`], too many values, cross-entropy of a single class, and all that reading a file can say.
     pub fn load(config: &Config) -> Result<Self> {
+        config.check()?;
         let mut problem = match &config.data {
             Data::ChainMonomial(sizes) => synthetic(config.seed, sizes, true)?,
             Data::RandomLabels(sizes) => synthetic(config.seed, sizes, false)?,
@@ -136,11 +137,6 @@ const MOST_VALUES: usize = 1 << 31;
 
 fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Problem<T>> {
     let Synthetic { rank, dimension, samples, test_samples, spectrum } = *sizes;
-    for (name, size) in [("dimension", dimension), ("samples", samples), ("test samples", test_samples)] {
-        if size == 0 {
-            return Err(Error::Usage(format!("{name}: expected at least 1, found 0")));
-        }
-    }
     if samples.saturating_add(test_samples).saturating_mul(dimension) > MOST_VALUES {
         return Err(Error::Usage(format!(
             "({samples} + {test_samples}) samples of {dimension} values: more than {MOST_VALUES} values in all"

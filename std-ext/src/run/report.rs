@@ -1,12 +1,14 @@
 //! The result of a run: as JSON, as a table, and as the history's CSV.
 
 use super::config::RuleName;
-use super::train::{Outcome, Record};
+use super::train::Record;
 use crate::measure::{LayerReport, OVERFLOW};
+use crate::memory::Growing;
 use crate::notes::{Reasons, number};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
 /// The object that `agop train --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -156,52 +158,53 @@ impl TrainReport {
     }
 }
 
-/// What the manifest keeps of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mark {
-    /// Updates done.
-    pub step: u64,
-    /// Digest of the state.
-    pub digest: String,
+/// The longest number of a history: the largest and the smallest ones are written without an exponent.
+const LONGEST_NUMBER: u64 = 330;
+
+/// No history of so many measurements of a network with so many hidden layers has more bytes.
+pub(super) fn longest_history(measurements: u64, hidden_layers: usize) -> u64 {
+    let numbers = (hidden_layers as u64).saturating_mul(7).saturating_add(5);
+    measurements.saturating_add(1).saturating_mul(numbers.saturating_mul(LONGEST_NUMBER + 1))
 }
 
-impl Mark {
-    /// The mark of a record.
-    pub fn new(record: &Record) -> Self {
-        Self { step: record.step, digest: record.digest.to_string() }
-    }
+/// The usual length of such a history.
+pub(super) fn usual_history(measurements: u64, hidden_layers: usize) -> u64 {
+    longest_history(measurements, hidden_layers) / 16
 }
 
-/// The history as CSV: one line a record, numbers in shortest round-trip digits, empty where undefined.
-pub fn history<T>(outcome: &Outcome<T>) -> String {
-    let mut out = String::from("step,train_loss,test_loss,test_accuracy,feature_alignment");
-    let layers = outcome.records.first().map_or(0, |record| record.layers.len());
-    for layer in 0..layers {
-        for key in ["relative_change", "uncentered_cosine", "uncentered_pearson"] {
-            let _ = write!(out, ",layer{layer}_{key}");
-        }
-        for key in
-            ["centered_cosine", "centered_pearson", "double_centered_cosine", "double_centered_pearson"]
-        {
-            let _ = write!(out, ",layer{layer}_{key}");
-        }
-    }
-    out.push_str(",digest\n");
-    let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
-    for record in &outcome.records {
-        let finite = |x: f64| number(Some(x).filter(|x| x.is_finite()));
-        let (train, test) = (finite(record.train_loss), finite(record.test_loss));
-        let _ = write!(out, "{},{train},{test},{}", record.step, number(record.test_accuracy));
-        let _ = write!(out, ",{}", number(record.feature_alignment));
-        for layer in &record.layers {
-            let (u, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);
-            for x in [layer.relative_change, u.cosine, u.pearson, c.cosine, c.pearson, dc.cosine, dc.pearson]
-            {
-                let _ = write!(out, ",{}", number(x));
+/// Adds a record to a history, the CSV of a training: a line with the names of the columns, then one for each record,
+/// numbers in shortest round-trip digits, empty where undefined.
+///
+/// # Errors
+/// When the memory cannot be had.
+pub(super) fn add_record(history: &mut Growing, record: &Record) -> io::Result<()> {
+    if history.0.is_empty() {
+        write!(history, "step,train_loss,test_loss,test_accuracy,feature_alignment")?;
+        for layer in 0..record.layers.len() {
+            for key in [
+                "relative_change",
+                "uncentered_cosine",
+                "uncentered_pearson",
+                "centered_cosine",
+                "centered_pearson",
+                "double_centered_cosine",
+                "double_centered_pearson",
+            ] {
+                write!(history, ",layer{layer}_{key}")?;
             }
         }
-        let _ = writeln!(out, ",{}", record.digest);
+        writeln!(history, ",digest")?;
     }
-    out
+    let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
+    let finite = |x: f64| number(Some(x).filter(|x| x.is_finite()));
+    let (train, test) = (finite(record.train_loss), finite(record.test_loss));
+    write!(history, "{},{train},{test},{}", record.step, number(record.test_accuracy))?;
+    write!(history, ",{}", number(record.feature_alignment))?;
+    for layer in &record.layers {
+        let (u, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);
+        for x in [layer.relative_change, u.cosine, u.pearson, c.cosine, c.pearson, dc.cosine, dc.pearson] {
+            write!(history, ",{}", number(x))?;
+        }
+    }
+    writeln!(history, ",{}", record.digest)
 }

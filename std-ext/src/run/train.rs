@@ -1,15 +1,18 @@
 //! The training of one rule, with its measurements.
 
 use super::config::{Config, RuleName, Speeds, Training};
+use super::manifest::Mark;
 use super::problem::{Problem, Samples};
+use super::report::{add_record, usual_history};
 use crate::error::{Error, Result};
-use crate::measure::{LayerReport, measure};
-use crate::memory::{collected, filled};
+use crate::measure::{Features, LayerReport, Proof, measure};
+use crate::memory::{Growing, collected, filled, reserved};
 use crate::network::{Model, feature_accumulator, gradient_accumulator, hash_parameters};
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{Digest, Hasher};
 use agop_core::feature::of_layer;
+use agop_core::feature_error::ReadError;
 use agop_core::kernel;
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::matrix::{MatMut, MatRef};
@@ -47,8 +50,12 @@ pub struct Outcome<T> {
     pub initial: Model<T, AnyActivation>,
     /// The network after the last.
     pub trained: Model<T, AnyActivation>,
-    /// One record a measurement; the last is that of the trained network.
-    pub records: Vec<Record>,
+    /// The mark of each measurement.
+    pub marks: Vec<Mark>,
+    /// The measurements as CSV, one a line.
+    pub history: Vec<u8>,
+    /// The last one, that of the trained network.
+    pub last: Record,
 }
 
 /// How a run is executed; none of it changes a bit.
@@ -84,6 +91,9 @@ pub(crate) fn widths(inputs: usize, hidden: &[usize], outputs: usize) -> Result<
     Ok([&[inputs], hidden, &[outputs]].concat())
 }
 
+/// Weights and samples are those that are trained on, in the run's scalar.
+const EXACT: (ReadError, Proof) = (ReadError { weights: 0.0, inputs: 0.0 }, Proof::Plain);
+
 /// A training that is ready to start.
 #[derive(Debug)]
 pub struct Run<'p, T> {
@@ -93,7 +103,7 @@ pub struct Run<'p, T> {
     machine: Machine,
     loss: AnyLoss,
     initial: Model<T, AnyActivation>,
-    initial_features: Vec<T>,
+    initial_features: Features<T>,
     model: Model<T, AnyActivation>,
     speeds: Vec<f64>,
     state: Vec<T>,
@@ -101,6 +111,8 @@ pub struct Run<'p, T> {
     features: crate::parallel::Accumulator<T>,
     /// Order of the samples in the current epoch, in mini-batch mode.
     order: Vec<usize>,
+    marks: Vec<Mark>,
+    history: Growing,
 }
 
 impl<'p, T: Real> Run<'p, T> {
@@ -114,15 +126,10 @@ impl<'p, T: Real> Run<'p, T> {
         rule: RuleName,
         machine: Machine,
     ) -> Result<Self> {
+        config.check()?;
         let widths = widths(problem.dimension, &config.network.hidden, problem.outputs)?;
         let layers = Shape::new(&widths, config.network.bias)?.layers();
         let settings = &config.training;
-        if settings.measure_every == 0 {
-            return Err(Error::Usage("measure-every: expected at least 1, found 0".into()));
-        }
-        if settings.batch == Some(0) {
-            return Err(Error::Usage("batch: expected at least 1, found 0".into()));
-        }
         let mut speeds = vec![1.0; layers];
         match &settings.speeds {
             Speeds::Fixed(fixed) if fixed.len() == layers => speeds.clone_from(fixed),
@@ -148,9 +155,8 @@ impl<'p, T: Real> Run<'p, T> {
         let batch = settings.batch.unwrap_or(count).min(count);
         let gradients = gradient_accumulator(&widths, config.network.bias, threads, batch)?;
         let initial = initial_model(config, problem)?;
-        let initial_features = initial
-            .features(level, problem.train.inputs()?, &mut features)
-            .map_err(|error| diverged(rule, 0, error.into()))?;
+        let initial_features = Features::new(level, &initial, problem.train.inputs()?, EXACT, &mut features)
+            .map_err(|error| diverged(rule, 0, error))?;
         let mut run = Self {
             config,
             problem,
@@ -165,6 +171,8 @@ impl<'p, T: Real> Run<'p, T> {
             gradients,
             features,
             order: Vec::new(),
+            marks: reserved("measurements", config.measurements() as usize)?,
+            history: Growing(reserved("history", usual_history(config.measurements(), layers - 1) as usize)?),
         };
         let optimizer = optimizer(settings, rule, &run.speeds);
         optimizer.check(run.model.shape()?)?;
@@ -187,7 +195,7 @@ impl<'p, T: Real> Run<'p, T> {
         progress: &mut dyn FnMut(u64),
         observe: &mut dyn FnMut(&Record) -> bool,
     ) -> Result<Outcome<T>> {
-        let mut records = Vec::new();
+        let mut newest = None;
         let (steps, every, rule) =
             (self.config.training.steps, self.config.training.measure_every, self.rule);
         for step in 0..=steps {
@@ -198,7 +206,12 @@ impl<'p, T: Real> Run<'p, T> {
                 let record = self.measure(step, powers).map_err(failed)?;
                 self.choose_target(&record)?;
                 let go_on = observe(&record);
-                records.push(record);
+                self.marks.push(Mark::new(&record));
+                let added = add_record(&mut self.history, &record);
+                added.map_err(|error| {
+                    Error::Message(format!("{} step {step}: history: {error}", rule.name()))
+                })?;
+                newest = Some(record);
                 if !go_on {
                     break;
                 }
@@ -208,7 +221,10 @@ impl<'p, T: Real> Run<'p, T> {
                 progress(step + 1);
             }
         }
-        Ok(Outcome { rule, initial: self.initial, trained: self.model, records })
+        let Self { initial, model: trained, marks, history: Growing(history), .. } = self;
+        // There is a measurement before the first update.
+        let last = newest.ok_or_else(|| Error::Message(format!("{}: no measurement", rule.name())))?;
+        Ok(Outcome { rule, initial, trained, marks, history, last })
     }
 
     fn update(&mut self, step: u64) -> Result<()> {
@@ -249,10 +265,11 @@ impl<'p, T: Real> Run<'p, T> {
 
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
-        let features = self.model.features(level, self.problem.train.inputs()?, &mut self.features)?;
-        let (model, initial, shape) = (&self.model, &self.initial, self.model.shape()?);
-        let layers =
-            measure(level, model, initial, &features, &self.initial_features, powers, &self.features)?;
+        let inputs = self.problem.train.inputs()?;
+        let features = Features::new(level, &self.model, inputs, EXACT, &mut self.features)?;
+        let (now, initial) = ((&self.model, &features), (&self.initial, &self.initial_features));
+        let (layers, shape) =
+            (measure(level, now, initial, 0.0, powers, &self.features)?, self.model.shape()?);
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
         let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;
         let feature_alignment = match &self.problem.outer_product {
@@ -269,7 +286,7 @@ impl<'p, T: Real> Run<'p, T> {
             hash_parameters(&mut hash, shape, velocity);
         }
         for layer in 0..shape.hidden_layers() {
-            let k = of_layer(shape, &features, layer)?;
+            let k = of_layer(shape, &features.values, layer)?;
             hash.array(&[k.rows(), k.columns()], k.as_slice().unwrap_or_default());
         }
         hash.array(&[2], &[train_loss, test_loss]);
@@ -320,10 +337,16 @@ impl<'p, T: Real> Run<'p, T> {
 /// A value that is not finite as the end of a training, with what helps against it.
 fn diverged(rule: RuleName, step: u64, error: Error) -> Error {
     match error {
-        Error::Core(error @ agop_core::error::Error::NotFinite { .. }) => {
-            // At step 0 nothing has moved yet.
-            let remedy =
-                if step == 0 { "scale the inputs" } else { "try a smaller --rate, or scale the inputs" };
+        Error::Core(error @ agop_core::error::Error::NotFinite { what, .. }) => {
+            // At step 0 no weight has moved; what is computed from features has seen no label.
+            let remedy = match (step, what) {
+                (0, "updated parameters" | "velocity") => {
+                    "try a smaller --rate, or scale the inputs and labels"
+                }
+                (0, "gradient" | "norm of a layer's gradient") => "scale the inputs and labels",
+                (0, _) => "scale the inputs",
+                _ => "try a smaller --rate, or scale the inputs and labels",
+            };
             Error::Diverged(format!("{} step {step}: {error}; {remedy}", rule.name()))
         }
         other => other,

@@ -1,27 +1,25 @@
 //! The replay that checks a run folder: stored files against the manifest, then every measurement against a new run.
 
 use super::config::{self, Config, Data, RuleName};
-use super::folder::{CONFIG, Folder, LONGEST_TEXT, MANIFEST, Manifest, SCHEMA, files_of, sha256};
+use super::difference::{Replay, digests_differ, line_difference, tensor_difference};
+use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha256};
+use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
 use super::problem::Problem;
-use super::report::Mark;
-use super::train::{Machine, Record, Run};
+use super::report::longest_history;
+use super::train::{Machine, Run};
+use super::work::{Sizes, Work};
 use crate::checkpoint;
-use crate::error::{Error, ParseError, Result};
+use crate::error::{Error, Result, Shown, quote};
 use crate::file;
-use agop_core::digest::CONTRACT_VERSION;
+use agop_core::network::parameters;
 use agop_core::scalar::Real;
 use serde::Serialize;
+use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A place at which the replay or a stored file is not what the manifest says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// The file, or the rule and step.
-    pub place: String,
-    /// What was expected there and what was found.
-    pub reason: String,
-}
+pub use super::difference::Difference;
+pub use super::work::{MOST_BYTES, MOST_OPERATIONS};
 
 /// The outcome of a verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +41,13 @@ pub struct Stored {
     manifest: Manifest,
     /// The configuration, with other data files where the caller gave some.
     config: Config,
-    files: BTreeMap<String, Vec<u8>>,
+    /// The configuration as stored.
+    stored: Config,
+    /// The data files that the caller gave.
+    given: Vec<PathBuf>,
+    /// What was found while reading.
+    differences: Vec<Difference>,
+    same_config: bool,
 }
 
 /// Files of samples that are not where the run found them.
@@ -85,60 +89,61 @@ impl Moved {
 }
 
 impl Stored {
-    /// Reads a folder.
+    /// Reads the manifest and the configuration of a folder, and the names of what stands in it.
     ///
     /// # Errors
     /// For what is missing, unreadable or malformed, with file and place.
     pub fn read(directory: &Path, moved: Moved) -> Result<Self> {
-        let path = directory.join(MANIFEST);
-        let bytes = file::read_limited(&path, LONGEST_TEXT)?;
-        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            Error::input(&path, place, error.to_string())
-        })?;
-        if manifest.schema != SCHEMA {
-            let reason = format!("expected {SCHEMA:?}, found {:?}", manifest.schema);
-            return Err(Error::input(path, "schema", reason));
-        }
-        if manifest.contract != CONTRACT_VERSION {
-            let reason = format!(
-                "the run was made under bit contract {}, this program has {CONTRACT_VERSION}",
-                manifest.contract
-            );
-            return Err(Error::input(path, "contract", reason));
-        }
-        let config_path = directory.join(CONFIG);
-        let config_bytes = file::read_limited(&config_path, LONGEST_TEXT)?;
-        let mut config = config::parse(&config_bytes).map_err(|error| error.in_file(&config_path))?;
-        if config.training.rules.is_empty() {
-            return Err(Error::input(
-                config_path,
-                "training.rules",
-                "expected at least one rule, found none",
-            ));
-        }
-        moved.put_into(&mut config)?;
-        let mut files = BTreeMap::from([(CONFIG.to_owned(), config_bytes)]);
-        for name in config.training.rules.iter().copied().flat_map(files_of) {
-            let path = directory.join(&name);
-            let bytes = file::read(&path)?;
-            if name.ends_with(".safetensors") {
-                checkpoint::parse(&bytes).map_err(|error| error.in_file(&path))?;
+        let path = inside(directory, MANIFEST)?;
+        let bytes = file::read_limited(&path, LONGEST)?;
+        let manifest = Manifest::parse(&bytes).map_err(|error| error.in_file(&path))?;
+        let encoded = manifest.encode().map_err(|error| Error::io(&path, "read", error))?;
+        let mut differences = Vec::new();
+        let mut compare_form = |path: &Path, expected: &[u8], found: &[u8]| {
+            if expected != found {
+                let (place, reason) = line_difference(expected, found);
+                differences.push(Difference { place: format!("{}: {place}", path.display()), reason });
             }
-            files.insert(name, bytes);
-        }
-        if !files.keys().eq(manifest.files.keys()) {
-            let list = |names: Vec<&String>| format!("{names:?}");
-            let (expected, found) = (files.keys().collect(), manifest.files.keys().collect());
-            let reason = format!("expected {}, found {}", list(expected), list(found));
+        };
+        compare_form(&path, &encoded, &bytes);
+        let config_path = inside(directory, CONFIG)?;
+        let config_bytes = file::read_limited(&config_path, LONGEST_CONFIG)?;
+        let config = config::parse(&config_bytes).map_err(|error| error.in_file(&config_path))?;
+        let setting = |error: Error| Error::input(&config_path, "settings", error.to_string());
+        config.check().map_err(setting)?;
+        let config_digest = sha256(&config_bytes);
+        let rules: BTreeSet<RuleName> = config.training.rules.iter().copied().collect();
+        let names = rules.iter().copied().flat_map(files_of).chain([CONFIG.to_owned()]);
+        let names: BTreeSet<String> = names.collect();
+        if !names.iter().eq(manifest.files.keys()) {
+            let missing = names.iter().find(|name| !manifest.files.contains_key(*name));
+            let other = manifest.files.keys().find(|name| !names.contains(*name));
+            let shown = |name: Option<&String>| name.map_or_else(|| "none".to_owned(), |name| quote(name));
+            let reason = format!("missing: {}, of no run: {}", shown(missing), shown(other));
             return Err(Error::input(path, "files", reason));
         }
-        let rules: BTreeSet<RuleName> = config.training.rules.iter().copied().collect();
         if !rules.iter().eq(manifest.rules.keys()) {
             let reason = format!("expected those of {CONFIG}, {rules:?}, found {:?}", manifest.rules.keys());
             return Err(Error::input(path, "rules", reason));
         }
-        Ok(Self { directory: directory.to_path_buf(), manifest, config, files })
+        let same_config = manifest.files.get(CONFIG) == Some(&config_digest);
+        if same_config {
+            compare_form(&config_path, &config.encode()?, &config_bytes);
+        } else if let Some(expected) = manifest.files.get(CONFIG) {
+            let reason = digests_differ(expected, &config_digest) + "; nothing was replayed";
+            differences.push(Difference { place: config_path.display().to_string(), reason });
+        }
+        let rules: Vec<RuleName> = rules.into_iter().collect();
+        for path in foreign(directory, &rules, false)? {
+            let reason = "nothing that a run writes".to_owned();
+            differences.push(Difference { place: path.display().to_string(), reason });
+        }
+        let given = [&moved.data, &moved.labels, &moved.test_data, &moved.test_labels];
+        let given = given.into_iter().flatten().cloned().collect();
+        let mut replayed = config.clone();
+        moved.put_into(&mut replayed)?;
+        let directory = directory.to_path_buf();
+        Ok(Self { directory, manifest, config: replayed, stored: config, given, differences, same_config })
     }
 
     /// The configuration.
@@ -146,24 +151,29 @@ impl Stored {
         &self.config
     }
 
-    /// Checks the files, replays the run and compares. `progress` is told rule and step.
+    /// Checks the files, replays the run and compares. `say` is told what is going to be read and computed, before it is;
+    /// `progress` is told rule and step. `large`: do also what is more than [`MOST_OPERATIONS`] and [`MOST_BYTES`].
     ///
     /// # Errors
-    /// For what keeps the replay from starting: unreadable samples, unusable settings.
-    pub fn verify(&self, machine: Machine, progress: &mut dyn FnMut(RuleName, u64)) -> Result<Verification> {
-        let differences = self.file_differences();
+    /// For what keeps the replay from starting: unreadable samples or weights, unusable settings, too much work.
+    pub fn verify(
+        &self,
+        machine: Machine,
+        large: bool,
+        say: &mut dyn FnMut(&str),
+        progress: &mut dyn FnMut(RuleName, u64),
+    ) -> Result<Verification> {
         let mut verification = Verification {
             schema: "agop.verify/1",
             equal: false,
             measurements: BTreeMap::new(),
-            differences,
+            differences: self.differences.clone(),
         };
         // Another configuration is another run: its replay says nothing about this one.
-        let config = self.place(CONFIG);
-        if verification.differences.iter().all(|difference| difference.place != config) {
+        if self.same_config {
             match self.config.scalar()? {
-                "f32" => self.replay::<f32>(machine, progress, &mut verification),
-                _ => self.replay::<f64>(machine, progress, &mut verification),
+                "f32" => self.replay::<f32>(machine, large, say, progress, &mut verification),
+                _ => self.replay::<f64>(machine, large, say, progress, &mut verification),
             }?;
         }
         verification.equal = verification.differences.is_empty();
@@ -173,25 +183,41 @@ impl Stored {
     fn replay<T: Real>(
         &self,
         machine: Machine,
+        large: bool,
+        say: &mut dyn FnMut(&str),
         progress: &mut dyn FnMut(RuleName, u64),
         verification: &mut Verification,
     ) -> Result<()> {
         let Verification { measurements, differences, .. } = verification;
-        let problem = Problem::<T>::load(&self.config)?;
-        let digest = problem.digest.to_string();
-        if digest != self.manifest.data {
-            let reason = format!("expected {}, the samples give {digest}", self.manifest.data);
-            differences.push(Difference { place: self.place(MANIFEST) + ": data", reason });
+        self.announce_reads(large, say)?;
+        let known = Sizes::of_task(&self.config.data);
+        if let Some(sizes) = known {
+            self.announce_work(sizes, large, say)?;
         }
+        let problem = Problem::<T>::load(&self.config).map_err(|error| self.of_data(error))?;
+        if problem.digest != self.manifest.data.0 {
+            // Nothing else: the path may be that of any file.
+            let reason = "the samples are not those of the run; nothing was replayed".to_owned();
+            differences.push(Difference { place: self.place(MANIFEST) + ": data", reason });
+            return Ok(());
+        }
+        let sizes = Sizes::of(&problem);
+        if known.is_none() {
+            self.announce_work(sizes, large, say)?;
+        }
+        let weights = self.read_files::<T>(&sizes.widths(&self.config), differences)?;
         let mut outcomes = Vec::new();
         let mut same = true;
         for rule in self.config.training.rules.iter().copied() {
-            let run = Run::new(&self.config, &problem, rule, machine)?;
             let marks = self.manifest.rules.get(&rule).map(Vec::as_slice).unwrap_or_default();
             let mut replay = Replay { rule, marks, equal: 0, difference: None };
-            match run.train(&mut |step| progress(rule, step), &mut |record| replay.observe(record)) {
+            let run = Run::new(&self.config, &problem, rule, machine);
+            let train =
+                |run: Run<'_, T>| run.train(&mut |step| progress(rule, step), &mut |r| replay.observe(r));
+            match run.and_then(train) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(Error::Diverged(reason)) => replay.stopped(&reason),
+                Err(Error::Usage(reason)) => return Err(Error::input(self.path(CONFIG), "settings", reason)),
                 Err(error) => return Err(error),
             }
             replay.ended();
@@ -200,108 +226,144 @@ impl Stored {
             differences.extend(replay.difference);
         }
         if same {
-            let replayed = Folder::new(&self.config, problem.digest, &outcomes)?;
-            differences.extend(self.replay_differences(&replayed));
+            let replayed = Folder::new(&self.stored, problem.digest, outcomes)?;
+            self.compare(&replayed, &weights, differences)?;
         }
         Ok(())
     }
 
-    fn place(&self, name: &str) -> String {
-        self.directory.join(name).display().to_string()
+    /// Says which files outside the folder are read, and refuses large ones.
+    fn announce_reads(&self, large: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let Data::Files { data, labels, test_data, test_labels } = &self.config.data else {
+            say(&format!("reads nothing outside {}", self.directory.display()));
+            return Ok(());
+        };
+        let files: Vec<&PathBuf> = [data, labels].into_iter().chain(test_data).chain(test_labels).collect();
+        let names: Vec<String> = files.iter().map(|path| Shown(path.display()).to_string()).collect();
+        // A line for each: the whole of one would be cut.
+        names.iter().for_each(|name| say(&format!("reads {name}")));
+        let bytes: f64 =
+            files.iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len() as f64)).sum();
+        if large { Ok(()) } else { Work { operations: 0.0, bytes }.check() }
     }
 
-    /// Files whose bytes are not what the manifest says.
-    fn file_differences(&self) -> Vec<Difference> {
-        let pairs = self.files.iter().zip(self.manifest.files.values());
-        let different = pairs.filter_map(|((name, bytes), expected)| {
-            let found = sha256(bytes);
-            let reason = format!("the manifest says {expected}, the file has {found}");
-            (found != *expected).then(|| Difference { place: self.place(name), reason })
-        });
-        different.collect()
+    /// Says how much is going to be computed, and refuses too much.
+    fn announce_work(&self, sizes: Sizes, large: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let work = Work::of(&self.config, sizes);
+        let rules: Vec<&str> = self.config.training.rules.iter().map(|rule| rule.name()).collect();
+        let (rules, steps) = (rules.join(" and "), self.config.training.steps);
+        say(&format!(
+            "replays {rules}, {steps} steps: about {:.1e} floating-point operations",
+            work.operations
+        ));
+        if large { Ok(()) } else { work.check() }
     }
 
-    /// Files whose content is not what the replay gives: the first element of each.
-    fn replay_differences(&self, replayed: &Folder) -> Vec<Difference> {
-        let mut differences = Vec::new();
-        for (name, expected) in &replayed.files {
-            let found = self.files.get(name).map(Vec::as_slice).unwrap_or_default();
-            if name == CONFIG || found == expected {
-                continue;
+    /// What may be told of samples that could not be read: of a file that only the configuration names, not what is in it.
+    fn of_data(&self, error: Error) -> Error {
+        match error {
+            Error::Input { file, .. } if !self.given.contains(&file) => {
+                let reason =
+                    "not samples of the run (--data, --labels, --test-data, --test-labels name others)";
+                Error::input(file, "content", reason)
             }
-            let (place, reason) = if name.ends_with(".safetensors") {
-                tensor_difference(expected, found)
+            other => other,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn place(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// Reads the files of all rules, no further than they can be long, and notes those whose digest is not the manifest's;
+    /// gives the bytes of the weights.
+    fn read_files<T: Real>(
+        &self,
+        widths: &[usize],
+        differences: &mut Vec<Difference>,
+    ) -> Result<BTreeMap<String, Vec<u8>>> {
+        // A tensor's entry in the header is shorter.
+        const LONGEST_ENTRY: usize = 256;
+        let header = widths.len().saturating_mul(2 * LONGEST_ENTRY);
+        let values = parameters(widths, self.config.network.bias).saturating_mul(size_of::<T>());
+        let longest_weights = values.saturating_add(header) as u64;
+        let longest_table = longest_history(self.config.measurements(), self.config.network.hidden.len());
+        let mut weights = BTreeMap::new();
+        for (name, expected) in self.manifest.files.iter().filter(|(name, _)| *name != CONFIG) {
+            let path = inside(&self.directory, name)?;
+            let found = if name.ends_with(".safetensors") {
+                let bytes = file::read_limited(&path, longest_weights)?;
+                checkpoint::parse(&bytes).map_err(|error| error.in_file(&path))?;
+                let digest = sha256(&bytes);
+                weights.insert(name.clone(), bytes);
+                digest
             } else {
-                line_difference(expected, found)
+                digest_of_file(&path, longest_table)?
+            };
+            if found != *expected {
+                let reason = digests_differ(expected, &found);
+                differences.push(Difference { place: self.place(name), reason });
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Notes the files whose content is not what the replay gives: the first element of each.
+    fn compare(
+        &self,
+        replayed: &Folder,
+        weights: &BTreeMap<String, Vec<u8>>,
+        differences: &mut Vec<Difference>,
+    ) -> Result<()> {
+        for (name, expected) in replayed.files.iter().filter(|(name, _)| *name != CONFIG) {
+            let (place, reason) = match weights.get(name) {
+                Some(found) if found == expected => continue,
+                Some(found) => tensor_difference(expected, found),
+                None => {
+                    let path = inside(&self.directory, name)?;
+                    let found = file::read_start(&path, expected.len() as u64 + 1)?;
+                    if found == *expected {
+                        continue;
+                    }
+                    line_difference(expected, &found)
+                }
             };
             differences.push(Difference { place: format!("{}: {place}", self.place(name)), reason });
         }
-        differences
+        Ok(())
     }
 }
 
-/// The marks of one rule against its replay.
-struct Replay<'m> {
-    rule: RuleName,
-    marks: &'m [Mark],
-    equal: usize,
-    difference: Option<Difference>,
-}
-
-impl Replay<'_> {
-    fn observe(&mut self, record: &Record) -> bool {
-        let found = Mark::new(record);
-        let reason = match self.marks.get(self.equal) {
-            Some(expected) if *expected == found => {
-                self.equal += 1;
-                return true;
-            }
-            Some(expected) if expected.step == found.step => {
-                format!("the manifest says {}, the replay gives {}", expected.digest, found.digest)
-            }
-            Some(expected) => format!("the manifest has step {} in its place", expected.step),
-            None => "the manifest has no such measurement".to_owned(),
-        };
-        self.differ(found.step, reason);
-        false
-    }
-
-    fn stopped(&mut self, reason: &str) {
-        let step = self.marks.get(self.equal).map_or(0, |mark| mark.step);
-        self.differ(step, format!("the replay stops before it: {reason}"));
-    }
-
-    fn ended(&mut self) {
-        if let Some(mark) = self.marks.get(self.equal).filter(|_| self.difference.is_none()) {
-            self.differ(mark.step, "the replay has no such measurement".to_owned());
+/// A file of a run by its path, which no link leads out of the folder.
+fn inside(directory: &Path, name: &str) -> Result<PathBuf> {
+    let mut path = directory.to_path_buf();
+    for part in Path::new(name) {
+        path.push(part);
+        let metadata = std::fs::symlink_metadata(&path).map_err(|error| Error::io(&path, "open", error))?;
+        if metadata.is_symlink() {
+            return Err(Error::input(path, "link", "a symbolic link, which no run writes"));
         }
     }
+    Ok(path)
+}
 
-    fn differ(&mut self, step: u64, reason: String) {
-        let last = self.equal.checked_sub(1).and_then(|last| self.marks.get(last));
-        let equal = match last {
-            Some(mark) => format!("equal up to step {}", mark.step),
-            None => "nothing is equal".to_owned(),
-        };
-        let place = format!("{} step {step}", self.rule.name());
-        self.difference.get_or_insert(Difference { place, reason: format!("{reason} ({equal})") });
+/// SHA-256 of a file of at most `longest` bytes, which are not held at once.
+fn digest_of_file(path: &Path, longest: u64) -> Result<Sha256> {
+    let (mut file, length) = file::open(path)?;
+    if length > longest {
+        let reason = format!("the file has {length} bytes, of this run at most {longest}");
+        return Err(Error::input(path, format!("byte {longest}"), reason));
     }
-}
-
-fn tensor_difference(expected: &[u8], found: &[u8]) -> (String, String) {
-    let parsed = |bytes: &[u8]| -> std::result::Result<_, ParseError> { checkpoint::parse(bytes) };
-    let difference = match (parsed(expected), parsed(found)) {
-        (Ok(expected), Ok(found)) => checkpoint::first_difference(&expected, &found),
-        (Err(error), _) | (_, Err(error)) => Some((error.place, error.reason)),
-    };
-    difference.unwrap_or_else(|| ("header".to_owned(), "the same weights in other bytes".to_owned()))
-}
-
-fn line_difference(expected: &[u8], found: &[u8]) -> (String, String) {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let (expected, found) = (text(expected), text(found));
-    let line = expected.lines().zip(found.lines()).take_while(|(a, b)| a == b).count();
-    let show =
-        |text: &str| text.lines().nth(line).map_or_else(|| "the end".to_owned(), |line| format!("{line:?}"));
-    (format!("line {}", line + 1), format!("expected {}, found {}", show(&expected), show(&found)))
+    let mut hash = sha2::Sha256::new();
+    let mut left = length;
+    while left > 0 {
+        let bytes = file::read_exactly(path, &mut file, left.min(1 << 16))?;
+        hash.update(&bytes);
+        left -= bytes.len() as u64;
+    }
+    Ok(finished(hash))
 }

@@ -110,7 +110,8 @@ impl Statistics<'_> {
         let (rows, rest) = take(rest, ROWS * d);
         m.fill(0.0);
         loop {
-            let filled = rows.chunks_exact_mut(d).map_while(|row| next(row).then_some(())).count();
+            let filled =
+                rows.chunks_exact_mut(kernel::positive(d)).map_while(|row| next(row).then_some(())).count();
             let part = MatRef::new(rows.get(..filled * d).unwrap_or_default(), filled, d)?;
             backend.accumulate(MatMut::new(m, d, d)?, part.t(), part, Region::Upper, Chain::Continue);
             if filled < ROWS {

@@ -109,7 +109,7 @@ pub fn wide<T: Real, B: Backend<f64>>(
     gram(backend, copy_scaled(targets, largest(targets), scaled)?, labels)?;
     forward(activation, variance, kernels, n)?;
     ptk.fill(1.0);
-    for (s, slot) in kernels.chunks_exact(square).zip(rho).rev() {
+    for (s, slot) in kernels.chunks_exact(kernel::positive(square)).zip(rho).rev() {
         multiply_slopes(activation, variance, s, ptk, n)?;
         let (s, k) = (MatRef::new(s, n, n)?, MatRef::new(ptk, n, n)?);
         kernel::symmetric_product(backend, MatMut::new(q2, n, n)?, k, k)?;
@@ -147,7 +147,7 @@ fn copy_scaled<'b, T: Real>(
 
 /// Fills S_1, S_2, ... behind S_0.
 fn forward(activation: DualKernel, variance: f64, kernels: &mut [f64], n: usize) -> Result<(), Error> {
-    let layers = kernels.len() / (n * n);
+    let layers = kernels.len() / kernel::positive(n * n);
     for layer in 0..layers {
         let (before, rest) = take(kernels, layer * n * n);
         let (now, _) = take(rest, n * n);

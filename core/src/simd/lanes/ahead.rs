@@ -3,6 +3,7 @@
 //! A line a step and no more: a core has few places for lines on their way, and what the tiles themselves miss in the
 //! first level needs some of them. No bit depends on it.
 
+use crate::kernel::positive;
 use core::ops::Range;
 
 /// Where a tile fetches from: at step p the line of `start + p step`.
@@ -36,7 +37,7 @@ impl<T: Copy> Ahead<T> {
 
     /// `values` in a row, evenly spread over so many steps.
     pub(crate) fn run(start: *const T, values: usize, steps: usize) -> Self {
-        let share = Share { start, step: values.div_ceil(steps), down: 0 };
+        let share = Share { start, step: values.div_ceil(positive(steps)), down: 0 };
         Self { share, width: 0, lines: 0..0, block: share, block_width: 0, tiles: 0 }
     }
 

@@ -30,7 +30,7 @@ use super::slim::{FewInner, FewRows, OneRow};
 use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
 use super::{Lanes, Product, Start, WIDE};
 use crate::kernel::definition::begin;
-use crate::kernel::{Chain, Region, agree};
+use crate::kernel::{Chain, Region, agree, positive};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
@@ -364,7 +364,7 @@ fn before_line<T>(c: *const T, columns: usize, b: Strided<T>) -> usize {
 /// `total` in the fewest parts of at most `most`, all about equal: the first of them.
 #[inline(always)]
 pub(super) fn even(total: usize, most: usize) -> usize {
-    if total <= most { total } else { total.div_ceil(total.div_ceil(most)) }
+    if total <= most { total } else { total.div_ceil(positive(total.div_ceil(positive(most)))) }
 }
 
 #[inline(always)]

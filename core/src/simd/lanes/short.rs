@@ -6,7 +6,7 @@ use super::blocks::{SHORT, even, least};
 use super::pack::pack;
 use super::tile::Tile;
 use super::{Lanes, Product, WIDE};
-use crate::kernel::Region;
+use crate::kernel::{Region, positive};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
@@ -93,14 +93,14 @@ pub(super) const fn equal(rows: usize, most: usize) -> (usize, usize) {
     if rows <= most {
         return (rows, 1);
     }
-    let fewest = rows.div_ceil(most);
+    let fewest = positive(rows.div_ceil(positive(most)));
     if rows.is_multiple_of(fewest) {
         return (rows / fewest, fewest);
     }
     if rows.is_multiple_of(fewest + 1) {
         return (rows / (fewest + 1), fewest + 1);
     }
-    let height = rows.div_ceil(fewest);
+    let height = positive(rows.div_ceil(fewest));
     (height, rows / height)
 }
 

@@ -5,7 +5,7 @@ use super::blocks::{even, least};
 use super::pack::{Strided, pack};
 use super::tile::Tile;
 use super::{Lanes, Start, WIDE};
-use crate::kernel::Region;
+use crate::kernel::{Region, positive};
 use crate::scalar::Real;
 
 /// Strips that have to go over a panel of b before copying it pays.
@@ -170,7 +170,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
             let fills = fill && !crosses && skip == 0;
             // As many of that height as there are, where all that changes from one to the next is the rows.
             let alike = whole && region == Region::Full && !fills && !fetch && in_place && ahead.is_nothing();
-            let strips = if alike { (end - i) / rows } else { 1 };
+            let strips = if alike { (end - i) / positive(rows) } else { 1 };
             if fetch {
                 for below in i + rows..i + rows + most {
                     for v in 0..vectors {

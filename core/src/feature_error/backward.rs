@@ -1,0 +1,82 @@
+//! The backward pass: errors of the Jacobians, sample by sample.
+
+use super::forward::Forward;
+use super::{norm, root, underflow};
+use crate::activation::{Activation, Bounded};
+use crate::error::Error;
+use crate::kernel::Backend;
+use crate::matrix::{MatRef, rows};
+use crate::network::passes::Visitor;
+use crate::reduce::SAMPLE_BLOCK;
+use crate::scalar::Real;
+use crate::scalar::upper::Upper;
+
+/// The Jacobian J of one sample in the layer that was seen last.
+#[derive(Clone, Copy, Default)]
+struct Sample {
+    /// `|J|`.
+    size: Upper,
+    /// `|dJ|`; while J is made of P, without the rounding of that product.
+    error: Upper,
+}
+
+/// Looks at a forward pass and at the Jacobians after it.
+pub(super) struct Backward<'v, 'a, 'n, T, A, B> {
+    forward: Forward<'v, 'a, 'n, T, A, B>,
+    samples: [Sample; SAMPLE_BLOCK],
+}
+
+impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Backward<'v, 'a, 'n, T, A, B> {
+    pub(super) fn new(forward: Forward<'v, 'a, 'n, T, A, B>) -> Self {
+        Self { forward, samples: [Sample::default(); SAMPLE_BLOCK] }
+    }
+
+    /// Outputs of the network.
+    fn outputs(&self) -> usize {
+        self.forward.norms.network.shape().outputs()
+    }
+}
+
+impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Backward<'_, '_, '_, T, A, B> {
+    fn forward(&mut self, layer: usize, inputs: MatRef<'_, T>, h: &[T]) {
+        self.forward.forward(layer, inputs, h);
+    }
+
+    fn backward(&mut self, layer: usize, product: &[T], _: &[T]) {
+        let (norms, c) = (self.forward.norms, self.outputs());
+        let k = norms.layer(layer).rows.len();
+        let found = self.forward.found.get(layer).copied().unwrap_or_default();
+        let first = self.forward.first_flag(layer);
+        let flags = self.forward.flags.get(first..).unwrap_or_default();
+        let samples = rows(product, c * k).zip(rows(flags, k)).zip(&mut self.samples);
+        for ((product, flags), sample) in samples {
+            let (_, error) = norms.pulled_back(layer, sample.size, sample.error);
+            let size = norm(self.forward.backend, product);
+            sample.error = found.slope * error + found.slope_error * size;
+            if found.uncertain > 0 && flags.contains(&true) {
+                let flagged = rows(product, k).flat_map(|row| row.iter().zip(flags));
+                let square = flagged.fold(
+                    0.0,
+                    |sum, (p, flag)| {
+                        if *flag { sum + p.to_f64() * p.to_f64() } else { sum }
+                    },
+                );
+                sample.error = sample.error + root(square, product.len());
+            }
+        }
+    }
+
+    fn jacobian(&mut self, layer: usize, jacobian: MatRef<'_, T>) -> Result<(), Error> {
+        let values = jacobian.as_slice().unwrap_or_default();
+        let width = self.outputs() * jacobian.columns();
+        for (jacobian, sample) in rows(values, width).zip(&mut self.samples) {
+            sample.size = norm(self.forward.backend, jacobian);
+            sample.error = sample.error + Upper(T::UNIT_ROUNDOFF) * sample.size + underflow::<T>();
+            if let Some(found) = self.forward.found.get_mut(layer) {
+                let moved = Upper(2.0) * sample.size * sample.error + sample.error * sample.error;
+                found.moved = found.moved + moved;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,318 @@
+//! Norms of the weights, and the bounds that they lead to.
+
+use super::backward::Backward;
+use super::forward::Forward;
+use super::{LayerError, ReadError, norm, over, root, roundings, underflow};
+use crate::activation::{Activation, Bounded};
+use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
+use crate::feature::of_layer;
+use crate::kernel::{self, Backend};
+use crate::matrix::{MatMut, MatRef};
+use crate::network::Network;
+use crate::reduce::SAMPLE_BLOCK;
+use crate::scalar::Real;
+use crate::scalar::upper::{Upper, gamma};
+
+/// Numbers of a layer beside those of its units.
+const SCALARS: usize = 5;
+
+/// Values that [`Norms::new`] fills: for each layer two for every unit, and five.
+pub const fn norms_length(widths: &[usize]) -> usize {
+    let (mut total, mut rest) = (0_usize, widths);
+    while let [_, tail @ ..] = rest {
+        if let [outputs, ..] = tail {
+            total = total.saturating_add(outputs.saturating_mul(2).saturating_add(SCALARS));
+        }
+        rest = tail;
+    }
+    total
+}
+
+/// Workspace of [`Norms::new`]: a layer's weights, and their smaller gram matrix.
+pub const fn norms_workspace(widths: &[usize]) -> usize {
+    let (mut most, mut rest) = (0_usize, widths);
+    while let [inputs, tail @ ..] = rest {
+        if let [outputs, ..] = tail {
+            let side = if *inputs < *outputs { *inputs } else { *outputs };
+            let size = inputs.saturating_mul(*outputs).saturating_add(side.saturating_mul(side));
+            most = if size > most { size } else { most };
+        }
+        rest = tail;
+    }
+    most
+}
+
+/// A network and upper bounds of the norms of its layers.
+#[derive(Clone, Copy, Debug)]
+pub struct Norms<'a, 'n, T, A> {
+    pub(super) network: Network<'a, T, A>,
+    pub(super) read: ReadError,
+    values: &'n [f64],
+}
+
+/// The bounds of one layer (outputs k).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LayerNorms<'n> {
+    /// `|w_i|`, of the weights before they were read.
+    pub(super) rows: &'n [f64],
+    /// `(gamma_(d+1) + rho) |b_i|`, and underflow.
+    pub(super) offsets: &'n [f64],
+    /// `|W|`.
+    pub(super) frobenius: Upper,
+    /// The spectral norm.
+    pub(super) spectral: Upper,
+    /// The largest of `rows`.
+    pub(super) row: Upper,
+    /// The norm of `offsets`.
+    pub(super) offset: Upper,
+    /// The largest of `offsets`.
+    pub(super) largest_offset: Upper,
+}
+
+impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
+    /// Computes the norms into `values`.
+    ///
+    /// **Shapes** `values` as long as [`norms_length`], workspace at least [`norms_workspace`].
+    /// **Arithmetic** upper bounds: the spectral norm is at most the root of `|W^T W|`.
+    /// **Errors** [`Error::Length`], [`Error::Workspace`], [`Error::Parameter`] for an error of reading below zero.
+    pub fn new(
+        backend: impl Backend<T> + Backend<f64>,
+        network: Network<'a, T, A>,
+        read: ReadError,
+        values: &'n mut [f64],
+        workspace: &mut [f64],
+    ) -> Result<Self, Error> {
+        let widths = network.shape().widths();
+        check_at_least_zero("error of reading weights", read.weights)?;
+        check_at_least_zero("error of reading inputs", read.inputs)?;
+        check_length("norms", norms_length(widths), values.len())?;
+        check_workspace("workspace", norms_workspace(widths), workspace.len())?;
+        let mut rest = &mut *values;
+        for layer in 0..network.shape().layers() {
+            let w = network.weights(layer)?;
+            let (own, after) = rest.split_at_mut_checked(2 * w.rows() + SCALARS).unwrap_or_default();
+            let bias = network.bias(layer)?.unwrap_or_default();
+            fill(backend, w, bias, read.weights, own, workspace)?;
+            rest = after;
+        }
+        Ok(Self { network, read, values })
+    }
+
+    /// The norms of a layer, readout included.
+    pub(super) fn layer(&self, layer: usize) -> LayerNorms<'n> {
+        let widths = self.network.shape().widths();
+        let k = widths.get(layer + 1).copied().unwrap_or_default();
+        let start = norms_length(widths.get(..=layer).unwrap_or_default());
+        let own = self.values.get(start..).unwrap_or_default();
+        let (rows, rest) = own.split_at_checked(k).unwrap_or_default();
+        let (offsets, rest) = rest.split_at_checked(k).unwrap_or_default();
+        let scalar = |index| Upper(rest.get(index).copied().unwrap_or(f64::NAN));
+        LayerNorms {
+            rows,
+            offsets,
+            frobenius: scalar(0),
+            spectral: scalar(1),
+            row: scalar(2),
+            offset: scalar(3),
+            largest_offset: scalar(4),
+        }
+    }
+
+    /// Looks at a forward pass over samples, at most a block of them.
+    ///
+    /// **Shapes** inputs (n x d), `found` one for each hidden layer, workspace at least
+    /// [`crate::network::gradient_workspace`] of one sample.
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Length`].
+    pub fn forward<B: Backend<T>>(
+        &self,
+        backend: B,
+        inputs: MatRef<'_, T>,
+        found: &mut [LayerError],
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        self.check(backend, inputs, found)?;
+        let row = crate::network::shape::forward_row(self.network.shape().widths());
+        let rows = self.network.rows(workspace, row)?;
+        let mut start = 0;
+        while start < inputs.rows() {
+            let x = inputs.row_range(start, rows);
+            self.network.each_layer(
+                backend,
+                x,
+                workspace,
+                &mut Forward::new(backend, self, found, &mut []),
+            )?;
+            start += x.rows();
+        }
+        Ok(())
+    }
+
+    /// Looks at the Jacobians of samples too, at most a block of them.
+    ///
+    /// **Shapes** as [`Norms::forward`]; workspace at least [`crate::network::jacobian_workspace`] of one sample, and
+    /// `flags` one value for each unit of the hidden layers and each of [`SAMPLE_BLOCK`] samples.
+    /// **Errors** as [`Norms::forward`].
+    pub fn certify<B: Backend<T>>(
+        &self,
+        backend: B,
+        inputs: MatRef<'_, T>,
+        found: &mut [LayerError],
+        flags: &mut [bool],
+        workspace: &mut [T],
+    ) -> Result<(), Error> {
+        self.check(backend, inputs, found)?;
+        let shape = self.network.shape();
+        let units: usize = shape.spans().take(shape.hidden_layers()).map(|span| span.outputs).sum();
+        let rows = self.network.rows(workspace, crate::network::shape::jacobian_row(shape.widths()))?;
+        check_workspace("flags", units.saturating_mul(SAMPLE_BLOCK), flags.len())?;
+        let mut start = 0;
+        while start < inputs.rows() {
+            let x = inputs.row_range(start, rows);
+            flags.fill(false);
+            let mut visitor = Backward::new(Forward::new(backend, self, found, flags));
+            self.network.each_jacobian(backend, x, workspace, &mut visitor)?;
+            start += x.rows();
+        }
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        backend: impl Backend<T>,
+        inputs: MatRef<'_, T>,
+        found: &[LayerError],
+    ) -> Result<(), Error> {
+        self.network.check_inputs(backend, inputs)?;
+        check_length("errors of layers", self.network.shape().hidden_layers(), found.len())?;
+        let fits = if inputs.rows() < SAMPLE_BLOCK { inputs.rows() } else { SAMPLE_BLOCK };
+        inputs.check_shape("inputs", (fits, inputs.columns()))
+    }
+
+    /// Bounds of `|dK|` for every hidden layer after [`Norms::forward`] over all samples; `None` where a unit of that layer
+    /// or of one behind it is uncertain.
+    ///
+    /// **Shapes** features as [`crate::feature::finish`] leaves them; `bounds` and `found` one for each hidden layer.
+    /// **Errors** [`Error::Length`].
+    pub fn plain(
+        &self,
+        found: &[LayerError],
+        features: &[T],
+        samples: u64,
+        bounds: &mut [Option<f64>],
+    ) -> Result<(), Error> {
+        let shape = self.network.shape();
+        let (layers, u) = (shape.hidden_layers(), Upper(T::UNIT_ROUNDOFF));
+        check_length("errors of layers", layers, found.len())?;
+        check_length("bounds", layers, bounds.len())?;
+        let (mut above, mut above_error, mut certain) = (Upper(0.0), Upper(0.0), true);
+        for (layer, (found, bound)) in found.iter().zip(bounds).enumerate().rev() {
+            let (p, p_error) = self.pulled_back(layer, above, above_error);
+            let trace = self.trace(features, layer, samples)?;
+            let j = trace.sqrt();
+            let j_error = found.slope * p_error + found.slope_error * p + u * j + underflow::<T>();
+            certain &= found.uncertain == 0;
+            let moved = Upper(2.0) * j * j_error + j_error * j_error;
+            *bound = certain.then(|| (moved + self.summing(samples) * trace).0);
+            (above, above_error) = (j, j_error);
+        }
+        Ok(())
+    }
+
+    /// Bounds of `|dK|` for every hidden layer after [`Norms::certify`] over all samples.
+    ///
+    /// **Shapes** as [`Norms::plain`].
+    /// **Errors** [`Error::Length`].
+    pub fn certified(
+        &self,
+        found: &[LayerError],
+        features: &[T],
+        samples: u64,
+        bounds: &mut [Option<f64>],
+    ) -> Result<(), Error> {
+        let layers = self.network.shape().hidden_layers();
+        check_length("errors of layers", layers, found.len())?;
+        check_length("bounds", layers, bounds.len())?;
+        let share = Upper((1.0 / samples as f64).next_up());
+        for (layer, (found, bound)) in found.iter().zip(bounds).enumerate() {
+            let trace = self.trace(features, layer, samples)?;
+            *bound = Some((found.moved * share + self.summing(samples) * trace + underflow::<T>()).0);
+        }
+        Ok(())
+    }
+
+    /// `|P|` and `|dP|` from `|J|` and `|dJ|` of the layer above; at the last hidden layer, of the readout.
+    pub(super) fn pulled_back(&self, layer: usize, above: Upper, above_error: Upper) -> (Upper, Upper) {
+        let shape = self.network.shape();
+        let norms = self.layer(layer + 1);
+        let rho = Upper(self.read.weights);
+        if layer + 1 == shape.hidden_layers() {
+            return (norms.frobenius, rho * norms.frobenius);
+        }
+        let k = shape.layer(layer + 1).map_or(0, |span| span.outputs);
+        let rounding = norms.frobenius * gamma(k, T::UNIT_ROUNDOFF) * above;
+        let error =
+            rounding + norms.frobenius * rho * above + norms.spectral * above_error + underflow::<T>();
+        (norms.spectral * above + rounding, error)
+    }
+
+    /// `gamma_m`, for the trace of K before its own rounding.
+    fn summing(&self, samples: u64) -> Upper {
+        gamma(roundings(samples, self.network.shape().outputs()), T::UNIT_ROUNDOFF)
+    }
+
+    /// `(1/n) sum_a |J_a|^2` from above.
+    fn trace(&self, features: &[T], layer: usize, samples: u64) -> Result<Upper, Error> {
+        let k = of_layer(self.network.shape(), features, layer)?;
+        let diagonal = (0..k.rows()).map(|i| k.get(i, i).map_or(0.0, |x| x.to_f64()));
+        let trace = diagonal.fold(Upper(0.0), |sum, x| sum + Upper(x));
+        Ok(trace * over(self.summing(samples)) + underflow::<T>())
+    }
+}
+
+/// The numbers of one layer: rows, offsets, and the five scalars of [`LayerNorms`] in its order.
+fn fill<T: Real>(
+    backend: impl Backend<T> + Backend<f64>,
+    w: MatRef<'_, T>,
+    bias: &[T],
+    rho: f64,
+    to: &mut [f64],
+    workspace: &mut [f64],
+) -> Result<(), Error> {
+    let (k, d) = w.shape();
+    // Room for the two roundings of `rows t + offsets`.
+    let room = Upper(1.0 + 4.0 * f64::EPSILON);
+    let spread = gamma(d + 1, T::UNIT_ROUNDOFF) + Upper(rho);
+    let (rows, rest) = to.split_at_mut_checked(k).unwrap_or_default();
+    let (offsets, scalars) = rest.split_at_mut_checked(k).unwrap_or_default();
+    for (i, slot) in rows.iter_mut().enumerate() {
+        *slot = ((Upper(1.0) + Upper(rho)) * norm(backend, w.row_slice(i).unwrap_or_default())).0;
+    }
+    for (i, slot) in offsets.iter_mut().enumerate() {
+        let b = bias.get(i).map_or(0.0, |b| b.to_f64().abs());
+        *slot = ((spread * Upper(b) + underflow::<T>()) * room).0;
+    }
+    let largest = |values: &[f64]| values.iter().fold(Upper(0.0), |most, x| most.or(Upper(*x)));
+    let frobenius = norm(backend, w.as_slice().unwrap_or_default());
+    let (wide, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
+    w.widen_into(wide);
+    let wide = MatRef::new(wide, k, d)?;
+    let (x, inner) = if k < d { (wide.t(), d) } else { (wide, k) };
+    let side = x.columns();
+    let gram = rest.get_mut(..side * side).unwrap_or_default();
+    kernel::outer(backend, MatMut::new(gram, side, side)?, x)?;
+    let gram = MatRef::new(gram, side, side)?;
+    let gram = root(backend.dot(gram, gram), side * side);
+    let spectral = (gram + gamma(inner, f64::UNIT_ROUNDOFF) * frobenius * frobenius).sqrt();
+    let spectral = if spectral.0 < frobenius.0 { spectral } else { frobenius };
+    let norms = [
+        frobenius,
+        spectral + Upper(rho) * frobenius,
+        largest(rows),
+        norm(backend, &*offsets),
+        largest(offsets),
+    ];
+    for (slot, norm) in scalars.iter_mut().zip(norms) {
+        *slot = norm.0;
+    }
+    Ok(())
+}
