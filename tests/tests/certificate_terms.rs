@@ -74,6 +74,10 @@ impl Sign for Fixed {
     }
 }
 
+fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(0.0, |most, x| if x > most { x } else { most })
+}
+
 /// `n u / (1 - n u)`.
 fn gamma(n: usize) -> Fixed {
     let nu = number(n) * Fixed::from_f64(f64::EPSILON / 2.0);
@@ -166,7 +170,7 @@ fn formula(
     let (ff_rest, gg_rest) = (ff.less(&f_sum, &f_sum, n()), gg.less(&g_sum, &g_sum, n()));
     // What a rounding before the subtraction is worth after it.
     let worth = |whole: &Ends, rest: &Ends| whole.1.to_f64() / rest.0.to_f64();
-    let worth = worth(&ff, &ff_rest).max(worth(&gg, &gg_rest));
+    let worth = largest([worth(&ff, &ff_rest), worth(&gg, &gg_rest)]);
     let pearson = Ends::radius(&ff_rest, &fg.less(&f_sum, &g_sum, n()), &gg_rest, values[1]);
     [
         Ends::radius(&ff, &fg, &gg, values[0]).map(|radius| (radius, 1.0)),
@@ -195,13 +199,16 @@ fn bounds_are_those_of_the_formula() {
             .collect();
         // Largest entry in [1/2, 1): what the certificate scales to.
         for values in [&mut w, &mut f] {
-            let largest = values.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-            let exponent = largest.log2().floor() as i32 + 1;
-            values.iter_mut().for_each(|x| *x *= 2.0_f64.powi(-exponent));
+            let largest = largest(values.iter().map(|x| x.abs()));
+            let exponent = (largest.to_bits() >> 52) as i64 - 1022;
+            let factor = f64::from_bits(((1023 - exponent) as u64) << 52);
+            values.iter_mut().for_each(|x| *x *= factor);
         }
         let mut draw =
             || [0.0, 1e-15, 1e-13, 1e-9, 1e-5][rng.below(5) as usize] * (1.0 + rng.below(9) as f64);
-        let (weights, features, computed) = if long { (0.005, 0.01, 0.01) } else { (draw(), draw(), draw()) };
+        let size = [1e-2, 1e-3, 2e-4][case % 3];
+        let (weights, features, computed) =
+            if long { (size / 2.0, size, size) } else { (draw(), draw(), draw()) };
         let given = InputError { weights, features, computed };
         let views = (MatRef::new(&w, k, d).unwrap(), MatRef::new(&f, k, k).unwrap());
         let mut work = vec![0.0; correlate_workspace(k, d, route)];
@@ -226,7 +233,7 @@ fn bounds_are_those_of_the_formula() {
                 expected.to_f64()
             );
             compared += 1;
-            most = most.max(excess / worth);
+            most = largest([most, excess / worth]);
         }
     }
     println!(

@@ -6,11 +6,12 @@
 
 use agop_core::activation::{Activation, AnyActivation};
 use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
-use agop_core::correlation::{self, InputError, Powers, Route};
+use agop_core::correlation::{self, GivenErrors, InputError, Powers, Route};
 use agop_core::digest::Hasher;
 use agop_core::early_time::quadratic::{self, Readout, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
 use agop_core::early_time::{self, Directional, Path, Spread};
+use agop_core::feature_error::{self, LayerError, Norms, ReadError};
 use agop_core::kernel::{self, Backend, Chain, Definition, Region};
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::{MatMut, MatRef};
@@ -237,6 +238,7 @@ fn networks<T: Real>(s: &mut Source) {
         let _ = network.accumulate_features(level, x.view(), &mut sum, &mut work);
         let found = feature::finish(level, shape, &mut sum).map(|k| k.to_vec()).unwrap_or_default();
         let _ = black_box(feature::of_layer(shape, &found, layer).is_ok());
+        bounds(s, &network, x.view(), &found, &mut work);
     }
     let needed = early_time::differentiate_workspace(&widths, bias, n, rows);
     let mut work = s.duals::<T>(needed);
@@ -244,6 +246,38 @@ fn networks<T: Real>(s: &mut Source) {
     if let Ok(found) = early_time::differentiate(backend, &network, loss, x.view(), y.view(), &mut work) {
         let _ = black_box(found.layer(shape, layer).is_ok());
     }
+}
+
+/// Bounds of the errors of features, and moments of a layer's inputs.
+fn bounds<T: Real>(
+    s: &mut Source,
+    network: &Network<'_, T, AnyActivation>,
+    x: MatRef<'_, T>,
+    features: &[T],
+    work: &mut [T],
+) {
+    let (shape, level, layer) = (network.shape(), s.level(), s.size());
+    let widths = shape.widths();
+    let mut numbers = s.values::<f64>(feature_error::norms_length(widths));
+    let mut scratch = s.values::<f64>(feature_error::norms_workspace(widths));
+    let read = ReadError { weights: s.number(), inputs: s.number() };
+    if let Ok(norms) = Norms::new(level, *network, read, &mut numbers, &mut scratch) {
+        let length = s.near(shape.hidden_layers()).min(MOST);
+        let mut found = vec![LayerError::default(); length];
+        let mut flags = vec![false; s.near(256 * widths.iter().sum::<usize>()).min(MOST)];
+        let mut limits = vec![None; length];
+        let _ = norms.forward(level, x, &mut found, work);
+        let _ = norms.plain(&found, features, s.size() as u64, &mut limits);
+        let _ = norms.certify(level, x, &mut found, &mut flags, work);
+        let _ = norms.certified(&found, features, s.size() as u64, &mut limits);
+        if let [first, second, ..] = found.as_mut_slice() {
+            first.merge(second);
+        }
+    }
+    let d = shape.layer(layer).map_or(0, |span| span.inputs);
+    let length = s.near(d.saturating_mul(d).saturating_add(d));
+    let (mut moments, mut wide) = (s.values::<f64>(length), s.values::<f64>(256 * d));
+    let _ = network.accumulate_moments(level, layer, x, &mut moments, work, &mut wide);
 }
 
 fn steps<T: Real>(s: &mut Source) {
@@ -267,17 +301,25 @@ fn steps<T: Real>(s: &mut Source) {
 }
 
 fn measures<T: Real>(s: &mut Source) {
-    let ([k, d, ..], level, powers) = (s.sizes(), s.level(), s.of(&[Powers::One, Powers::OneAndHalf]));
+    let ([k, d, ..], level) = (s.sizes(), s.level());
+    let powers = s.of(&[Powers::One, Powers::OneAndHalf, Powers::OneAndBoundedHalf]);
     let (w, w_0) = (s.matrix::<T>(k, d), s.matrix::<T>(k, d));
     let (f, f_0) = (s.matrix::<T>(k, k), s.matrix::<T>(k, k));
     let mut work = s.values::<f64>(correlation::measure_workspace(k, d));
     let views = (w.view(), w_0.view(), f.view(), f_0.view());
-    let _ = correlation::measure_layer(level, views.0, views.1, views.2, views.3, powers, &mut work);
+    let error = |s: &mut Source| if s.one_in(3) { None } else { Some(s.number()) };
+    let given = GivenErrors { weights: s.number(), features: error(s), initial_features: error(s) };
+    let _ = correlation::measure_layer(level, views.0, views.1, views.2, views.3, given, powers, &mut work);
+    let length = s.near(d.saturating_mul(d).saturating_add(d));
+    let (mut moments, mut work) =
+        (s.values::<f64>(length), s.values::<f64>(correlation::covariance_workspace(k, d)));
+    let samples = s.size() as u64;
+    let _ = correlation::covariance_cosine(level, views.0, samples, &mut moments, &mut work);
     let mut work = s.values::<f64>(early_time::limit_workspace(k, d));
     let _ = early_time::limit(level, w.view(), f.view(), powers, &mut work);
     let (wide, features) = (s.matrix::<f64>(k, d), s.matrix::<f64>(k, k));
     let route = s.of(&[Route::Gram, Route::Direct]);
-    let given = InputError { weights: s.number(), features: s.number() };
+    let given = InputError { weights: s.number(), features: s.number(), computed: s.number() };
     let mut work = s.values::<f64>(correlation::correlate_workspace(k, d, route));
     let (w, f) = (wide.view(), features.view());
     let _ = correlation::correlate(level, w, f, given, route, powers, &mut work);
