@@ -1,41 +1,12 @@
 //! The floating-point self-test: an error at the door instead of wrong numbers behind it.
 
+pub use crate::error::Fault;
+
 use crate::error::Error;
 use crate::kernel::Backend;
 use crate::scalar::Real;
 use crate::simd::Level;
-use core::fmt;
 use core::hint::black_box;
-
-/// What is wrong with the floating-point environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Subnormal results become zero.
-    FlushToZero,
-    /// Subnormal operands count as zero.
-    DenormalsAreZero,
-    /// The rounding mode is not to nearest, ties to even.
-    Rounding,
-    /// Intermediate results carry more than 53 bits (x87).
-    DoubleRounding,
-    /// A fused multiply-add rounds twice, or differs from the software one.
-    FusedMultiplyAdd,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FlushToZero => "subnormal results are flushed to zero",
-            Self::DenormalsAreZero => "subnormal operands are taken as zero",
-            Self::Rounding => "the rounding mode is not to nearest, ties to even",
-            Self::DoubleRounding => "results are rounded twice (x87 extended precision)",
-            Self::FusedMultiplyAdd => "a fused multiply-add is not fused",
-        })
-    }
-}
-
-impl core::error::Error for Fault {}
 
 /// Tests the environment of the calling thread, for both scalars on the given level.
 ///
