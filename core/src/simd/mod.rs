@@ -8,7 +8,7 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod cpu;
 pub(crate) mod fma;
-#[cfg(any(target_arch = "x86_64", neon, simd128))]
+#[cfg(lanes)]
 mod lanes;
 #[cfg(neon)]
 mod neon;
@@ -74,6 +74,9 @@ pub enum Level {
     #[cfg(hardware_fma = "vfpv4")]
     Vfpv4(Vfpv4),
 }
+
+/// Whether [`Level::detect`] can find more than the compile target promises.
+pub(crate) const DETECTS: bool = cfg!(target_arch = "x86_64");
 
 impl Level {
     /// The reference level; always there.
