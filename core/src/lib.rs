@@ -41,7 +41,8 @@
 //! use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
 //! use agop_core::matrix::{MatMut, MatRef};
 //! use agop_core::optimizer::{EPSILON, Optimizer, Rule};
-//! use agop_core::random::{Initializer, Purpose, Stream};
+//! use agop_core::network::Initializer;
+//! use agop_core::random::{Purpose, Stream};
 //! use agop_core::reduce::SampleTree;
 //! use agop_core::{feature, loss::MeanSquared, simd::Level, task};
 //!

@@ -9,11 +9,13 @@
 
 mod fitted;
 mod fixed;
+mod initialize;
 mod moments;
 pub(crate) mod passes;
 pub(crate) mod shape;
 
 pub use fitted::{Fitted, Widths};
+pub use initialize::Initializer;
 pub use shape::{
     LayerSpan, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,
 };

@@ -12,9 +12,9 @@ use agop_core::environment;
 use agop_core::feature_error::{self, LayerError};
 use agop_core::golden::Stage;
 use agop_core::loss::AnyLoss;
-use agop_core::network::{self, LayerSpan, Shape};
+use agop_core::network::{self, LayerSpan, Shape, Initializer};
 use agop_core::optimizer::{self, Optimizer};
-use agop_core::random::{Initializer, Stream};
+use agop_core::random::Stream;
 use agop_core::reduce;
 use agop_core::scalar;
 use agop_core::simd::Level;
@@ -159,7 +159,6 @@ pub fn constant_sizes() {
         Narrow::jacobian_workspace,
         Narrow::gradient_storage,
         Narrow::feature_storage,
-        Narrow::optimizer_state,
         Narrow::shape,
         Narrow::fitted::<4>,
         Narrow::network,

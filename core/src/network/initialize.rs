@@ -1,8 +1,8 @@
 //! Initial parameters.
 
-use super::{Purpose, Stream};
+use super::Shape;
 use crate::error::{Error, check_length};
-use crate::network::Shape;
+use crate::random::{Purpose, Stream};
 use crate::scalar::{Real, sqrt};
 
 /// A distribution of initial weights. Biases start at zero, except under [`Initializer::Linear`].
