@@ -21,7 +21,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`scalar`], [`elementary`] | the traits of numbers, dual numbers, software `fma`; exp, ln, tanh, logistic and normal functions |
+//! | [`scalar`], [`dual`], [`elementary`] | the traits of numbers, dual numbers, software `fma`; exp, ln, tanh, logistic and normal functions |
 //! | [`error`], [`environment`] | typed errors; the floating-point self-test |
 //! | [`matrix`], [`kernel`], [`simd`] | borrowed views; products and outer products; their vector twins behind [`simd::Level`] |
 //! | [`reduce`] | the order of sums over samples, in mergeable parts |
@@ -113,6 +113,7 @@
 pub mod activation;
 pub mod correlation;
 pub mod digest;
+pub mod dual;
 pub mod early_time;
 pub mod elementary;
 pub mod environment;

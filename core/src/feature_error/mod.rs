@@ -28,6 +28,7 @@
 mod backward;
 mod forward;
 mod norms;
+mod passes;
 
 pub use norms::{Norms, norms_length, norms_workspace};
 

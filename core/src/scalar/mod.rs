@@ -2,15 +2,13 @@
 //!
 //! Every algorithm of the crate is written once over [`Scalar`]. On `f32` and `f64` it is the bit contract; on a prime
 //! field it proves polynomial identities; on exact rationals it gives the truth without rounding; on
-//! [`Dual`] numbers it gives exact derivatives.
+//! [dual](crate::dual) numbers it gives exact derivatives.
 
-mod dual;
 mod float;
 pub(crate) mod fma;
 mod sqrt;
 pub(crate) mod upper;
 
-pub use dual::Dual;
 pub use fma::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
 pub use sqrt::{software_sqrt, sqrt};
 

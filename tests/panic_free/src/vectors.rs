@@ -10,7 +10,8 @@ use agop_core::loss::{AnyLoss, Loss};
 use agop_core::network::{Fitted, Network};
 use agop_core::optimizer::{self, Optimizer};
 use agop_core::reduce::SampleTree;
-use agop_core::scalar::{Dual, Real, Scalar, Transcendental};
+use agop_core::dual::Dual;
+use agop_core::scalar::{Real, Scalar, Transcendental};
 use agop_core::simd::Level;
 
 pub fn backend<T: Scalar, B: Backend<T>>() {
