@@ -29,6 +29,7 @@
 //! | [`feature`], [`correlation`] | NFM, PTK features, AGOP; cosine and Pearson correlations with error bounds |
 //! | [`optimizer`] | gradient descent and Speed Limited Optimization, with momentum and decay |
 //! | [`early_time`] | what the centred correlation does before training: limit, rate, expectation, wide limit |
+//! | [`eigen`] | the symmetric eigen-decomposition |
 //! | [`random`], [`task`] | streams and initial weights; synthetic data |
 //! | [`digest`], [`golden`], [`same_bits`] | SHA-256 of state; the workload that every target repeats; how to check one |
 //!
@@ -115,6 +116,7 @@ pub mod correlation;
 pub mod digest;
 pub mod dual;
 pub mod early_time;
+pub mod eigen;
 pub mod elementary;
 pub mod environment;
 pub mod error;

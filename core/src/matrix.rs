@@ -284,3 +284,8 @@ pub(crate) fn rows_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = 
 pub(crate) fn copy<T: Clone>(to: &mut [T], from: &[T]) {
     to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
 }
+
+/// The first `count` values and the others; both empty when there are fewer.
+pub(crate) fn take<T>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    values.split_at_mut_checked(count).unwrap_or_default()
+}

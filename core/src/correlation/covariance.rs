@@ -1,10 +1,9 @@
 //! A control: the cosine of the NFM with the covariance of the layer's inputs.
 
-use super::traces::take;
 use super::{Route, Undefined, cosine, scale};
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;
 
 /// Values of workspace that [`covariance_cosine`] needs for weights (k x d), saturating.

@@ -10,7 +10,6 @@
 
 mod bound;
 mod covariance;
-pub mod eigen;
 mod interval;
 mod measure;
 mod power;
@@ -24,7 +23,7 @@ pub use traces::{Route, Traces, traces};
 
 use crate::error::{Error, check_workspace};
 use crate::kernel::Backend;
-use crate::matrix::MatRef;
+use crate::matrix::{MatRef, take};
 use crate::scalar::sqrt;
 use bound::enclose;
 use core::fmt;
@@ -195,8 +194,8 @@ pub(crate) fn correlate_named<B: Backend<f64>>(
     features.check_symmetric(features_name)?;
     given.check()?;
     check_workspace("workspace", correlate_workspace(k, d, route), workspace.len())?;
-    let (w, rest) = traces::take(workspace, k * d);
-    let (f, rest) = traces::take(rest, k * k);
+    let (w, rest) = take(workspace, k * d);
+    let (f, rest) = take(rest, k * k);
     let w_exponent = scale(weights, w);
     let f_exponent = scale(features, f);
     let Some(w_exponent) = w_exponent else { return Ok(undefined(Undefined::ZeroWeights)) };

@@ -16,7 +16,7 @@
 //! proposition 3.2; H. Weyl's inequality.
 
 use super::bound::{Matrix, UNDERFLOW, gamma, height, norm};
-use super::eigen::{EigenError, symmetric_eigen};
+use crate::eigen::symmetric_eigen;
 use crate::error::Error;
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
@@ -47,12 +47,7 @@ pub(super) fn spectral<B: Backend<f64>>(
     bound: bool,
 ) -> Result<Spectrum, Error> {
     let n = values.len();
-    symmetric_eigen(backend, matrix, values, workspace).map_err(|error| match error {
-        EigenError::NonFinite { row, column } => {
-            Error::NotFinite { what: "matrix of an eigen-decomposition", row, column }
-        }
-        _ => Error::NoConvergence { what: "eigen-decomposition", steps: n },
-    })?;
+    symmetric_eigen(backend, matrix, values, workspace)?;
     let skew = if bound { skew(backend, matrix, out, n)? } else { Upper(1.0) };
     let largest = values.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest });
     let threshold = n as f64 * f64::EPSILON * largest;

@@ -39,11 +39,6 @@ pub(super) fn normalize(values: &mut [f64]) -> i32 {
     taken
 }
 
-/// The first `count` values and the others; empty when there are fewer.
-pub(super) fn take<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
-    slice.split_at_mut_checked(count).unwrap_or_default()
-}
-
 /// `fg / sqrt(ff gg)` of positive `ff` and `gg`, held within [-1, 1].
 pub(super) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
     let value = fg / (sqrt(ff) * sqrt(gg));

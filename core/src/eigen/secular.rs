@@ -9,7 +9,7 @@ use crate::matrix::rows_mut;
 use crate::scalar::sqrt;
 
 /// Steps allowed for a root. Three to five are usual.
-const STEPS: usize = 100;
+pub(super) const STEPS: usize = 100;
 
 /// Seeks the root right of each pole; returns how many were found, all or the first so many.
 ///
