@@ -3,6 +3,7 @@
 pub use crate::error::Fault;
 
 use crate::error::Error;
+use crate::ieee;
 use crate::kernel::Backend;
 use crate::scalar::Real;
 use crate::simd::Level;
@@ -33,11 +34,7 @@ pub fn check(level: Level) -> Result<(), Error> {
 ///
 /// **Errors** as [`check`].
 pub fn check_thread() -> Result<(), Error> {
-    #[cfg(target_arch = "x86_64")]
-    if crate::simd::control_is_default() {
-        return Ok(());
-    }
-    check(Level::compiled())
+    if ieee::control_is_default() { Ok(()) } else { check(Level::compiled()) }
 }
 
 macro_rules! subnormals {

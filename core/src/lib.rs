@@ -123,6 +123,7 @@ pub mod error;
 pub mod feature;
 pub mod feature_error;
 pub mod golden;
+pub mod ieee;
 pub mod kernel;
 pub mod loss;
 pub mod matrix;

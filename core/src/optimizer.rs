@@ -8,10 +8,11 @@
 //! ```
 
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
+use crate::ieee::sqrt;
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatRef, copy};
 use crate::network::{LayerSpan, Shape, weights};
-use crate::scalar::{Real, sqrt};
+use crate::scalar::Real;
 
 /// How a layer's gradient becomes its step.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 /// The floors from the ground up, each with its modules. ARCHITECTURE.md shows the same list.
-const FLOORS: [&str; 16] = [
+const FLOORS: [&str; 17] = [
     "error",
+    "ieee",
     "elementary",
     "scalar",
     "matrix",
@@ -27,8 +28,7 @@ const FLOORS: [&str; 16] = [
 ];
 
 /// Wrong imports that are known. The list only shrinks: one that is gone must leave it.
-const KNOWN: [&str; 15] = [
-    "elementary -> scalar",
+const KNOWN: [&str; 14] = [
     "scalar -> simd",
     "simd::lanes::blocks -> simd::lanes::pack",
     "simd::lanes::blocks -> simd::lanes::short",

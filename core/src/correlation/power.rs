@@ -10,9 +10,9 @@ use super::{
 };
 use crate::eigen::eigen_workspace;
 use crate::error::Error;
+use crate::ieee::Upper;
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef, copy, rows, take};
-use crate::scalar::upper::Upper;
 
 /// Values of workspace for weights (k x d).
 pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {

@@ -18,10 +18,9 @@
 use super::bound::{Matrix, UNDERFLOW, gamma, height, norm};
 use crate::eigen::symmetric_eigen;
 use crate::error::Error;
+use crate::ieee::{Upper, sqrt};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
-use crate::scalar::sqrt;
-use crate::scalar::upper::Upper;
 
 /// What a decomposition tells beside the root.
 pub(super) struct Spectrum {

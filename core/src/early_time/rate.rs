@@ -14,18 +14,19 @@
 //! One gradient step of size eta moves along a straight line: A is then zero, and the coefficient of eta is
 //! `rho_0 [<F_2,G_3>/<F_2,G_2> - <G_2,G_3>/<G_2,G_2>]` with `G_3 = V^T K' V`.
 
-use super::scaling::{cosine, exponent, times_power_of_two};
+use super::scaling::cosine;
 use crate::activation::Activation;
 use crate::correlation::{Route, Traces, Undefined, traces};
 use crate::dual::Dual;
 use crate::error::{Error, check_workspace};
 use crate::feature;
+use crate::ieee::{exponent, sqrt, times_power_of_two};
 use crate::kernel::{Backend, positive};
 use crate::loss::Loss;
 use crate::matrix::{MatRef, copy, take};
 use crate::network::{self, Network, Shape};
 use crate::reduce::{SampleTree, buffers};
-use crate::scalar::{Real, Scalar, sqrt};
+use crate::scalar::{Real, Scalar};
 use core::num::NonZeroU64;
 
 /// Which way the parameters go.

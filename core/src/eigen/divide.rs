@@ -10,9 +10,9 @@
 use super::secular::{Roots, STEPS, Vectors, Weights};
 use super::{LEAF, NEGLIGIBLE, multiply, sort, sweeps, view};
 use crate::error::Error;
+use crate::ieee::sqrt;
 use crate::kernel::{Backend, Chain};
 use crate::matrix::{copy, rows, rows_mut, take};
-use crate::scalar::sqrt;
 use core::f64::consts::FRAC_1_SQRT_2;
 use core::mem::swap;
 use core::num::NonZeroUsize;

@@ -26,6 +26,7 @@ mod sweeps;
 mod tridiagonal;
 
 use crate::error::{Error, check_length, check_workspace};
+use crate::ieee::{exponent_of, scale_by_halves};
 use crate::kernel::{Backend, Chain, Region};
 use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut, take};
 use core::num::NonZeroUsize;
@@ -113,7 +114,7 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     mirror(matrix, n); // first, so that the upper triangle has no say in the scale
     let exponent = exponent_of_largest(matrix);
     for x in matrix.iter_mut() {
-        *x = times_power_of_two(*x, -exponent);
+        *x = scale_by_halves(*x, -exponent);
     }
     let (scratch, _) = take(&mut *rest, n.get());
     let (a, diagonal) = (&mut *matrix, &mut *eigenvalues);
@@ -131,7 +132,7 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     backend.vectorize(|| transpose(vectors, n, result));
     backend.vectorize(|| rows_mut(matrix, n.get()).for_each(fix_sign));
     for (index, value) in eigenvalues.iter_mut().enumerate() {
-        *value = times_power_of_two(*value, exponent);
+        *value = scale_by_halves(*value, exponent);
         if !value.is_finite() {
             return Err(Error::NotFinite { what: "eigenvalues", row: 0, column: index });
         }
@@ -141,31 +142,13 @@ pub fn symmetric_eigen<B: Backend<f64>>(
 
 /// `q` with `2^(q-1) <= max |x_i| < 2^q`; 0 if all are zero.
 fn exponent_of_largest(values: &[f64]) -> i32 {
-    let bits = largest_magnitude(values);
-    let (field, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
-    match (field, fraction) {
-        (0, 0) => 0,
-        (0, _) => -1010 - fraction.leading_zeros() as i32, // subnormal: fraction * 2^-1074
-        _ => field - 1022,
-    }
+    exponent_of(f64::from_bits(largest_magnitude(values))).unwrap_or(0)
 }
 
 /// The bits of the largest magnitude: they order as the numbers do.
 #[inline(always)]
 fn largest_magnitude(values: &[f64]) -> u64 {
     values.iter().fold(0, |largest, x| largest.max(x.abs().to_bits()))
-}
-
-/// `x 2^q` for `|q| <= 2000`, in two steps, as one factor may be out of range. Exact unless the result is subnormal
-/// (then within 2^-1074) or infinite.
-fn times_power_of_two(x: f64, q: i32) -> f64 {
-    let half = q / 2;
-    x * power_of_two(half) * power_of_two(q - half)
-}
-
-/// `2^q` for `-1022 <= q <= 1023`.
-fn power_of_two(q: i32) -> f64 {
-    f64::from_bits(((1023 + q) as u64) << 52)
 }
 
 /// Copies the lower triangle onto the upper one.

@@ -2,9 +2,9 @@
 
 use super::{LEAF, NEGLIGIBLE, sort};
 use crate::error::Error;
+use crate::ieee::sqrt;
 use crate::kernel::{Backend, Plain};
 use crate::matrix::{copy, take};
-use crate::scalar::sqrt;
 use core::cell::Cell;
 use core::num::NonZeroUsize;
 

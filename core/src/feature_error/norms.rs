@@ -4,11 +4,11 @@ use super::{LayerError, ReadError, norm, over, root, roundings, underflow};
 use crate::activation::{Activation, Bounded};
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::feature::of_layer;
+use crate::ieee::{Upper, gamma};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::network::Network;
 use crate::scalar::Real;
-use crate::scalar::upper::{Upper, gamma};
 
 /// Numbers of a layer beside those of its units.
 const SCALARS: usize = 5;

@@ -2,8 +2,9 @@
 
 use super::Shape;
 use crate::error::{Error, check_length};
+use crate::ieee::sqrt;
 use crate::random::{Purpose, Stream};
-use crate::scalar::{Real, sqrt};
+use crate::scalar::Real;
 
 /// A distribution of initial weights. Biases start at zero, except under [`Initializer::Linear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! `f32` and `f64` as scalars.
 
-use super::{Ordered, Real, Scalar, Transcendental, fma_f32, fma_f64};
+use super::{Ordered, Real, Scalar, Transcendental};
 use crate::elementary;
+use crate::ieee::{fma_f32, fma_f64};
 use core::num::NonZeroU64;
 
 impl Scalar for f32 {

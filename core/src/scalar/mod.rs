@@ -5,12 +5,6 @@
 //! [dual](crate::dual) numbers it gives exact derivatives.
 
 mod float;
-pub(crate) mod fma;
-mod sqrt;
-pub(crate) mod upper;
-
-pub use fma::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
-pub use sqrt::{software_sqrt, sqrt};
 
 use core::fmt::Debug;
 use core::num::NonZeroU64;

@@ -1,13 +1,11 @@
-//! Instruction sets: tokens that prove one, and the kernels that run on it. The only `unsafe` of the crate.
+//! Instruction sets: tokens that prove one, and the kernels that run on it. With `ieee` the only
+//! `unsafe` of the crate.
 #![allow(unsafe_code, reason = "intrinsics and raw tiles; every block carries its proof")]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod cpu;
-pub(crate) mod fma;
 #[cfg(lanes)]
 mod lanes;
 #[cfg(neon)]
@@ -26,8 +24,6 @@ compile_error!(
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use cpu::control_is_default;
 #[cfg(neon)]
 pub use neon::Neon;
 #[cfg(simd128)]
@@ -38,15 +34,6 @@ pub use vfpv4::Vfpv4;
 use crate::kernel::{Backend, Chain, Definition, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Real, Scalar};
-
-/// The square root by the instruction.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn sqrt(x: f64) -> f64 {
-    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_sd};
-    // SAFETY: SSE2 is a part of x86-64.
-    unsafe { _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x))) }
-}
 
 /// An instruction set that is known to be there. All levels give the same bits.
 ///

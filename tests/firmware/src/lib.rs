@@ -18,7 +18,7 @@ use agop_core::network::{Initializer, Network, gradient_sum};
 use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Purpose, Stream};
 use agop_core::reduce::SampleTree;
-use agop_core::scalar::sqrt;
+use agop_core::ieee::sqrt;
 use agop_core::simd::{Compiled, Level};
 use agop_core::task::chain_monomial;
 
