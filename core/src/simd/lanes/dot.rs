@@ -1,8 +1,7 @@
 //! The inner product of two matrices in double precision.
 
-use super::blocks::least;
 use super::pack::Strided;
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, least};
 use crate::kernel::TreeSum;
 use crate::matrix::MatRef;
 use crate::scalar::Real;
