@@ -86,15 +86,7 @@ pub trait Transcendental: Ordered + Div<Output = Self> {
 
 /// IEEE 754 binary32 or binary64. Sealed: the bit contract speaks of these two.
 pub trait Real:
-    Transcendental
-    + Scalar<Wide = f64>
-    + Copy
-    + PartialOrd
-    + Default
-    + Send
-    + Sync
-    + crate::simd::Element
-    + 'static
+    Transcendental + Scalar<Wide = f64> + Copy + PartialOrd + Default + Send + Sync + sealed::Sealed + 'static
 {
     /// Name as the command and the digests spell it: `"f32"` or `"f64"`.
     const NAME: &'static str;
@@ -114,4 +106,29 @@ pub trait Real:
     fn magnitude_order(self) -> Self::Order;
     /// The bit pattern, zero-extended, with every NaN mapped to the one positive quiet NaN.
     fn canonical_bits(self) -> u64;
+    /// Runs the code of `P` for this one of the two types.
+    #[doc(hidden)]
+    fn choose<P: PerFloat>(arguments: P::Arguments<'_, Self>) -> P::Output;
+}
+
+/// Code for each of the two floats. With it a module above can run its own for any [`Real`], which knows nothing of that
+/// module.
+#[doc(hidden)]
+pub trait PerFloat {
+    /// What the code takes.
+    type Arguments<'a, T: 'a>;
+    /// What it returns.
+    type Output;
+    /// For `f32`.
+    #[doc(hidden)]
+    fn f32(arguments: Self::Arguments<'_, f32>) -> Self::Output;
+    /// For `f64`.
+    #[doc(hidden)]
+    fn f64(arguments: Self::Arguments<'_, f64>) -> Self::Output;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
 }
