@@ -229,15 +229,8 @@ fn undefined(why: Undefined) -> Correlations {
 }
 
 /// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
-fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
-    let value = fg / (sqrt(ff) * sqrt(gg));
-    if value > 1.0 {
-        1.0
-    } else if value < -1.0 {
-        -1.0
-    } else {
-        value
-    }
+pub(crate) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
+    (fg / (sqrt(ff) * sqrt(gg))).clamp(-1.0, 1.0)
 }
 
 /// The exact correlation lies in `fg / sqrt(ff gg)` over the intervals, and in [-1, 1].

@@ -14,9 +14,8 @@
 //! One gradient step of size eta moves along a straight line: A is then zero, and the coefficient of eta is
 //! `rho_0 [<F_2,G_3>/<F_2,G_2> - <G_2,G_3>/<G_2,G_2>]` with `G_3 = V^T K' V`.
 
-use super::scaling::cosine;
 use crate::activation::Activation;
-use crate::correlation::{Route, Traces, Undefined, traces};
+use crate::correlation::{Route, Traces, Undefined, cosine, traces};
 use crate::dual::Dual;
 use crate::error::{Error, check_workspace};
 use crate::feature;

@@ -10,7 +10,7 @@
 use super::secular::{Roots, STEPS, Vectors, Weights};
 use super::{LEAF, NEGLIGIBLE, multiply, sort, sweeps, view};
 use crate::error::Error;
-use crate::ieee::sqrt;
+use crate::ieee::{largest_magnitude, sqrt};
 use crate::kernel::{Backend, Chain};
 use crate::matrix::{copy, rows, rows_mut, take};
 use core::f64::consts::FRAC_1_SQRT_2;
@@ -208,7 +208,7 @@ impl Sorted<'_, '_> {
         rho: f64,
         [mut held, mut next]: [&mut [f64]; 2],
     ) {
-        let largest = values.iter().fold(rho, |largest, d| if d.abs() > largest { d.abs() } else { largest });
+        let largest = largest_magnitude(values.iter().copied().chain([rho]));
         let tolerance = 8.0 * f64::EPSILON * largest;
         let (first_values, second_values) = values.split_at_checked(split[0]).unwrap_or_default();
         let mut first = first_values.iter().zip(rows(first, split[0])).peekable();

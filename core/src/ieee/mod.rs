@@ -9,7 +9,9 @@ pub(crate) mod software_fma;
 mod sqrt;
 mod upper;
 
-pub(crate) use power_of_two::{exponent, exponent_of, power_of_two, scale_by_halves, times_power_of_two};
+pub(crate) use power_of_two::{
+    exponent, exponent_of, largest_magnitude, normalize, power_of_two, scale_by_halves, times_power_of_two,
+};
 pub use software_fma::{integer_fma, software_fma_f32, software_fma_f64};
 pub use sqrt::{software_sqrt, sqrt};
 pub(crate) use upper::{Upper, gamma};

@@ -36,11 +36,19 @@ const TWO_54: f64 = 18_014_398_509_481_984.0;
 
 /// [`exponent_of`] the largest magnitude.
 pub(crate) fn exponent(values: impl Iterator<Item = f64>) -> Option<i32> {
-    let mut largest = 0.0;
+    exponent_of(largest_magnitude(values))
+}
+
+/// The largest magnitude; NaN counts as zero.
+pub(crate) fn largest_magnitude(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest })
+}
+
+/// Brings the largest magnitude into [1/2, 1) and returns the exponent taken out; 0 for all zeros.
+pub(crate) fn normalize(values: &mut [f64]) -> i32 {
+    let taken = exponent(values.iter().copied()).unwrap_or(0);
     for x in values {
-        if x.abs() > largest {
-            largest = x.abs();
-        }
+        *x = times_power_of_two(*x, -taken);
     }
-    exponent_of(largest)
+    taken
 }

@@ -1,10 +1,9 @@
 //! From inputs and labels to the prediction, in `f64`.
 
 use super::{Expectation, QuadraticTraces, Readout, WordTraces, expected_traces};
-use crate::correlation::Undefined;
-use crate::early_time::scaling::{cosine, normalize};
+use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_length, check_workspace};
-use crate::ieee::{exponent, times_power_of_two};
+use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Chain, Region};
 use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;

@@ -2,11 +2,10 @@
 
 use super::statistics::{ROWS, Statistics};
 use super::{Readout, observed_traces};
-use crate::correlation::Undefined;
+use crate::correlation::{Undefined, cosine};
 use crate::early_time::Spread;
-use crate::early_time::scaling::{cosine, normalize};
 use crate::error::{Error, check_length, check_workspace};
-use crate::ieee::{exponent, times_power_of_two};
+use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Chain, Region};
 use crate::matrix::{MatMut, MatRef, take};
 use crate::random::{Purpose, Stream};

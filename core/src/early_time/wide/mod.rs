@@ -34,10 +34,9 @@ mod dual_kernel;
 pub use dual_kernel::DualKernel;
 
 use super::samples::{gram, sandwich};
-use super::scaling::{cosine, normalize};
-use crate::correlation::Undefined;
+use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_workspace};
-use crate::ieee::{exponent, times_power_of_two};
+use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;
