@@ -230,7 +230,8 @@ fn undefined(why: Undefined) -> Correlations {
 
 /// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
 pub(crate) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
-    (fg / (sqrt(ff) * sqrt(gg))).clamp(-1.0, 1.0)
+    let value = fg / (sqrt(ff) * sqrt(gg));
+    if value.abs() > 1.0 { 1.0_f64.copysign(value) } else { value }
 }
 
 /// The exact correlation lies in `fg / sqrt(ff gg)` over the intervals, and in [-1, 1].
