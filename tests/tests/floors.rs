@@ -142,6 +142,15 @@ fn every_module_has_one_floor() {
 }
 
 #[test]
+fn only_ieee_and_simd_name_an_architecture() {
+    let mut sources = core();
+    sources.retain(|file, source| {
+        source.contains("target_arch") && !file.starts_with("ieee/") && !file.starts_with("simd/")
+    });
+    assert_eq!(sources.keys().collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn planted_imports_are_found() {
     let found = |file: &str, line: &str| {
         let mut sources = core();
