@@ -4,20 +4,22 @@
 //! then refuses the instructions; it never computes other bits.
 //!
 //! And, in one word, what `target_feature` says in several: whether there is AArch64's NEON, in the order of bytes in which
-//! its kernels are tested, and WebAssembly's simd128.
+//! its kernels are tested, WebAssembly's simd128, and whether there is any instruction set with vectors (`lanes`).
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(hardware_fma, values(\"vfpv4\", \"riscv-f\", \"riscv-d\"))");
-    println!("cargo::rustc-check-cfg=cfg(neon, simd128)");
+    println!("cargo::rustc-check-cfg=cfg(neon, simd128, lanes)");
     let told = |key: &str| std::env::var(format!("CARGO_CFG_TARGET_{key}")).unwrap_or_default();
     let features = told("FEATURE");
     let has = |name: &str| features.split(',').any(|feature| feature == name);
-    if told("ARCH") == "aarch64" && told("ENDIAN") == "little" && has("neon") {
-        println!("cargo::rustc-cfg=neon");
-    }
-    if told("ARCH") == "wasm32" && has("simd128") {
-        println!("cargo::rustc-cfg=simd128");
+    let neon = told("ARCH") == "aarch64" && told("ENDIAN") == "little" && has("neon");
+    let simd128 = told("ARCH") == "wasm32" && has("simd128");
+    let x86_64 = told("ARCH") == "x86_64";
+    for (name, set) in [("neon", neon), ("simd128", simd128), ("lanes", neon || simd128 || x86_64)] {
+        if set {
+            println!("cargo::rustc-cfg={name}");
+        }
     }
     let target = std::env::var("TARGET").unwrap_or_default();
     let (architecture, _) = target.split_once('-').unwrap_or((&target, ""));

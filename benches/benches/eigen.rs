@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use agop_benches::{Run, name, race};
-use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
 use agop_core::digest::Hasher;
+use agop_core::eigen::{eigen_workspace, symmetric_eigen};
 use agop_core::kernel::outer;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::random::{Purpose, Stream};

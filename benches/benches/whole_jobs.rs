@@ -17,8 +17,8 @@ use agop_core::correlation::Powers;
 use agop_core::digest::Hasher;
 use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
-use agop_core::network::Shape;
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::network::{Initializer, Shape};
+use agop_core::random::{Purpose, Stream};
 use agop_core::simd::Level;
 
 /// (samples, inputs, width, hidden layers, outputs).

@@ -1,41 +1,13 @@
 //! The floating-point self-test: an error at the door instead of wrong numbers behind it.
 
+pub use crate::error::Fault;
+
 use crate::error::Error;
+use crate::ieee;
 use crate::kernel::Backend;
 use crate::scalar::Real;
 use crate::simd::Level;
-use core::fmt;
 use core::hint::black_box;
-
-/// What is wrong with the floating-point environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Subnormal results become zero.
-    FlushToZero,
-    /// Subnormal operands count as zero.
-    DenormalsAreZero,
-    /// The rounding mode is not to nearest, ties to even.
-    Rounding,
-    /// Intermediate results carry more than 53 bits (x87).
-    DoubleRounding,
-    /// A fused multiply-add rounds twice, or differs from the software one.
-    FusedMultiplyAdd,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FlushToZero => "subnormal results are flushed to zero",
-            Self::DenormalsAreZero => "subnormal operands are taken as zero",
-            Self::Rounding => "the rounding mode is not to nearest, ties to even",
-            Self::DoubleRounding => "results are rounded twice (x87 extended precision)",
-            Self::FusedMultiplyAdd => "a fused multiply-add is not fused",
-        })
-    }
-}
-
-impl core::error::Error for Fault {}
 
 /// Tests the environment of the calling thread, for both scalars on the given level.
 ///
@@ -62,11 +34,7 @@ pub fn check(level: Level) -> Result<(), Error> {
 ///
 /// **Errors** as [`check`].
 pub fn check_thread() -> Result<(), Error> {
-    #[cfg(target_arch = "x86_64")]
-    if crate::simd::control_is_default() {
-        return Ok(());
-    }
-    check(Level::compiled())
+    if ieee::control_is_default() { Ok(()) } else { check(Level::compiled()) }
 }
 
 macro_rules! subnormals {

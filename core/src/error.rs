@@ -104,7 +104,7 @@ pub enum Error {
         steps: usize,
     },
     /// The floating-point environment is not the one the contract needs.
-    Environment(crate::environment::Fault),
+    Environment(Fault),
 }
 
 impl fmt::Display for Error {
@@ -155,6 +155,36 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// What is wrong with the floating-point environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Subnormal results become zero.
+    FlushToZero,
+    /// Subnormal operands count as zero.
+    DenormalsAreZero,
+    /// The rounding mode is not to nearest, ties to even.
+    Rounding,
+    /// Intermediate results carry more than 53 bits (x87).
+    DoubleRounding,
+    /// A fused multiply-add rounds twice, or differs from the software one.
+    FusedMultiplyAdd,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FlushToZero => "subnormal results are flushed to zero",
+            Self::DenormalsAreZero => "subnormal operands are taken as zero",
+            Self::Rounding => "the rounding mode is not to nearest, ties to even",
+            Self::DoubleRounding => "results are rounded twice (x87 extended precision)",
+            Self::FusedMultiplyAdd => "a fused multiply-add is not fused",
+        })
+    }
+}
+
+impl core::error::Error for Fault {}
 
 /// Checks the length of a slice.
 pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {

@@ -10,7 +10,7 @@
 //! # The bit contract
 //!
 //! 1. IEEE 754 binary32 and binary64, to nearest even, subnormals kept; [`environment::check`] refuses anything else.
-//! 2. Multiply-accumulate is fused, in software where the hardware cannot ([`scalar`]); all else is `+ - * /` and roots.
+//! 2. Multiply-accumulate is fused, in software where the hardware cannot ([`ieee`]); all else is `+ - * /` and roots.
 //! 3. Every output of a product is one ascending chain of `fma` from `+0`; vector lanes run over outputs ([`kernel`]).
 //! 4. Sums over samples are chains in blocks of 256, and a binary-counter tree over the blocks ([`reduce`]).
 //! 5. `f32` activations are correctly rounded ([`elementary`]); random numbers are ChaCha8 by a written rule ([`random`]).
@@ -21,15 +21,15 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`scalar`], [`elementary`] | the traits of numbers, dual numbers, software `fma`; exp, ln, tanh, logistic and normal functions |
-//! | [`error`], [`environment`] | typed errors; the floating-point self-test |
+//! | [`error`], [`ieee`] | typed errors; `fma` and square root, in software where a target lacks them |
+//! | [`elementary`], [`scalar`], [`dual`] | exp, ln, tanh, logistic and normal functions; the traits of numbers; dual numbers |
 //! | [`matrix`], [`kernel`], [`simd`] | borrowed views; products and outer products; their vector twins behind [`simd::Level`] |
-//! | [`reduce`] | the order of sums over samples, in mergeable parts |
-//! | [`activation`], [`loss`], [`mod@network`] | functions with derivatives; shape, forward, gradients, Jacobians; const sizes: [`network!`] |
-//! | [`feature`], [`correlation`] | NFM, PTK features, AGOP; cosine and Pearson correlations with error bounds |
+//! | [`reduce`], [`environment`], [`eigen`] | the order of sums over samples, in mergeable parts; the floating-point self-test; symmetric eigen-decomposition |
+//! | [`activation`], [`loss`], [`mod@network`] | functions with derivatives; shape, initial weights, forward, gradients, Jacobians; const sizes: [`network!`] |
+//! | [`feature`], [`feature_error`], [`correlation`] | NFM, PTK features, AGOP; bounds of their rounding; cosine and Pearson correlations with error bounds |
 //! | [`optimizer`] | gradient descent and Speed Limited Optimization, with momentum and decay |
 //! | [`early_time`] | what the centred correlation does before training: limit, rate, expectation, wide limit |
-//! | [`random`], [`task`] | streams and initial weights; synthetic data |
+//! | [`random`], [`task`] | streams; synthetic data |
 //! | [`digest`], [`golden`], [`same_bits`] | SHA-256 of state; the workload that every target repeats; how to check one |
 //!
 //! # Example
@@ -41,7 +41,8 @@
 //! use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
 //! use agop_core::matrix::{MatMut, MatRef};
 //! use agop_core::optimizer::{EPSILON, Optimizer, Rule};
-//! use agop_core::random::{Initializer, Purpose, Stream};
+//! use agop_core::network::Initializer;
+//! use agop_core::random::{Purpose, Stream};
 //! use agop_core::reduce::SampleTree;
 //! use agop_core::{feature, loss::MeanSquared, simd::Level, task};
 //!
@@ -112,13 +113,16 @@
 pub mod activation;
 pub mod correlation;
 pub mod digest;
+pub mod dual;
 pub mod early_time;
+pub mod eigen;
 pub mod elementary;
 pub mod environment;
 pub mod error;
 pub mod feature;
 pub mod feature_error;
 pub mod golden;
+pub mod ieee;
 pub mod kernel;
 pub mod loss;
 pub mod matrix;

@@ -1,12 +1,9 @@
 //! Losses: for one sample the value's term and the derivative with respect to the outputs.
 
-use crate::kernel::Backend;
-#[cfg(target_arch = "x86_64")]
-use crate::kernel::{Chain, Region};
-#[cfg(target_arch = "x86_64")]
-use crate::matrix::MatMut;
-use crate::matrix::{MatRef, rows_mut};
+use crate::kernel::{Backend, Chain, Region};
+use crate::matrix::{MatMut, MatRef, rows_mut};
 use crate::scalar::{Scalar, Transcendental, undefined};
+use crate::simd::DETECTS;
 
 /// A loss that is a mean over samples.
 pub trait Loss<T: Scalar>: Copy {
@@ -51,9 +48,8 @@ impl<T: Scalar> Loss<T> for MeanSquared {
         })
     }
     /// The chain is a product of one row and one column: the backend may have an fma where the compile target has none.
-    #[cfg(target_arch = "x86_64")]
     fn residuals<B: Backend<T>>(&self, backend: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
-        let Some(y) = targets.as_slice().filter(|y| y.len() == outputs.len()) else {
+        let Some(y) = targets.as_slice().filter(|y| DETECTS && y.len() == outputs.len()) else {
             return one_by_one(self, outputs, targets, sum);
         };
         backend.vectorize(|| outputs.iter_mut().zip(y).for_each(|(f, y)| *f = f.clone() - y.clone()));

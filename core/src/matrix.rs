@@ -1,7 +1,6 @@
 //! Borrowed matrix views. Shapes are checked when a view is made and when views meet.
 
 use crate::error::Error;
-use crate::kernel::{Backend, Definition};
 use crate::scalar::{Real, Scalar};
 
 /// A borrowed matrix: row-major when made from a slice, strided after [`MatRef::t`].
@@ -25,7 +24,7 @@ impl<T> Clone for MatRef<'_, T> {
 impl<T> Copy for MatRef<'_, T> {}
 
 /// The strides of rows and columns of a row-major matrix without gaps, or of one that is the transpose of such.
-#[cfg(any(target_arch = "x86_64", neon, simd128))]
+#[cfg(lanes)]
 #[inline(always)]
 pub(crate) const fn gapless(rows: usize, columns: usize, transposed: bool) -> (usize, usize) {
     if transposed { (1, rows) } else { (columns, 1) }
@@ -128,7 +127,7 @@ impl<'a, T> MatRef<'a, T> {
     }
 
     /// Whether it is a row-major matrix of that shape without gaps, or the transpose of one.
-    #[cfg(any(target_arch = "x86_64", neon, simd128))]
+    #[cfg(lanes)]
     pub(crate) fn lies(&self, rows: usize, columns: usize, transposed: bool) -> bool {
         let strides = (self.row_stride, self.column_stride);
         self.shape() == (rows, columns) && strides == gapless(rows, columns, transposed)
@@ -152,15 +151,7 @@ impl<'a, T> MatRef<'a, T> {
 impl<T: Scalar> MatRef<'_, T> {
     /// Refuses infinities and NaN, naming the first one's place.
     pub fn check_finite(&self, what: &'static str) -> Result<(), Error> {
-        self.check_finite_on(Definition, what)
-    }
-
-    /// [`MatRef::check_finite`] in the vectors of a backend.
-    pub(crate) fn check_finite_on(&self, backend: impl Backend<T>, what: &'static str) -> Result<(), Error> {
-        // Without a way out of the loop it runs in vectors.
-        if let Some(all) = self.as_slice()
-            && backend.vectorize(|| all.iter().fold(true, |finite, x| finite & x.is_finite()))
-        {
+        if self.as_slice().is_some_and(all_finite) {
             return Ok(());
         }
         // Rows without columns may be more than anyone can count.
@@ -190,6 +181,12 @@ impl<'a, T> MatRef<'a, T> {
         // Rows without columns may be more than anyone can count.
         (0..if whole.columns == 0 { 0 } else { whole.rows }).flat_map(move |i| whole.row(i))
     }
+}
+
+/// False for infinities and NaN. Without a way out of the loop it runs in vectors.
+#[inline(always)]
+pub(crate) fn all_finite<T: Scalar>(values: &[T]) -> bool {
+    values.iter().fold(true, |finite, x| finite & x.is_finite())
 }
 
 impl<T: Real> MatRef<'_, T> {
@@ -286,4 +283,9 @@ pub(crate) fn rows_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = 
 /// machines.
 pub(crate) fn copy<T: Clone>(to: &mut [T], from: &[T]) {
     to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
+}
+
+/// The first `count` values and the others; both empty when there are fewer.
+pub(crate) fn take<T>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    values.split_at_mut_checked(count).unwrap_or_default()
 }

@@ -8,10 +8,11 @@
 //! ```
 
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
-use crate::kernel::Backend;
+use crate::ieee::sqrt;
+use crate::kernel::{self, Backend};
 use crate::matrix::{MatRef, copy};
 use crate::network::{LayerSpan, Shape, weights};
-use crate::scalar::{Real, sqrt};
+use crate::scalar::Real;
 
 /// How a layer's gradient becomes its step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,7 +107,7 @@ impl<'a> Optimizer<'a> {
         check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
         let surely = self.plain() && self.surely_finite(backend, parameters, gradient);
         if !surely {
-            MatRef::new(gradient, 1, gradient.len())?.check_finite_on(backend, "gradient")?;
+            kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
         }
         if self.plain() {
             let mut commit = surely;

@@ -46,51 +46,6 @@ pub const fn partial_buffers(blocks: u64) -> usize {
     2 * (u64::BITS - (blocks - 1).leading_zeros()) as usize + 1
 }
 
-/// Adds values in the binary-counter tree over their index.
-pub(crate) struct Counter<T> {
-    /// The pending sum of height h, where bit h of the count is set.
-    sums: [T; usize::BITS as usize],
-    count: usize,
-}
-
-impl<T: Scalar> Counter<T> {
-    pub(crate) fn new() -> Self {
-        Self { sums: core::array::from_fn(|_| T::zero()), count: 0 }
-    }
-
-    /// The sum of the next `2^height` values, of which a multiple came before: adding that to the binary number of values.
-    pub(crate) fn push(&mut self, height: u32, sum: T) {
-        let (mut carry, mut full) = (sum, self.count >> height);
-        for slot in self.sums.iter_mut().skip(height as usize) {
-            if full & 1 == 0 {
-                *slot = carry;
-                break;
-            }
-            carry = slot.clone() + carry;
-            full >>= 1;
-        }
-        self.count = self.count.wrapping_add(1 << height);
-    }
-
-    /// Folds from the newest to the oldest; `+0` when nothing was pushed.
-    pub(crate) fn finish(self) -> T {
-        let (mut total, mut full) = (None, self.count);
-        for older in self.sums {
-            if full == 0 {
-                break;
-            }
-            if full & 1 == 1 {
-                total = Some(match total {
-                    Some(newer) => older + newer,
-                    None => older,
-                });
-            }
-            full >>= 1;
-        }
-        total.unwrap_or_else(T::zero)
-    }
-}
-
 /// A sum of vectors over samples, in the order of the contract, in the caller's memory.
 ///
 /// The open block is a plain buffer into which kernels go on accumulating; [`SampleTree::advance`] says how many samples

@@ -6,9 +6,10 @@ pub use alignment_reversing::AlignmentReversing;
 
 use crate::elementary::{exp, ln};
 use crate::error::Error;
+use crate::ieee::sqrt;
 use crate::matrix::MatMut;
 use crate::random::Stream;
-use crate::scalar::{Real, Scalar, sqrt};
+use crate::scalar::{Real, Scalar};
 
 /// Standard deviation of coordinate `i` (from 0) under the power-law spectrum `lambda = 1 / (1 + (i+1)^alpha)`.
 ///

@@ -7,7 +7,8 @@
     reason = "tests fail by panicking"
 )]
 
-use agop_core::correlation::eigen::{EigenError, eigen_workspace, symmetric_eigen};
+use agop_core::eigen::{eigen_workspace, symmetric_eigen};
+use agop_core::error::Error;
 use agop_core::simd::Level;
 use agop_tests::SplitMix64;
 
@@ -19,7 +20,7 @@ const EPSILON: f64 = f64::EPSILON; // 2^-52
 const TOLERANCE: f64 = 2.0;
 
 /// `(eigenvalues, eigenvectors as rows)`.
-fn decompose(matrix: &[f64], n: usize) -> Result<(Vec<f64>, Vec<f64>), EigenError> {
+fn decompose(matrix: &[f64], n: usize) -> Result<(Vec<f64>, Vec<f64>), Error> {
     let (mut vectors, mut values) = (matrix.to_vec(), vec![f64::NAN; n]);
     symmetric_eigen(Level::detect(), &mut vectors, &mut values, &mut vec![f64::NAN; eigen_workspace(n)])?;
     Ok((values, vectors))
@@ -354,6 +355,8 @@ fn levels_and_workspaces_agree_to_the_bit() {
 #[test]
 fn wrong_lengths_and_values_are_typed_errors() {
     const WORKSPACE: usize = eigen_workspace(3);
+    const MATRIX: &str = "matrix of an eigen-decomposition";
+    let beyond = |column| Error::NotFinite { what: "eigenvalues", row: 0, column };
     let run = |matrix: usize, values: usize, workspace: usize| {
         symmetric_eigen(
             Level::detect(),
@@ -365,11 +368,18 @@ fn wrong_lengths_and_values_are_typed_errors() {
     assert_eq!(run(0, 0, 0), Ok(()));
     assert_eq!(run(9, 3, WORKSPACE), Ok(()));
     assert_eq!(run(9, 3, WORKSPACE + 1), Ok(()));
-    assert_eq!(run(8, 3, WORKSPACE), Err(EigenError::MatrixLength { expected: 9, found: 8 }));
-    assert_eq!(run(10, 3, WORKSPACE), Err(EigenError::MatrixLength { expected: 9, found: 10 }));
-    assert_eq!(run(1, 0, 0), Err(EigenError::MatrixLength { expected: 0, found: 1 }));
+    assert_eq!(run(8, 3, WORKSPACE), Err(Error::Length { what: MATRIX, expected: 9, found: 8 }));
+    assert_eq!(run(10, 3, WORKSPACE), Err(Error::Length { what: MATRIX, expected: 9, found: 10 }));
+    assert_eq!(run(1, 0, 0), Err(Error::Length { what: MATRIX, expected: 0, found: 1 }));
     let short = WORKSPACE - 1;
-    assert_eq!(run(9, 3, short), Err(EigenError::WorkspaceLength { expected: WORKSPACE, found: short }));
+    assert_eq!(
+        run(9, 3, short),
+        Err(Error::Workspace {
+            what: "workspace of an eigen-decomposition",
+            needed: WORKSPACE,
+            found: short
+        })
+    );
     assert_eq!([32, 33, 1000].map(eigen_workspace), [32, 33, 1000].map(|n| 3 * n * n + 66 * n + 2048));
     assert_eq!(eigen_workspace(usize::MAX), usize::MAX);
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -378,14 +388,12 @@ fn wrong_lengths_and_values_are_typed_errors() {
             matrix[place] = bad;
             let before = matrix.map(f64::to_bits);
             let error = symmetric_eigen(Level::detect(), &mut matrix, &mut [0.0; 3], &mut [0.0; WORKSPACE]);
-            assert_eq!(error, Err(EigenError::NonFinite { row: place / 3, column: place % 3 }));
+            assert_eq!(error, Err(Error::NotFinite { what: MATRIX, row: place / 3, column: place % 3 }));
             assert_eq!(matrix.map(f64::to_bits), before, "nothing written");
         }
     }
-    assert_eq!(decompose(&[1e308; 16], 4), Err(EigenError::Overflow { index: 3 }));
-    assert_eq!(decompose(&[-1e308; 16], 4), Err(EigenError::Overflow { index: 0 }));
-    let text = EigenError::MatrixLength { expected: 9, found: 8 }.to_string();
-    assert_eq!(text, "the matrix needs 9 entries for its eigenvalues, 8 given");
+    assert_eq!(decompose(&[1e308; 16], 4), Err(beyond(3)));
+    assert_eq!(decompose(&[-1e308; 16], 4), Err(beyond(0)));
 }
 
 /// FNV-1a over little-endian bits.

@@ -11,12 +11,13 @@
 use agop::network::Model;
 use agop_core::activation::{Activation, Linear, Quadratic, Relu};
 use agop_core::correlation::{Route, Traces, traces};
+use agop_core::dual::Dual;
 use agop_core::feature::{agop, nfm, of_layer};
 use agop_core::kernel::Definition;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{features, gradient_sum, jacobian_workspace, parameters};
-use agop_core::scalar::{Dual, Scalar};
+use agop_core::scalar::Scalar;
 use agop_tests::literal::Matrix;
 use agop_tests::{PrimeField, Rational, SplitMix64, random_field, random_rationals};
 use proptest::prelude::*;

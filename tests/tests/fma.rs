@@ -3,7 +3,7 @@
 //! Random bits alone almost never meet a halfway case, a cancellation or a subnormal, so most triples are built to land
 //! there. All NaNs count as equal. On x86 a CPU without FMA fails the test: it must not pass without having compared.
 
-use agop_core::scalar::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
+use agop_core::ieee::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
 
 const CHUNK: usize = 4096;
 const DEFAULT_RANDOM: u64 = 10_000_000;
@@ -59,8 +59,8 @@ mod hardware {
             }
         };
     }
-    chunk!(f32s, inner, f32, _mm_set_ss, _mm_fmadd_ss, _mm_cvtss_f32, agop_core::scalar::fma_f32);
-    chunk!(f64s, inner, f64, _mm_set_sd, _mm_fmadd_sd, _mm_cvtsd_f64, agop_core::scalar::fma_f64);
+    chunk!(f32s, inner, f32, _mm_set_ss, _mm_fmadd_ss, _mm_cvtss_f32, agop_core::ieee::fma_f32);
+    chunk!(f64s, inner, f64, _mm_set_sd, _mm_fmadd_sd, _mm_cvtsd_f64, agop_core::ieee::fma_f64);
 }
 
 /// One suite a type: `$fraction` bits of fraction, `$max` the largest biased exponent (that of infinity).

@@ -12,8 +12,8 @@
 
 use agop_core::elementary::{exp, normal_quantile};
 use agop_core::error::Error;
-use agop_core::network::Shape;
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::network::{Initializer, Shape};
+use agop_core::random::{Purpose, Stream};
 use agop_tests::SplitMix64;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};

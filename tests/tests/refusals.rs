@@ -292,7 +292,7 @@ fn const_sized_networks_do_not_depend_on_the_names_around_them() {
 #[test]
 fn the_state_of_a_rule_can_be_static() {
     const RULE: Optimizer<'_> = Optimizer { momentum: 0.9, ..Optimizer::new(Rule::GradientDescent, 0.1) };
-    static STATE: [f32; Tiny::optimizer_state(&RULE)] = [0.0; Tiny::optimizer_state(&RULE)];
+    static STATE: [f32; RULE.state(Tiny::PARAMETERS)] = [0.0; RULE.state(Tiny::PARAMETERS)];
     assert_eq!(STATE.len(), 2 * Tiny::PARAMETERS);
     assert_eq!(Tiny::default(), Tiny::new());
     let mut tiny = Tiny::new();
@@ -309,10 +309,10 @@ fn names_are_read_back() -> Result<(), Box<dyn core::error::Error>> {
     for loss in AnyLoss::ALL {
         assert_eq!(AnyLoss::from_name(loss.name()), Some(*loss));
     }
-    for initializer in agop_core::random::Initializer::ALL {
-        assert_eq!(agop_core::random::Initializer::from_name(initializer.name()), Some(*initializer));
+    for initializer in agop_core::network::Initializer::ALL {
+        assert_eq!(agop_core::network::Initializer::from_name(initializer.name()), Some(*initializer));
     }
-    assert_eq!((AnyLoss::from_name("l2"), agop_core::random::Initializer::from_name("")), (None, None));
+    assert_eq!((AnyLoss::from_name("l2"), agop_core::network::Initializer::from_name("")), (None, None));
     let w = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
     let measured = measured(w, [0.5; 6], [2.0, 1.0, 1.0, 3.0], [1.0, 0.5, 0.5, 1.0])?;
     assert!(measured.uncentered.cosine?.bound? < 1e-12);

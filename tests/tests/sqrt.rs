@@ -3,7 +3,7 @@
 //! The standard library's square root is IEEE 754's on every target, by instruction or by the platform's library. The last
 //! test needs neither: it compares squares as integers.
 
-use agop_core::scalar::{software_sqrt, sqrt};
+use agop_core::ieee::{software_sqrt, sqrt};
 use agop_tests::SplitMix64;
 
 const DEFAULT_RANDOM: u64 = 5_000_000;
@@ -110,7 +110,7 @@ fn truncated_roots_differ() {
     let wrong = (0..1000).filter(|_| {
         let x = f64::from_bits(random.bits() >> 12 | 0x3ff << 52);
         let r = software_sqrt(x);
-        agop_core::scalar::fma_f64(r, r, -x) > 0.0 // rounded up: cut off, it would be the float below
+        agop_core::ieee::fma_f64(r, r, -x) > 0.0 // rounded up: cut off, it would be the float below
     });
     let wrong = wrong.count();
     assert!((400..600).contains(&wrong), "{wrong} of 1000 roots were rounded up");

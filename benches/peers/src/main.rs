@@ -11,9 +11,9 @@ use agop_core::activation::Relu;
 use agop_core::kernel::Backend;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
-use agop_core::network::Shape;
+use agop_core::network::{Initializer, Shape};
 use agop_core::optimizer::{Optimizer, Rule};
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::random::{Purpose, Stream};
 use agop_core::simd::Level;
 
 /// (inputs, width, hidden layers, outputs, samples), beside those of [`BATCH_STEP`] and [`SINGLE_STEP`].

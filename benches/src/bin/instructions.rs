@@ -9,10 +9,10 @@ use agop_core::activation::Relu;
 use agop_core::kernel::{Backend, accumulate_outer, product};
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::Shape;
+use agop_core::network::{Initializer, Shape};
 use agop_core::optimizer::Optimizer;
 use agop_core::optimizer::{EPSILON, Rule};
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::random::{Purpose, Stream};
 use agop_core::simd::Level;
 use std::hint::black_box;
 

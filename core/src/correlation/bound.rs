@@ -24,10 +24,10 @@
 use super::interval::Interval;
 use super::traces::{Route, Traces, leftovers};
 use crate::error::{Error, check_at_least_zero};
+use crate::ieee::{self, Upper};
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
 use crate::scalar::Real;
-use crate::scalar::upper::{self, Upper};
 
 /// Relative errors of matrices that were computed from others, in the Frobenius norm: 0 for matrices that are given,
 /// 2^-53 for a difference rounded once. [`f64::MAX`] leaves no bound.
@@ -54,7 +54,7 @@ pub(super) const UNDERFLOW: Upper = Upper(f64::MIN_POSITIVE * 4_194_304.0);
 
 /// `gamma_n` in `f64`.
 pub(super) fn gamma(n: usize) -> Upper {
-    upper::gamma(n, f64::UNIT_ROUNDOFF)
+    ieee::gamma(n, f64::UNIT_ROUNDOFF)
 }
 
 /// Roundings that a term of an inner product of (rows x columns) matrices passes through.

@@ -1,10 +1,10 @@
 //! A control: the cosine of the NFM with the covariance of the layer's inputs.
 
-use super::traces::take;
 use super::{Route, Undefined, cosine, scale};
 use crate::error::{Error, check_length, check_workspace};
+use crate::ieee::largest_magnitude;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;
 
 /// Values of workspace that [`covariance_cosine`] needs for weights (k x d), saturating.
@@ -49,10 +49,7 @@ pub fn covariance_cosine<T: Real, B: Backend<f64>>(
     weights.widen_into(wc);
     MatRef::new(wc, k, d)?.check_finite("weights")?;
     MatRef::new(covariance, d, d)?.check_finite("covariance")?;
-    let mut largest = 0.0;
-    for c in covariance.iter() {
-        largest = if c.abs() > largest { c.abs() } else { largest };
-    }
+    let largest = largest_magnitude(covariance.iter().copied());
     // Less than what the subtraction rounds away.
     if largest <= raw * n * f64::EPSILON {
         return Ok(Err(Undefined::ConstantInputs));

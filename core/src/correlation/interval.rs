@@ -1,6 +1,6 @@
 //! Intervals of `f64` with outward rounding, for the certificate.
 
-use crate::scalar::sqrt;
+use crate::ieee::sqrt;
 use core::ops::{Add, Div, Mul, Sub};
 
 /// All reals between `low` and `high`. Every operation encloses the exact result: the correctly rounded end point is

@@ -2,12 +2,13 @@
 
 use super::{
     Certified, Correlation, Correlations, Features, InputError, Powers, Route, Unbounded, Undefined,
-    correlate_named, correlate_workspace, scale, times_power_of_two, traces::take,
+    correlate_named, correlate_workspace, scale, times_power_of_two,
 };
 use crate::error::{Error, check_workspace};
+use crate::ieee::sqrt;
 use crate::kernel::{self, Backend};
-use crate::matrix::MatRef;
-use crate::scalar::{Real, sqrt};
+use crate::matrix::{MatRef, take};
+use crate::scalar::Real;
 
 /// The measures of one hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq)]

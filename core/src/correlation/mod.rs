@@ -10,7 +10,6 @@
 
 mod bound;
 mod covariance;
-pub mod eigen;
 mod interval;
 mod measure;
 mod power;
@@ -23,9 +22,9 @@ pub use measure::{GivenErrors, LayerMeasure, measure_layer, measure_workspace};
 pub use traces::{Route, Traces, traces};
 
 use crate::error::{Error, check_workspace};
+use crate::ieee::{exponent, sqrt, times_power_of_two};
 use crate::kernel::Backend;
-use crate::matrix::MatRef;
-use crate::scalar::sqrt;
+use crate::matrix::{MatRef, take};
 use bound::enclose;
 use core::fmt;
 use interval::Interval;
@@ -195,8 +194,8 @@ pub(crate) fn correlate_named<B: Backend<f64>>(
     features.check_symmetric(features_name)?;
     given.check()?;
     check_workspace("workspace", correlate_workspace(k, d, route), workspace.len())?;
-    let (w, rest) = traces::take(workspace, k * d);
-    let (f, rest) = traces::take(rest, k * k);
+    let (w, rest) = take(workspace, k * d);
+    let (f, rest) = take(rest, k * k);
     let w_exponent = scale(weights, w);
     let f_exponent = scale(features, f);
     let Some(w_exponent) = w_exponent else { return Ok(undefined(Undefined::ZeroWeights)) };
@@ -230,15 +229,9 @@ fn undefined(why: Undefined) -> Correlations {
 }
 
 /// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
-fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
+pub(crate) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
     let value = fg / (sqrt(ff) * sqrt(gg));
-    if value > 1.0 {
-        1.0
-    } else if value < -1.0 {
-        -1.0
-    } else {
-        value
-    }
+    if value.abs() > 1.0 { 1.0_f64.copysign(value) } else { value }
 }
 
 /// The exact correlation lies in `fg / sqrt(ff gg)` over the intervals, and in [-1, 1].
@@ -291,44 +284,9 @@ fn covariances(t: &Traces<f64>, entries: f64) -> (f64, f64, f64) {
 /// Copies a matrix, divided by the power of two that brings its largest magnitude into [1/2, 1); returns the exponent,
 /// or `None` when all entries are zero.
 fn scale(m: MatRef<'_, f64>, to: &mut [f64]) -> Option<i32> {
-    let mut largest = 0.0;
-    for x in m.elements() {
-        if x.abs() > largest {
-            largest = x.abs();
-        }
-    }
-    let exponent = exponent_of(largest)?;
+    let exponent = exponent(m.elements().copied())?;
     for (slot, x) in to.iter_mut().zip(m.elements()) {
         *slot = times_power_of_two(*x, -exponent);
     }
     Some(exponent)
-}
-
-/// The e with `2^(e-1) <= x < 2^e`, for positive finite x.
-fn exponent_of(x: f64) -> Option<i32> {
-    if x > 0.0 && x.is_finite() {
-        let (x, shift) = if x < f64::MIN_POSITIVE { (x * TWO_54, 54) } else { (x, 0) };
-        Some(((x.to_bits() >> 52) & 0x7ff) as i32 - 1022 - shift)
-    } else {
-        None
-    }
-}
-
-const TWO_54: f64 = 18_014_398_509_481_984.0;
-
-/// `x 2^exponent`; exact unless the result leaves the normal range.
-fn times_power_of_two(x: f64, exponent: i32) -> f64 {
-    let (mut x, mut left) = (x, exponent);
-    while left != 0 {
-        let step = if left > 1000 {
-            1000
-        } else if left < -1000 {
-            -1000
-        } else {
-            left
-        };
-        x *= f64::from_bits(((1023 + step) as u64) << 52);
-        left -= step;
-    }
-    x
 }

@@ -1,18 +1,18 @@
 //! The correlations with `G^(1/2)`.
 
 use super::bound::{Enclosed, Matrix, SQRT_2, UNDERFLOW, gamma, height, inner_error, norm};
-use super::eigen::eigen_workspace;
 use super::interval::Interval;
 use super::root::{root_of, spectral};
-use super::traces::{quadratic, row_sums, take};
+use super::traces::{quadratic, row_sums};
 use super::{
     Certified, Correlation, Route, Traces, Unbounded, Undefined, certify, certify_pearson, cosine,
     covariances, varies,
 };
+use crate::eigen::eigen_workspace;
 use crate::error::Error;
+use crate::ieee::Upper;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef, copy, rows};
-use crate::scalar::upper::Upper;
+use crate::matrix::{MatMut, MatRef, copy, rows, take};
 
 /// Values of workspace for weights (k x d).
 pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {

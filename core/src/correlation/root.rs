@@ -16,12 +16,11 @@
 //! proposition 3.2; H. Weyl's inequality.
 
 use super::bound::{Matrix, UNDERFLOW, gamma, height, norm};
-use super::eigen::{EigenError, symmetric_eigen};
+use crate::eigen::symmetric_eigen;
 use crate::error::Error;
+use crate::ieee::{Upper, largest_magnitude, sqrt};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
-use crate::scalar::sqrt;
-use crate::scalar::upper::Upper;
 
 /// What a decomposition tells beside the root.
 pub(super) struct Spectrum {
@@ -47,14 +46,9 @@ pub(super) fn spectral<B: Backend<f64>>(
     bound: bool,
 ) -> Result<Spectrum, Error> {
     let n = values.len();
-    symmetric_eigen(backend, matrix, values, workspace).map_err(|error| match error {
-        EigenError::NonFinite { row, column } => {
-            Error::NotFinite { what: "matrix of an eigen-decomposition", row, column }
-        }
-        _ => Error::NoConvergence { what: "eigen-decomposition", steps: n },
-    })?;
+    symmetric_eigen(backend, matrix, values, workspace)?;
     let skew = if bound { skew(backend, matrix, out, n)? } else { Upper(1.0) };
-    let largest = values.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest });
+    let largest = largest_magnitude(values.iter().copied());
     let threshold = n as f64 * f64::EPSILON * largest;
     let (mut trace, mut positive, mut least) = (0.0, true, f64::INFINITY);
     // out = sum_i lambda_i^power z_i z_i^T = Y^T Y with rows y_i = lambda_i^(power / 2) z_i.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Scalar;
 
 /// Inner products and entry sums of `F = W^T W` and `G = W^T K W`.
@@ -122,9 +122,4 @@ pub(super) fn row_sums<T: Scalar>(weights: MatRef<'_, T>, out: &mut [T]) {
     for (i, slot) in out.iter_mut().enumerate() {
         *slot = weights.row(i).fold(T::zero(), |sum, w| sum + w.clone());
     }
-}
-
-/// The first `count` values and the others.
-pub(super) fn take<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
-    slice.split_at_mut_checked(count).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! Dual numbers on the vector lanes of their parts.
 
+use crate::dual::Dual;
 use crate::kernel::definition::begin;
 use crate::kernel::{Backend, Chain, Definition, Plain, Region, agree};
 use crate::matrix::{MatMut, MatRef};
-use crate::scalar::{Dual, Scalar};
+use crate::scalar::Scalar;
 
 /// Runs matrix products of dual numbers as three products of plain ones on the given backend.
 ///

@@ -12,7 +12,6 @@ mod limit;
 pub mod quadratic;
 mod rate;
 mod samples;
-mod scaling;
 mod spread;
 pub mod wide;
 

@@ -14,17 +14,18 @@
 //! One gradient step of size eta moves along a straight line: A is then zero, and the coefficient of eta is
 //! `rho_0 [<F_2,G_3>/<F_2,G_2> - <G_2,G_3>/<G_2,G_2>]` with `G_3 = V^T K' V`.
 
-use super::scaling::{cosine, exponent, take, times_power_of_two};
 use crate::activation::Activation;
-use crate::correlation::{Route, Traces, Undefined, traces};
+use crate::correlation::{Route, Traces, Undefined, cosine, traces};
+use crate::dual::Dual;
 use crate::error::{Error, check_workspace};
 use crate::feature;
+use crate::ieee::{exponent, sqrt, times_power_of_two};
 use crate::kernel::{Backend, positive};
 use crate::loss::Loss;
-use crate::matrix::{MatRef, copy};
+use crate::matrix::{MatRef, copy, take};
 use crate::network::{self, Network, Shape};
 use crate::reduce::{SampleTree, buffers};
-use crate::scalar::{Dual, Real, Scalar, sqrt};
+use crate::scalar::{Real, Scalar};
 use core::num::NonZeroU64;
 
 /// Which way the parameters go.
@@ -247,7 +248,7 @@ pub struct Rate {
 /// ```
 /// # fn main() -> Result<(), agop_core::error::Error> {
 /// use agop_core::early_time::{Directional, Path, differentiate, differentiate_workspace, rate, rate_workspace};
-/// use agop_core::{activation::Tanh, loss::MeanSquared, matrix::MatRef, scalar::Dual, simd::Level};
+/// use agop_core::{activation::Tanh, loss::MeanSquared, matrix::MatRef, dual::Dual, simd::Level};
 /// use agop_core::network::{Network, Shape};
 /// let (level, widths) = (Directional(Level::detect()), [2, 3, 1]);
 /// let parameters = [0.5, -0.3, 0.8, 0.1, -0.4, 0.9, 1.0, -0.7, 0.2]; // W_0 (3 x 2), W_1 (1 x 3)

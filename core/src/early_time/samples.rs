@@ -1,10 +1,9 @@
 //! The limit through n x n matrices of samples, for many more weights than samples.
 
-use super::scaling::take;
 use crate::correlation::Traces;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Scalar;
 use core::num::NonZeroU64;
 

@@ -1,6 +1,6 @@
 //! Mean and deviation of what is observed.
 
-use crate::scalar::sqrt;
+use crate::ieee::sqrt;
 
 /// Running mean and standard deviation of observed values.
 ///

@@ -5,6 +5,7 @@
 //! the smaller ulp) from the sum behind it, the rest from the quotient. Tested against integer arithmetic.
 
 use super::reduction::{coth_tail, reduce};
+use crate::ieee::power_of_two;
 
 /// `e^x`.
 ///
@@ -29,12 +30,7 @@ pub fn exp(x: f64) -> f64 {
     let t = r - coth_tail(r * r);
     let y = 1.0 - ((low - r * t / (2.0 - t)) - high);
     // 2^k in two steps: the first is exact, so that only the second can round (at the subnormal end) or overflow.
-    let k = k as i64;
+    let k = k as i32;
     let half = k >> 1;
     y * power_of_two(half) * power_of_two(k - half)
-}
-
-/// `2^n` for `-1022 <= n <= 1023`.
-fn power_of_two(n: i64) -> f64 {
-    f64::from_bits(((1023 + n) as u64) << 52)
 }

@@ -8,7 +8,7 @@
 //! arithmetic.
 
 use super::exp;
-use super::reduction::exp_quotient;
+use super::reduction::{exp_quotient, polynomial};
 
 /// `P(X <= x)` for a standard normal `X`.
 ///
@@ -110,10 +110,4 @@ fn mills_denominator(t: f64, square: f64) -> f64 {
         3.311_524_598_730_132,
     ];
     polynomial(EVEN, square) + t * polynomial(ODD, square)
-}
-
-/// Horner's scheme, coefficients from the highest power down.
-#[inline(always)]
-fn polynomial<const N: usize>(coefficients: [f64; N], x: f64) -> f64 {
-    coefficients.into_iter().fold(0.0, |sum, c| sum * x + c)
 }

@@ -8,7 +8,8 @@
 #![allow(clippy::excessive_precision, reason = "the digits as published")]
 
 use super::ln;
-use crate::scalar::sqrt;
+use super::reduction::polynomial;
+use crate::ieee::sqrt;
 
 /// The `x` with `P(X <= x) = p` for a standard normal `X`.
 ///
@@ -27,7 +28,7 @@ pub fn normal_quantile(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {
         let r = 0.180625 - q * q;
-        return q * polynomial(r, CENTRAL_NUMERATOR) / polynomial(r, CENTRAL_DENOMINATOR);
+        return q * polynomial(CENTRAL_NUMERATOR, r) / polynomial(CENTRAL_DENOMINATOR, r);
     }
     let tail = if q < 0.0 { p } else { 1.0 - p }; // exact: p >= 1/2
     if tail == 0.0 {
@@ -35,17 +36,11 @@ pub fn normal_quantile(p: f64) -> f64 {
     }
     let r = sqrt(-ln(tail));
     let x = if r <= 5.0 {
-        polynomial(r - 1.6, MIDDLE_NUMERATOR) / polynomial(r - 1.6, MIDDLE_DENOMINATOR)
+        polynomial(MIDDLE_NUMERATOR, r - 1.6) / polynomial(MIDDLE_DENOMINATOR, r - 1.6)
     } else {
-        polynomial(r - 5.0, FAR_NUMERATOR) / polynomial(r - 5.0, FAR_DENOMINATOR)
+        polynomial(FAR_NUMERATOR, r - 5.0) / polynomial(FAR_DENOMINATOR, r - 5.0)
     };
     x.copysign(q)
-}
-
-/// Horner's scheme, coefficients from the highest power down.
-#[inline(always)]
-fn polynomial(x: f64, coefficients: [f64; 8]) -> f64 {
-    coefficients.into_iter().fold(0.0, |sum, c| sum * x + c)
 }
 
 const CENTRAL_NUMERATOR: [f64; 8] = [

@@ -1,4 +1,5 @@
-//! What the functions share: `x = k ln 2 + r` with `|r| <= ln(2) / 2`, the series of `r coth(r/2)` and of `artanh`.
+//! What the functions share: `x = k ln 2 + r` with `|r| <= ln(2) / 2`, the series of `r coth(r/2)` and of `artanh`, Horner's
+//! scheme.
 //!
 //! With `R = r coth(r/2)`, `e^r = (R + r) / (R - r)`, and `R` is an even function of `r` that six terms of its exact
 //! series give to 2^-56: a third of the work of the exponential series to the same error.
@@ -63,5 +64,11 @@ pub(super) fn artanh_tail(z: f64) -> f64 {
         2.0 / 5.0,
         2.0 / 3.0,
     ];
-    z * C.into_iter().fold(0.0, |sum, c| sum * z + c)
+    z * polynomial(C, z)
+}
+
+/// Horner's scheme, coefficients from the highest power down.
+#[inline(always)]
+pub(super) fn polynomial<const N: usize>(coefficients: [f64; N], x: f64) -> f64 {
+    coefficients.into_iter().fold(0.0, |sum, c| sum * x + c)
 }

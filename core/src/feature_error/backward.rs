@@ -4,12 +4,12 @@ use super::forward::Forward;
 use super::{norm, root, underflow};
 use crate::activation::{Activation, Bounded};
 use crate::error::Error;
+use crate::ieee::Upper;
 use crate::kernel::Backend;
 use crate::matrix::{MatRef, rows};
 use crate::network::passes::Visitor;
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
-use crate::scalar::upper::Upper;
 
 /// The Jacobian J of one sample in the layer that was seen last.
 #[derive(Clone, Copy, Default)]

@@ -3,12 +3,12 @@
 use super::norms::LayerNorms;
 use super::{LayerError, Norms, largest, norm, underflow};
 use crate::activation::{Activation, Bounded};
+use crate::ieee::{Upper, gamma};
 use crate::kernel::Backend;
 use crate::matrix::{MatRef, rows};
 use crate::network::passes::Visitor;
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
-use crate::scalar::upper::{Upper, gamma};
 
 /// What is known of one sample.
 #[derive(Clone, Copy, Default)]

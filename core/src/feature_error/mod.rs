@@ -28,13 +28,14 @@
 mod backward;
 mod forward;
 mod norms;
+mod passes;
 
 pub use norms::{Norms, norms_length, norms_workspace};
 
+use crate::ieee::{Upper, gamma};
 use crate::kernel::Backend;
 use crate::reduce::{SAMPLE_BLOCK, blocks};
 use crate::scalar::Real;
-use crate::scalar::upper::{Upper, gamma};
 
 /// Relative errors with which numbers were read, each element for itself: 0, or the unit roundoff of the scalar where they
 /// were rounded to it.

@@ -1,17 +1,14 @@
 //! Norms of the weights, and the bounds that they lead to.
 
-use super::backward::Backward;
-use super::forward::Forward;
 use super::{LayerError, ReadError, norm, over, root, roundings, underflow};
 use crate::activation::{Activation, Bounded};
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::feature::of_layer;
+use crate::ieee::{Upper, gamma};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
 use crate::network::Network;
-use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
-use crate::scalar::upper::{Upper, gamma};
 
 /// Numbers of a layer beside those of its units.
 const SCALARS: usize = 5;
@@ -116,76 +113,6 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
             offset: scalar(3),
             largest_offset: scalar(4),
         }
-    }
-
-    /// Looks at a forward pass over samples, at most a block of them.
-    ///
-    /// **Shapes** inputs (n x d), `found` one for each hidden layer, workspace at least
-    /// [`crate::network::gradient_workspace`] of one sample.
-    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Length`].
-    pub fn forward<B: Backend<T>>(
-        &self,
-        backend: B,
-        inputs: MatRef<'_, T>,
-        found: &mut [LayerError],
-        workspace: &mut [T],
-    ) -> Result<(), Error> {
-        self.check(backend, inputs, found)?;
-        let row = crate::network::shape::forward_row(self.network.shape().widths());
-        let rows = self.network.rows(workspace, row)?;
-        let mut start = 0;
-        while start < inputs.rows() {
-            let x = inputs.row_range(start, rows);
-            self.network.each_layer(
-                backend,
-                x,
-                workspace,
-                &mut Forward::new(backend, self, found, &mut []),
-            )?;
-            start += x.rows();
-        }
-        Ok(())
-    }
-
-    /// Looks at the Jacobians of samples too, at most a block of them.
-    ///
-    /// **Shapes** as [`Norms::forward`]; workspace at least [`crate::network::jacobian_workspace`] of one sample, and
-    /// `flags` one value for each unit of the hidden layers and each of [`SAMPLE_BLOCK`] samples.
-    /// **Errors** as [`Norms::forward`].
-    pub fn certify<B: Backend<T>>(
-        &self,
-        backend: B,
-        inputs: MatRef<'_, T>,
-        found: &mut [LayerError],
-        flags: &mut [bool],
-        workspace: &mut [T],
-    ) -> Result<(), Error> {
-        self.check(backend, inputs, found)?;
-        let shape = self.network.shape();
-        let units: usize = shape.spans().take(shape.hidden_layers()).map(|span| span.outputs).sum();
-        let rows = self.network.rows(workspace, crate::network::shape::jacobian_row(shape.widths()))?;
-        check_workspace("flags", units.saturating_mul(SAMPLE_BLOCK), flags.len())?;
-        let mut start = 0;
-        while start < inputs.rows() {
-            let x = inputs.row_range(start, rows);
-            flags.fill(false);
-            let mut visitor = Backward::new(Forward::new(backend, self, found, flags));
-            self.network.each_jacobian(backend, x, workspace, &mut visitor)?;
-            start += x.rows();
-        }
-        Ok(())
-    }
-
-    fn check(
-        &self,
-        backend: impl Backend<T>,
-        inputs: MatRef<'_, T>,
-        found: &[LayerError],
-    ) -> Result<(), Error> {
-        self.network.check_inputs(backend, inputs)?;
-        check_length("errors of layers", self.network.shape().hidden_layers(), found.len())?;
-        let fits = if inputs.rows() < SAMPLE_BLOCK { inputs.rows() } else { SAMPLE_BLOCK };
-        inputs.check_shape("inputs", (fits, inputs.columns()))
     }
 
     /// Bounds of `|dK|` for every hidden layer after [`Norms::forward`] over all samples; `None` where a unit of that layer

@@ -180,8 +180,3 @@ pub fn run<T: Real>(
     done(Stage::TanhCorrelations, training::correlations(level, numbers, wide)?);
     Ok(whole.finish())
 }
-
-/// The first `count` values and the others.
-fn take<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
-    slice.split_at_mut_checked(count).unwrap_or_default()
-}

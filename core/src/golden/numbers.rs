@@ -1,13 +1,14 @@
 //! Stages without a network: random numbers, elementary functions, the fused multiply-add, products.
 
-use super::{SEED, take};
+use super::SEED;
 use crate::digest::Hasher;
 use crate::elementary::normal_quantile;
 use crate::error::Error;
+use crate::ieee::sqrt;
 use crate::kernel;
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::random::{Purpose, Stream};
-use crate::scalar::{Real, sqrt};
+use crate::scalar::Real;
 use crate::simd::Level;
 
 /// Columns of the wide products: more than two of the longest vectors, and no multiple of any.

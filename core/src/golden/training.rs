@@ -1,6 +1,6 @@
 //! Stages with a network. They share one slice: parameters, initial parameters, initial features, scratch.
 
-use super::{BATCHES, CHUNK, DATA, FEATURES, PARAMETERS, SAMPLES, SEED, WIDTHS, take};
+use super::{BATCHES, CHUNK, DATA, FEATURES, PARAMETERS, SAMPLES, SEED, WIDTHS};
 use crate::activation::Activation;
 use crate::correlation::{Certified, Correlations, GivenErrors, Powers, measure_layer};
 use crate::digest::Hasher;
@@ -8,10 +8,10 @@ use crate::early_time::limit;
 use crate::error::Error;
 use crate::feature;
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef};
-use crate::network::{Network, Shape, gradient_sum, gradient_workspace, weights};
+use crate::matrix::{MatMut, MatRef, take};
+use crate::network::{Initializer, Network, Shape, gradient_sum, gradient_workspace, weights};
 use crate::optimizer::Optimizer;
-use crate::random::{Initializer, Purpose, Stream};
+use crate::random::{Purpose, Stream};
 use crate::reduce::{SampleTree, buffers};
 use crate::scalar::Real;
 use crate::simd::Level;

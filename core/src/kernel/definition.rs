@@ -1,8 +1,7 @@
 //! The kernels as formulas, for any scalar.
 
-use super::{Backend, Chain, Plain, Region, agree};
+use super::{Backend, Chain, Plain, Region, TreeSum, agree};
 use crate::matrix::{MatMut, MatRef};
-use crate::reduce::Counter;
 use crate::scalar::Scalar;
 
 /// The definition: plain loops, every scalar. What the other backends are tested against, bit for bit.
@@ -40,7 +39,7 @@ impl<T: Scalar> Backend<T> for Definition {
     }
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide {
-        let mut columns = Counter::new();
+        let mut columns = TreeSum::new();
         // Without rows there may be more columns than can be counted.
         if a.shape() != b.shape() || a.rows() == 0 {
             return T::Wide::zero();

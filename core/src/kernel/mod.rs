@@ -9,11 +9,13 @@
 //! simd128), 16 KiB and 256 KiB for wide products of few and of more inner indices (AVX-512 alone).
 
 pub(crate) mod definition;
+mod tree_sum;
 
 pub use definition::Definition;
+pub(crate) use tree_sum::TreeSum;
 
 use crate::error::{Error, check_length, check_shape};
-use crate::matrix::{MatMut, MatRef, rows, rows_mut};
+use crate::matrix::{MatMut, MatRef, all_finite, rows, rows_mut};
 use crate::scalar::Scalar;
 
 /// Calls a function for all columns, as many at a time as stay in registers while the rows go by.
@@ -34,7 +36,7 @@ macro_rules! in_columns {
 }
 
 /// Columns that [`in_columns`] takes at a time; one where there are no vectors.
-const MANY_COLUMNS: usize = if cfg!(any(target_arch = "x86_64", neon, simd128)) { 16 } else { 1 };
+const MANY_COLUMNS: usize = if cfg!(lanes) { 16 } else { 1 };
 
 /// The same of those that are left.
 const SOME_COLUMNS: usize = if MANY_COLUMNS > 1 { 4 } else { 1 };
@@ -317,6 +319,18 @@ pub fn axpy<T: Scalar>(backend: impl Backend<T>, a: T, x: &[T], y: &mut [T]) -> 
     check_length("axpy", y.len(), x.len())?;
     backend.axpy(a, x, y);
     Ok(())
+}
+
+/// [`MatRef::check_finite`] in the vectors of a backend.
+pub(crate) fn check_finite<T: Scalar>(
+    backend: impl Backend<T>,
+    a: MatRef<'_, T>,
+    what: &'static str,
+) -> Result<(), Error> {
+    match a.as_slice() {
+        Some(all) if backend.vectorize(|| all_finite(all)) => Ok(()),
+        _ => a.check_finite(what),
+    }
 }
 
 /// `older <- older + newer`, elementwise.

@@ -4,7 +4,7 @@ use super::shape::span;
 use crate::kernel::{Backend, Chain, Plain, Region, Role};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{Real, Scalar};
-use crate::simd::{Level, Sizes};
+use crate::simd::{Level, Sizes, accumulate_sized};
 use core::marker::PhantomData;
 
 /// The widths of a network, known when compiling; [`crate::network!`] implements it.
@@ -75,7 +75,7 @@ impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
         region: Region,
         chain: Chain<'_, T>,
     ) {
-        T::accumulate(self.level, c, a, b, region, chain);
+        self.level.accumulate(c, a, b, region, chain);
     }
 
     #[inline]
@@ -90,7 +90,7 @@ impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
     ) {
         macro_rules! sized {
             ($role:ident, $layer:literal) => {
-                T::accumulate_sized::<$role<W, ROWS, $layer>>(self.level, c, a, b, chain)
+                accumulate_sized::<T, $role<W, ROWS, $layer>>(self.level, c, a, b, chain)
             };
         }
         macro_rules! layers {
@@ -101,7 +101,7 @@ impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
                         Role::Weights => sized!(Weights, $layer),
                         Role::Inputs => sized!(Inputs, $layer),
                     },)*
-                    _ => T::accumulate(self.level, c, a, b, Region::Full, chain),
+                    _ => self.level.accumulate(c, a, b, Region::Full, chain),
                 }
             };
         }
@@ -109,11 +109,11 @@ impl<T: Real, W: Widths, const ROWS: usize> Backend<T> for Fitted<W, ROWS> {
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {
-        T::axpy(self.level, a, x, y);
+        self.level.axpy(a, x, y);
     }
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> <T as Scalar>::Wide {
-        T::dot(self.level, a, b)
+        self.level.dot(a, b)
     }
 
     fn vectorize<P: Plain>(self, loops: P) -> P::Output {

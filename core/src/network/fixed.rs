@@ -76,11 +76,6 @@ macro_rules! network {
                 $crate::reduce::buffers(samples) * Self::FEATURES
             }
 
-            /// Values of the state that a rule carries from step to step.
-            pub const fn optimizer_state(optimizer: &$crate::optimizer::Optimizer<'_>) -> usize {
-                optimizer.state(Self::PARAMETERS)
-            }
-
             /// The shape.
             pub const fn shape() -> $crate::network::Shape<'static> {
                 const { match $crate::network::Shape::new(Self::WIDTHS, Self::BIAS) {

@@ -9,18 +9,20 @@
 
 mod fitted;
 mod fixed;
+mod initialize;
 mod moments;
 pub(crate) mod passes;
 pub(crate) mod shape;
 
 pub use fitted::{Fitted, Widths};
+pub use initialize::Initializer;
 pub use shape::{
     LayerSpan, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,
 };
 
 use crate::activation::Activation;
 use crate::error::{Error, check_length};
-use crate::kernel::{Backend, Definition};
+use crate::kernel::{self, Backend, Definition};
 use crate::matrix::MatRef;
 use crate::scalar::Scalar;
 
@@ -55,7 +57,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         parameters: &'a [T],
     ) -> Result<Self, Error> {
         check_length("parameters", shape.parameters(), parameters.len())?;
-        MatRef::new(parameters, 1, parameters.len())?.check_finite_on(backend, "parameters")?;
+        kernel::check_finite(backend, MatRef::new(parameters, 1, parameters.len())?, "parameters")?;
         Ok(Self { shape, activation, parameters })
     }
 

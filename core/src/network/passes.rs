@@ -100,7 +100,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         self.check_inputs(backend, inputs)?;
         targets.check_shape("targets", (inputs.rows(), self.shape.outputs()))?;
         targets.check_rows("targets")?;
-        targets.check_finite_on(backend, "targets")?;
+        kernel::check_finite(backend, targets, "targets")?;
         crate::error::check_length("gradient sum", self.shape.parameters() + 1, sum.length())?;
         sum.check_capacity(inputs.rows())?;
         let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
@@ -344,7 +344,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
 
     pub(crate) fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
         inputs.check_shape("inputs", (inputs.rows(), self.shape.inputs()))?;
-        inputs.check_finite_on(backend, "inputs")
+        kernel::check_finite(backend, inputs, "inputs")
     }
 
     pub(crate) fn rows(&self, workspace: &[T], row: usize) -> Result<usize, Error> {

@@ -1,7 +1,8 @@
 //! `f32` and `f64` as scalars.
 
-use super::{Ordered, Real, Scalar, Transcendental, fma_f32, fma_f64};
+use super::{Ordered, PerFloat, Real, Scalar, Transcendental};
 use crate::elementary;
+use crate::ieee::{fma_f32, fma_f64};
 use core::num::NonZeroU64;
 
 impl Scalar for f32 {
@@ -201,6 +202,10 @@ impl Real for f32 {
     fn canonical_bits(self) -> u64 {
         u64::from(if self.is_nan() { 0x7fc0_0000 } else { self.to_bits() })
     }
+    #[inline(always)]
+    fn choose<P: PerFloat>(arguments: P::Arguments<'_, Self>) -> P::Output {
+        P::f32(arguments)
+    }
 }
 
 impl Real for f64 {
@@ -222,5 +227,9 @@ impl Real for f64 {
     }
     fn canonical_bits(self) -> u64 {
         if self.is_nan() { 0x7ff8_0000_0000_0000 } else { self.to_bits() }
+    }
+    #[inline(always)]
+    fn choose<P: PerFloat>(arguments: P::Arguments<'_, Self>) -> P::Output {
+        P::f64(arguments)
     }
 }

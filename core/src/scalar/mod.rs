@@ -2,17 +2,9 @@
 //!
 //! Every algorithm of the crate is written once over [`Scalar`]. On `f32` and `f64` it is the bit contract; on a prime
 //! field it proves polynomial identities; on exact rationals it gives the truth without rounding; on
-//! [`Dual`] numbers it gives exact derivatives.
+//! [dual](crate::dual) numbers it gives exact derivatives.
 
-mod dual;
 mod float;
-pub(crate) mod fma;
-mod sqrt;
-pub(crate) mod upper;
-
-pub use dual::Dual;
-pub use fma::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
-pub use sqrt::{software_sqrt, sqrt};
 
 use core::fmt::Debug;
 use core::num::NonZeroU64;
@@ -94,15 +86,7 @@ pub trait Transcendental: Ordered + Div<Output = Self> {
 
 /// IEEE 754 binary32 or binary64. Sealed: the bit contract speaks of these two.
 pub trait Real:
-    Transcendental
-    + Scalar<Wide = f64>
-    + Copy
-    + PartialOrd
-    + Default
-    + Send
-    + Sync
-    + crate::simd::Element
-    + 'static
+    Transcendental + Scalar<Wide = f64> + Copy + PartialOrd + Default + Send + Sync + sealed::Sealed + 'static
 {
     /// Name as the command and the digests spell it: `"f32"` or `"f64"`.
     const NAME: &'static str;
@@ -122,4 +106,29 @@ pub trait Real:
     fn magnitude_order(self) -> Self::Order;
     /// The bit pattern, zero-extended, with every NaN mapped to the one positive quiet NaN.
     fn canonical_bits(self) -> u64;
+    /// Runs the code of `P` for this one of the two types.
+    #[doc(hidden)]
+    fn choose<P: PerFloat>(arguments: P::Arguments<'_, Self>) -> P::Output;
+}
+
+/// Code for each of the two floats. With it a module above can run its own for any [`Real`], which knows nothing of that
+/// module.
+#[doc(hidden)]
+pub trait PerFloat {
+    /// What the code takes.
+    type Arguments<'a, T: 'a>;
+    /// What it returns.
+    type Output;
+    /// For `f32`.
+    #[doc(hidden)]
+    fn f32(arguments: Self::Arguments<'_, f32>) -> Self::Output;
+    /// For `f64`.
+    #[doc(hidden)]
+    fn f64(arguments: Self::Arguments<'_, f64>) -> Self::Output;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
 }

@@ -15,7 +15,7 @@ impl Avx2 {
 
     /// The token, where this machine and its operating system have the instructions.
     pub fn detect() -> Option<Self> {
-        if super::cpu::avx2() { Some(Self(())) } else { None }
+        if crate::ieee::cpu::avx2() { Some(Self(())) } else { None }
     }
 
     /// Runs a kernel compiled for this set.

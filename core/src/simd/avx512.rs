@@ -20,7 +20,7 @@ impl Avx512 {
 
     /// The token, where this machine and its operating system have the instructions.
     pub fn detect() -> Option<Self> {
-        if super::cpu::avx512() { Some(Self(())) } else { None }
+        if crate::ieee::cpu::avx512() { Some(Self(())) } else { None }
     }
 
     /// Runs a kernel compiled for this set.

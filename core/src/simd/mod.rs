@@ -1,14 +1,12 @@
-//! Instruction sets: tokens that prove one, and the kernels that run on it. The only `unsafe` of the crate.
+//! Instruction sets: tokens that prove one, and the kernels that run on it. With `ieee` the only
+//! `unsafe` of the crate.
 #![allow(unsafe_code, reason = "intrinsics and raw tiles; every block carries its proof")]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod cpu;
-pub(crate) mod fma;
-#[cfg(any(target_arch = "x86_64", neon, simd128))]
+#[cfg(lanes)]
 mod lanes;
 #[cfg(neon)]
 mod neon;
@@ -26,8 +24,6 @@ compile_error!(
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use cpu::control_is_default;
 #[cfg(neon)]
 pub use neon::Neon;
 #[cfg(simd128)]
@@ -37,16 +33,7 @@ pub use vfpv4::Vfpv4;
 
 use crate::kernel::{Backend, Chain, Definition, Plain, Region};
 use crate::matrix::{MatMut, MatRef};
-use crate::scalar::{Real, Scalar};
-
-/// The square root by the instruction.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn sqrt(x: f64) -> f64 {
-    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_sd};
-    // SAFETY: SSE2 is a part of x86-64.
-    unsafe { _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x))) }
-}
+use crate::scalar::{PerFloat, Real, Scalar};
 
 /// An instruction set that is known to be there. All levels give the same bits.
 ///
@@ -74,6 +61,9 @@ pub enum Level {
     #[cfg(hardware_fma = "vfpv4")]
     Vfpv4(Vfpv4),
 }
+
+/// Whether [`Level::detect`] can find more than the compile target promises.
+pub(crate) const DETECTS: bool = cfg!(target_arch = "x86_64");
 
 impl Level {
     /// The reference level; always there.
@@ -184,10 +174,9 @@ pub trait Sizes {
     const B_TRANSPOSED: bool;
 }
 
-/// What a scalar type needs to run on every [`Level`]. Sealed: implemented for `f32` and `f64`.
-pub trait Element: Sized + sealed::Sealed {
+/// What a float has for every [`Level`].
+trait Element: Real {
     /// See [`Backend::accumulate`].
-    #[doc(hidden)]
     fn accumulate(
         level: Level,
         c: MatMut<'_, Self>,
@@ -198,7 +187,6 @@ pub trait Element: Sized + sealed::Sealed {
     );
     /// All elements of a product that should have the sizes and layouts P, for which there is code of its own; else as
     /// `accumulate`.
-    #[doc(hidden)]
     fn accumulate_sized<P: Sizes>(
         level: Level,
         c: MatMut<'_, Self>,
@@ -207,17 +195,9 @@ pub trait Element: Sized + sealed::Sealed {
         chain: Chain<'_, Self>,
     );
     /// See [`Backend::axpy`].
-    #[doc(hidden)]
     fn axpy(level: Level, a: Self, x: &[Self], y: &mut [Self]);
     /// See [`Backend::dot`].
-    #[doc(hidden)]
     fn dot(level: Level, a: MatRef<'_, Self>, b: MatRef<'_, Self>) -> f64;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
 }
 
 macro_rules! element {
@@ -306,6 +286,47 @@ macro_rules! element {
 element!(f32);
 element!(f64);
 
+/// A function of [`Element`] for any [`Real`].
+macro_rules! per_float {
+    ($name:ident $(<$sizes:ident>)?, $function:ident($($argument:ident: $type:ty),*) -> $output:ty) => {
+        struct $name $(<$sizes>(core::marker::PhantomData<$sizes>))?;
+
+        impl $(<$sizes: Sizes>)? PerFloat for $name $(<$sizes>)? {
+            type Arguments<'a, T: 'a> = ($($type,)*);
+            type Output = $output;
+            #[inline(always)]
+            fn f32(($($argument,)*): Self::Arguments<'_, f32>) -> $output {
+                <f32 as Element>::$function $(::<$sizes>)? ($($argument),*)
+            }
+            #[inline(always)]
+            fn f64(($($argument,)*): Self::Arguments<'_, f64>) -> $output {
+                <f64 as Element>::$function $(::<$sizes>)? ($($argument),*)
+            }
+        }
+    };
+}
+
+per_float!(Accumulate, accumulate(
+    level: Level, c: MatMut<'a, T>, a: MatRef<'a, T>, b: MatRef<'a, T>, region: Region, chain: Chain<'a, T>
+) -> ());
+per_float!(AccumulateSized<P>, accumulate_sized(
+    level: Level, c: MatMut<'a, T>, a: MatRef<'a, T>, b: MatRef<'a, T>, chain: Chain<'a, T>
+) -> ());
+per_float!(Axpy, axpy(level: Level, a: T, x: &'a [T], y: &'a mut [T]) -> ());
+per_float!(Dot, dot(level: Level, a: MatRef<'a, T>, b: MatRef<'a, T>) -> f64);
+
+/// All elements of a product that should have the sizes and layouts P; see [`Backend::accumulate`].
+#[inline(always)]
+pub(crate) fn accumulate_sized<T: Real, P: Sizes>(
+    level: Level,
+    c: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    chain: Chain<'_, T>,
+) {
+    T::choose::<AccumulateSized<P>>((level, c, a, b, chain));
+}
+
 impl<T: Real> Backend<T> for Level {
     fn accumulate(
         self,
@@ -315,15 +336,15 @@ impl<T: Real> Backend<T> for Level {
         region: Region,
         chain: Chain<'_, T>,
     ) {
-        T::accumulate(self, c, a, b, region, chain);
+        T::choose::<Accumulate>((self, c, a, b, region, chain));
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {
-        T::axpy(self, a, x, y);
+        T::choose::<Axpy>((self, a, x, y));
     }
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> <T as Scalar>::Wide {
-        T::dot(self, a, b)
+        T::choose::<Dot>((self, a, b))
     }
 
     fn vectorize<P: Plain>(self, loops: P) -> P::Output {
@@ -356,15 +377,15 @@ impl<T: Real> Backend<T> for Compiled {
         region: Region,
         chain: Chain<'_, T>,
     ) {
-        T::accumulate(const { Level::compiled() }, c, a, b, region, chain);
+        const { Level::compiled() }.accumulate(c, a, b, region, chain);
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {
-        T::axpy(const { Level::compiled() }, a, x, y);
+        const { Level::compiled() }.axpy(a, x, y);
     }
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> <T as Scalar>::Wide {
-        T::dot(const { Level::compiled() }, a, b)
+        const { Level::compiled() }.dot(a, b)
     }
 
     fn vectorize<P: Plain>(self, loops: P) -> P::Output {

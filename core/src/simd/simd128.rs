@@ -1,7 +1,7 @@
-//! WebAssembly simd128. It has no fused multiply-add: the software one of `scalar::fma`, in lanes.
+//! WebAssembly simd128. It has no fused multiply-add: the software one of `ieee`, in lanes.
 
 use super::lanes::{Kernel, Lanes, least};
-use crate::scalar::fma::{HIGH, LOW, SPLIT, software_fma_f64};
+use crate::ieee::software_fma::{HIGH, LOW, SPLIT, software_fma_f64};
 use core::arch::wasm32::*;
 
 /// Proof that simd128 may run.
@@ -136,7 +136,7 @@ lanes!(
     0 1
 );
 
-/// `a b + c`, rounded once, for four `f32`; see [`crate::scalar::software_fma_f32`].
+/// `a b + c`, rounded once, for four `f32`; see [`crate::ieee::software_fma_f32`].
 ///
 /// Rounding to nearest twice differs from rounding once only where the sum in `f64` lies halfway between two `f32`: its
 /// lower 29 bits are then 2^28, or it lies below the normal numbers. Where no lane does, the steps to odd are left out.

@@ -2,9 +2,10 @@
 
 use crate::elementary::{exp, ln};
 use crate::error::{Error, check_length};
+use crate::ieee::sqrt;
 use crate::matrix::MatMut;
 use crate::random::Stream;
-use crate::scalar::{Real, sqrt};
+use crate::scalar::Real;
 
 /// Inputs and labels whose early-time C-NFC goes from near 1 to near 0 with the balance.
 ///

@@ -6,7 +6,7 @@ use crate::error::Result;
 use agop_core::activation::AnyActivation;
 use agop_core::digest::CONTRACT_VERSION;
 use agop_core::loss::AnyLoss;
-use agop_core::random::Initializer;
+use agop_core::network::Initializer;
 use agop_core::simd::Level;
 use serde::Serialize;
 use std::io::Write;

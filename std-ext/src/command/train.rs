@@ -9,7 +9,7 @@ use crate::run::problem::Problem;
 use crate::run::report::TrainReport;
 use crate::run::train::{Machine, Outcome, Run};
 use agop_core::loss::AnyLoss;
-use agop_core::random::Initializer;
+use agop_core::network::Initializer;
 use agop_core::scalar::Real;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;

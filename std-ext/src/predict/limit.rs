@@ -7,6 +7,7 @@ use crate::parallel::Accumulator;
 use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::{Powers, Undefined};
+use agop_core::dual::Dual;
 use agop_core::early_time::{
     self, Directional, Path, differentiate, differentiate_workspace, limit_workspace, rate, rate_workspace,
 };
@@ -14,7 +15,6 @@ use agop_core::feature::of_layer;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
 use agop_core::network::weights;
-use agop_core::scalar::Dual;
 
 /// Samples that a dual pass takes at a time.
 const ROWS: usize = 64;

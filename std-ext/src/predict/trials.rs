@@ -11,8 +11,8 @@ use agop_core::activation::AnyActivation;
 use agop_core::early_time::Spread;
 use agop_core::loss::Loss;
 use agop_core::matrix::MatRef;
-use agop_core::network::{Shape, parameters};
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::network::{Initializer, Shape, parameters};
+use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Scalar;
 
 /// The loss `-(1/n) sum f . y`, whose gradient sees the labels alone: that of a vanishing readout.

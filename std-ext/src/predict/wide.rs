@@ -7,7 +7,7 @@ use agop_core::early_time::wide::{self as core, DualKernel, wide_workspace};
 use agop_core::matrix::MatRef;
 use agop_core::simd::Level;
 
-/// Variance of the weights times their fan-in, that of [`agop_core::random::Initializer::Normal`].
+/// Variance of the weights times their fan-in, that of [`agop_core::network::Initializer::Normal`].
 const VARIANCE: f64 = 1.0;
 
 /// The limit of infinite width for every hidden layer.

@@ -4,8 +4,8 @@ use super::manifest::{LONGEST_CONFIG, MOST_MEASUREMENTS};
 use crate::error::{Error, ParseError, Result, quote};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
+use agop_core::network::Initializer;
 use agop_core::optimizer::EPSILON;
-use agop_core::random::Initializer;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

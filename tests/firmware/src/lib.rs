@@ -11,14 +11,14 @@ use agop_core::digest::{Digest, Hasher};
 use agop_core::environment;
 use agop_core::error::Error;
 use agop_core::feature;
+use agop_core::ieee::sqrt;
 use agop_core::kernel::dot;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{Network, gradient_sum};
+use agop_core::network::{Initializer, Network, gradient_sum};
 use agop_core::optimizer::{Optimizer, Rule};
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::random::{Purpose, Stream};
 use agop_core::reduce::SampleTree;
-use agop_core::scalar::sqrt;
 use agop_core::simd::{Compiled, Level};
 use agop_core::task::chain_monomial;
 

@@ -7,16 +7,17 @@ use agop_core::digest::Hasher;
 use agop_core::early_time::quadratic::{self, Readout, Statistics, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
 use agop_core::early_time::{self, Spread};
+use agop_core::eigen;
 use agop_core::elementary;
 use agop_core::environment;
 use agop_core::feature_error::{self, LayerError};
 use agop_core::golden::Stage;
+use agop_core::ieee;
 use agop_core::loss::AnyLoss;
-use agop_core::network::{self, LayerSpan, Shape};
+use agop_core::network::{self, Initializer, LayerSpan, Shape};
 use agop_core::optimizer::{self, Optimizer};
-use agop_core::random::{Initializer, Stream};
+use agop_core::random::Stream;
 use agop_core::reduce;
-use agop_core::scalar;
 use agop_core::simd::Level;
 #[cfg(target_arch = "x86_64")]
 use agop_core::simd::{Avx2, Avx512};
@@ -35,8 +36,8 @@ pub fn all() {
         feature_error::norms_length,
         feature_error::norms_workspace,
         LayerError::merge,
-        correlation::eigen::eigen_workspace,
-        correlation::eigen::symmetric_eigen::<Level>,
+        eigen::eigen_workspace,
+        eigen::symmetric_eigen::<Level>,
         Route::cheaper,
         Route::workspace,
         Hasher::new,
@@ -109,13 +110,13 @@ pub fn all() {
         reduce::blocks,
         reduce::buffers,
         reduce::partial_buffers,
-        scalar::fma_f32,
-        scalar::fma_f64,
-        scalar::software_fma_f32,
-        scalar::software_fma_f64,
-        scalar::integer_fma,
-        scalar::sqrt,
-        scalar::software_sqrt,
+        ieee::fma_f32,
+        ieee::fma_f64,
+        ieee::software_fma_f32,
+        ieee::software_fma_f64,
+        ieee::integer_fma,
+        ieee::sqrt,
+        ieee::software_sqrt,
         Level::scalar,
         Level::compiled,
         Level::detect,
@@ -159,7 +160,6 @@ pub fn constant_sizes() {
         Narrow::jacobian_workspace,
         Narrow::gradient_storage,
         Narrow::feature_storage,
-        Narrow::optimizer_state,
         Narrow::shape,
         Narrow::fitted::<4>,
         Narrow::network,

@@ -19,11 +19,11 @@ mod scalars;
 mod vectors;
 
 use agop_core::activation::{AnyActivation, Gelu, Linear, Quadratic, Relu, Sigmoid, Silu, Softplus, Tanh};
+use agop_core::dual::Dual;
 use agop_core::early_time::Directional;
 use agop_core::kernel::Definition;
 use agop_core::loss::{AnyLoss, CrossEntropy, MeanSquared};
 use agop_core::network::Fitted;
-use agop_core::scalar::Dual;
 use agop_core::simd::{Compiled, Level};
 
 agop_core::network! {

@@ -2,11 +2,13 @@
 
 use crate::functions::black_box_all;
 use agop_core::digest::Hasher;
+use agop_core::dual::Dual;
 use agop_core::golden;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::random::{Initializer, Stream};
+use agop_core::network::Initializer;
+use agop_core::random::Stream;
 use agop_core::reduce::SampleTree;
-use agop_core::scalar::{Dual, Ordered, Real, Scalar, Transcendental};
+use agop_core::scalar::{Ordered, Real, Scalar, Transcendental};
 use agop_core::task::{self, AlignmentReversing};
 use agop_core::{feature, kernel, network};
 use core::ops::{Add, Div, Mul, Neg, Sub};

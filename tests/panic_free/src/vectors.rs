@@ -2,6 +2,7 @@
 
 use agop_core::activation::{Activation, AnyActivation, Bounded};
 use agop_core::correlation;
+use agop_core::dual::Dual;
 use agop_core::early_time::{self, Derivatives, Directional, quadratic, wide};
 use agop_core::feature;
 use agop_core::feature_error::Norms;
@@ -10,7 +11,7 @@ use agop_core::loss::{AnyLoss, Loss};
 use agop_core::network::{Fitted, Network};
 use agop_core::optimizer::{self, Optimizer};
 use agop_core::reduce::SampleTree;
-use agop_core::scalar::{Dual, Real, Scalar, Transcendental};
+use agop_core::scalar::{Real, Scalar, Transcendental};
 use agop_core::simd::Level;
 
 pub fn backend<T: Scalar, B: Backend<T>>() {

@@ -3,6 +3,7 @@
 use crate::support::{Exact, Problem, derivatives, expansion, float_rate, pair, random_network};
 use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic};
 use agop_core::correlation::{Powers, Route, Traces, Undefined};
+use agop_core::dual::Dual;
 use agop_core::early_time::{
     Path, differentiate, differentiate_workspace, limit, limit_by_samples, rate, rate_workspace,
 };
@@ -12,7 +13,7 @@ use agop_core::kernel::Definition;
 use agop_core::loss::{AnyLoss, MeanSquared};
 use agop_core::matrix::MatRef;
 use agop_core::network::weights;
-use agop_core::scalar::{Dual, Scalar};
+use agop_core::scalar::Scalar;
 use agop_tests::{PrimeField, SplitMix64, random_field};
 
 /// `rho_1 / rho_0` times `2 fg ff gg`, a polynomial.

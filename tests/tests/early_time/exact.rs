@@ -6,12 +6,13 @@ use crate::support::{
 };
 use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic, Relu};
 use agop_core::correlation::{Route, Traces};
+use agop_core::dual::Dual;
 use agop_core::early_time::{Directional, Path, limit_by_samples, limit_by_samples_workspace};
 use agop_core::feature::of_layer;
 use agop_core::kernel::{Backend, Chain, Definition, Region, accumulate, accumulate_outer, affine};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{jacobian_workspace, weights};
-use agop_core::scalar::{Dual, Scalar};
+use agop_core::scalar::Scalar;
 use agop_core::simd::Level;
 use agop_tests::{SplitMix64, random_field, random_rationals};
 use proptest::prelude::*;

@@ -3,12 +3,13 @@
 use crate::support::{Problem, derivatives, draw_shape, expansion, float_rate, layer_inputs, pair};
 use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic, Relu};
 use agop_core::correlation::Route;
+use agop_core::dual::Dual;
 use agop_core::early_time::Path;
 use agop_core::feature::of_layer;
 use agop_core::kernel::Definition;
 use agop_core::loss::AnyLoss;
 use agop_core::network::weights;
-use agop_core::scalar::{Dual, Scalar};
+use agop_core::scalar::Scalar;
 use agop_tests::{Rational, SplitMix64, random_rationals};
 
 /// The centred traces after one step of size eta, over eta^4; `None` when an activation switched on the way.

@@ -2,6 +2,7 @@
 
 use agop_core::activation::{Activation, AnyActivation};
 use agop_core::correlation::{Route, Traces, traces};
+use agop_core::dual::Dual;
 use agop_core::early_time::quadratic::{self, Readout, WordTraces, statistics, statistics_workspace};
 use agop_core::early_time::{
     Derivatives, Directional, Path, differentiate, differentiate_workspace, expand, rate, rate_workspace,
@@ -14,7 +15,7 @@ use agop_core::network::{
     Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, weights,
 };
 use agop_core::reduce::{SampleTree, buffers};
-use agop_core::scalar::{Dual, Scalar};
+use agop_core::scalar::Scalar;
 use agop_core::simd::Level;
 use agop_tests::{PrimeField, SplitMix64};
 use nalgebra::DMatrix;

@@ -3,7 +3,8 @@
 
 use crate::{Random, oracle};
 use agop_core::activation::{Activation, AnyActivation, Gelu, Sigmoid, Silu, Softplus};
-use agop_core::scalar::{Dual, Real};
+use agop_core::dual::Dual;
+use agop_core::scalar::Real;
 
 /// Around zero, and out to where the derivatives have reached their limits.
 fn inputs(count: usize) -> Vec<f64> {

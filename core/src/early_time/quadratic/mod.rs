@@ -42,10 +42,9 @@ pub use trial::trial_workspace;
 pub use wick::Expectation;
 pub use words::WordTraces;
 
-use super::scaling::take;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Scalar;
 use words::Letter;
 

@@ -1,7 +1,9 @@
 //! Moments of the readout: expectations of products of power sums `p_m = sum_i a_i^{2m}`.
 
-use super::wick::MOST;
 use crate::scalar::Scalar;
+
+/// Most factors M of a word, and so the highest power sum.
+pub(super) const MOST: usize = 4;
 
 /// The readout of the quadratic network.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,11 +1,11 @@
 //! From inputs and labels to the prediction, in `f64`.
 
 use super::{Expectation, QuadraticTraces, Readout, WordTraces, expected_traces};
-use crate::correlation::Undefined;
-use crate::early_time::scaling::{cosine, exponent, normalize, take, times_power_of_two};
+use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_length, check_workspace};
+use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Chain, Region};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;
 
 /// Samples, or units, that pass through the workspace at a time.

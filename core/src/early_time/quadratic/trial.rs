@@ -2,12 +2,12 @@
 
 use super::statistics::{ROWS, Statistics};
 use super::{Readout, observed_traces};
-use crate::correlation::Undefined;
+use crate::correlation::{Undefined, cosine};
 use crate::early_time::Spread;
-use crate::early_time::scaling::{cosine, exponent, normalize, take, times_power_of_two};
 use crate::error::{Error, check_length, check_workspace};
+use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Chain, Region};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::random::{Purpose, Stream};
 
 /// Values of workspace that [`Statistics::observe`], [`Statistics::trial`] and [`Statistics::trials`] need.

@@ -13,12 +13,9 @@
 //! **Source** L. Isserlis, Biometrika 12 (1918) for the moments of Gaussians; the leading terms are the non-crossing
 //! partitions of A. Nica and R. Speicher, *Lectures on the Combinatorics of Free Probability* (2006).
 
-use super::readout::Moments;
+use super::readout::{MOST, Moments};
 use super::words::{Letter, WordTraces};
 use crate::scalar::Scalar;
-
-/// Most factors M.
-pub(super) const MOST: usize = 4;
 
 /// For each of the 2p slots the slot it is paired with.
 type Pairing = [usize; 2 * MOST];

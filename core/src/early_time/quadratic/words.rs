@@ -1,9 +1,8 @@
 //! Traces of words in the two symmetric matrices of the data.
 
-use crate::early_time::scaling::take;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Scalar;
 
 /// One of the two matrices.

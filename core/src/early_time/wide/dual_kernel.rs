@@ -1,7 +1,7 @@
 //! Closed forms of Gaussian expectations of activations.
 
 use crate::activation::AnyActivation;
-use crate::scalar::sqrt;
+use crate::ieee::sqrt;
 use core::f64::consts::PI;
 
 /// An activation whose dual kernels `E phi(u) phi(v)` and `E phi'(u) phi'(v)` over Gaussian pairs have a closed form.
@@ -128,7 +128,7 @@ impl DualKernel {
 /// `a b - c^2`, at least 0, within two roundings (Kahan's difference of products).
 fn determinant(a: f64, b: f64, c: f64) -> f64 {
     let square = c * c;
-    let error = crate::scalar::fma_f64(-c, c, square);
-    let value = crate::scalar::fma_f64(a, b, -square) + error;
+    let error = crate::ieee::fma_f64(-c, c, square);
+    let value = crate::ieee::fma_f64(a, b, -square) + error;
     if value > 0.0 { value } else { 0.0 }
 }

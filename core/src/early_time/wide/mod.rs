@@ -34,11 +34,11 @@ mod dual_kernel;
 pub use dual_kernel::DualKernel;
 
 use super::samples::{gram, sandwich};
-use super::scaling::{cosine, exponent, normalize, take, times_power_of_two};
-use crate::correlation::Undefined;
+use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_workspace};
+use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;
 
 /// Values of workspace that [`wide`] needs for n samples of d inputs and c outputs and a number of hidden layers.

@@ -1,7 +1,6 @@
 //! A multiple of one slice added to another.
 
-use super::blocks::least;
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, least};
 use crate::scalar::Real;
 
 /// Vectors that are on their way at once.

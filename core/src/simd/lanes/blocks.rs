@@ -28,15 +28,12 @@ use super::pack::Strided;
 use super::short::Transposed;
 use super::slim::{FewInner, FewRows, OneRow};
 use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
-use super::{Lanes, Product, Start, WIDE};
+use super::{Lanes, Product, SHORT, Start, WIDE, even, least};
 use crate::kernel::definition::begin;
-use crate::kernel::{Chain, Region, agree, positive};
+use crate::kernel::{Chain, Region, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
-
-/// Inner indices of a product that needs little room.
-pub(super) const SHORT: usize = 64;
 
 /// Most inner indices in a run, whose panel of b the caches keep.
 const LONG: usize = 384;
@@ -359,15 +356,4 @@ fn before_line<T>(c: *const T, columns: usize, b: Strided<T>) -> usize {
     let past = |at: *const T| at.addr() / size_of::<T>() % line;
     let alike = b.column != 1 || (b.row.is_multiple_of(line) && past(b.start) == past(c));
     if alike && columns.is_multiple_of(line) { (line - past(c)) % line } else { 0 }
-}
-
-/// `total` in the fewest parts of at most `most`, all about equal: the first of them.
-#[inline(always)]
-pub(super) fn even(total: usize, most: usize) -> usize {
-    if total <= most { total } else { total.div_ceil(positive(total.div_ceil(positive(most)))) }
-}
-
-#[inline(always)]
-pub(crate) fn least(a: usize, b: usize) -> usize {
-    if a < b { a } else { b }
 }

@@ -1,10 +1,9 @@
 //! The inner product of two matrices in double precision.
 
-use super::blocks::least;
 use super::pack::Strided;
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, least};
+use crate::kernel::TreeSum;
 use crate::matrix::MatRef;
-use crate::reduce::Counter;
 use crate::scalar::Real;
 
 /// Vectors of columns that a dot product carries at once, a power of two.
@@ -31,7 +30,7 @@ where
         if rows == 0 {
             return 0.0; // there is no memory that columns could point to
         }
-        let mut results = Counter::new();
+        let mut results = TreeSum::new();
         let width = <S as Lanes<f64>>::WIDTH;
         const { assert!(<S as Lanes<f64>>::WIDTH <= 8) };
         let (a, b) = (Strided::new(a), Strided::new(b));
@@ -65,7 +64,7 @@ unsafe fn chains<T: Real, S, const V: usize>(
     a: Strided<T>,
     b: Strided<T>,
     rows: usize,
-    results: &mut Counter<f64>,
+    results: &mut TreeSum<f64>,
 ) -> usize
 where
     S: Lanes<T> + Lanes<f64, Vector = <S as Lanes<T>>::Wide>,
@@ -109,7 +108,7 @@ unsafe fn gathered<T: Real, S: Lanes<f64>>(
     b: Strided<T>,
     rows: usize,
     count: usize,
-    results: &mut Counter<f64>,
+    results: &mut TreeSum<f64>,
 ) -> usize {
     let (mut x, mut y, mut found) = ([0.0; 8], [0.0; 8], [0.0; 8]);
     let mut sum = set.splat(0.0);

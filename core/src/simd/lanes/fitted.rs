@@ -1,10 +1,10 @@
 //! Products whose sizes are known when compiling: a function for each, in which the tiles that it needs are written out.
 
-use super::blocks::{SHORT, accumulate, few_rows, large, slim};
+use super::blocks::{accumulate, few_rows, large, slim};
 use super::pack::{Strided, pack};
 use super::short::equal;
 use super::tile::{masked_tile, tile};
-use super::{Kernel, Lanes, Product, Start, WIDE};
+use super::{Kernel, Lanes, Product, SHORT, Start, WIDE};
 use crate::kernel::{Chain, Region};
 use crate::matrix::{MatMut, MatRef, gapless};
 use crate::scalar::Real;

@@ -12,11 +12,11 @@ mod strips;
 mod tile;
 
 pub(crate) use axpy::Axpy;
-pub(crate) use blocks::{accumulate, least};
+pub(crate) use blocks::accumulate;
 pub(crate) use dot::Dot;
 pub(crate) use fitted::accumulate_sized;
 
-use crate::kernel::{Chain, Region};
+use crate::kernel::{Chain, Region, positive};
 use crate::scalar::Real;
 use pack::Strided;
 
@@ -40,6 +40,9 @@ impl<P: crate::kernel::Plain, S> Kernel<S> for Plain<P> {
 
 /// Vectors in a row of the widest register tile.
 pub(crate) const WIDE: usize = 4;
+
+/// Inner indices of a product that needs little room.
+const SHORT: usize = 64;
 
 /// Vectors of `T` on an instruction set that `Self` proves to be there.
 ///
@@ -169,3 +172,15 @@ impl<T: Real> Start<T> {
 
 /// The vector of `f64` that goes with vectors of `T`.
 type Wide<S, T> = <S as Lanes<T>>::Wide;
+
+/// `total` in the fewest parts of at most `most`, all about equal: the first of them.
+#[inline(always)]
+fn even(total: usize, most: usize) -> usize {
+    if total <= most { total } else { total.div_ceil(positive(total.div_ceil(positive(most)))) }
+}
+
+/// The smaller one.
+#[inline(always)]
+pub(crate) fn least(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}

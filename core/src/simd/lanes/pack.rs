@@ -1,7 +1,6 @@
 //! Blocks of a factor moved to where the tiles find them side by side.
 
-use super::Lanes;
-use super::blocks::least;
+use super::{Lanes, least};
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 

@@ -2,10 +2,9 @@
 
 use super::Kernel;
 use super::ahead::Ahead;
-use super::blocks::{SHORT, even, least};
 use super::pack::pack;
 use super::tile::Tile;
-use super::{Lanes, Product, WIDE};
+use super::{Lanes, Product, SHORT, WIDE, even, least};
 use crate::kernel::{Region, positive};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;

@@ -1,7 +1,6 @@
 //! Products with few inner indices or with few rows, for which tiles and packing cost more than the arithmetic.
 
-use super::blocks::least;
-use super::{Kernel, Lanes, Product, Start};
+use super::{Kernel, Lanes, Product, Start, least};
 use crate::kernel::Region;
 use crate::scalar::Real;
 

@@ -1,10 +1,9 @@
 //! The strips of a block of rows that go over one panel.
 
 use super::ahead::Ahead;
-use super::blocks::{even, least};
 use super::pack::{Strided, pack};
 use super::tile::Tile;
-use super::{Lanes, Start, WIDE};
+use super::{Lanes, Start, WIDE, even, least};
 use crate::kernel::{Region, positive};
 use crate::scalar::Real;
 

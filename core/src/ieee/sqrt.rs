@@ -4,10 +4,17 @@
 //! instructions, the root among them on most targets; digit by digit where each would be a call into software, which then is
 //! the smaller and needs no table. All give the same bits, which `tests/sqrt.rs` checks against the instruction.
 
-#[cfg(target_arch = "x86_64")]
-use crate::simd::sqrt as hardware;
 #[cfg(not(target_arch = "x86_64"))]
 use libm::sqrt as hardware;
+
+/// The square root by the instruction.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn hardware(x: f64) -> f64 {
+    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_sd};
+    // SAFETY: SSE2 is a part of x86-64.
+    unsafe { _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x))) }
+}
 
 /// The square root, rounded once to nearest even.
 ///

@@ -1,10 +1,6 @@
-//! Reproducible random numbers: ChaCha8 streams, uniforms, normals, shuffles and initialisers.
+//! Reproducible random numbers: ChaCha8 streams, uniforms, normals and shuffles.
 //!
 //! Every value takes a fixed number of draws and no `usize` decides anything, so that 32-bit and 64-bit machines agree.
-
-mod initialize;
-
-pub use initialize::Initializer;
 
 use crate::elementary::normal_quantile;
 use crate::scalar::Real;

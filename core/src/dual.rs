@@ -1,7 +1,7 @@
 //! Dual numbers `a + b e` with `e^2 = 0`: running an algorithm on them differentiates it exactly.
 
-use super::{Ordered, Scalar, Transcendental};
 use crate::activation::{Activation, Gelu, Sigmoid, Silu, Softplus, damped};
+use crate::scalar::{Ordered, Scalar, Transcendental};
 use core::num::NonZeroU64;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 

@@ -1,9 +1,10 @@
 //! Initial parameters.
 
-use super::{Purpose, Stream};
+use super::Shape;
 use crate::error::{Error, check_length};
-use crate::network::Shape;
-use crate::scalar::{Real, sqrt};
+use crate::ieee::sqrt;
+use crate::random::{Purpose, Stream};
+use crate::scalar::Real;
 
 /// A distribution of initial weights. Biases start at zero, except under [`Initializer::Linear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

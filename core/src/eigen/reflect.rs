@@ -1,8 +1,8 @@
 //! The product of the reflectors with vectors.
 
-use super::{first_columns, multiply, take, view};
+use super::{first_columns, multiply, view};
 use crate::kernel::{Backend, Chain};
-use crate::matrix::rows;
+use crate::matrix::{rows, take};
 
 /// Most reflectors that turn vectors together.
 const PANEL: usize = 32;

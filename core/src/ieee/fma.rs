@@ -1,6 +1,6 @@
 //! One fused multiply-add in hardware, where the compile target promises the instruction.
 //!
-//! Elsewhere the name stands for the software version of `scalar::fma`: same bits, slower.
+//! Elsewhere the name stands for the software version: same bits, slower.
 //! Stable compilers hide the floating-point features of RISC-V and of Arm's M profile from `cfg`: `build.rs` tells them
 //! from the name of the target.
 
@@ -151,11 +151,11 @@ pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
     hardware_fma = "riscv-f",
     hardware_fma = "vfpv4"
 )))]
-pub(crate) use crate::scalar::software_fma_f32 as fma_f32;
+pub(crate) use super::software_fma::software_fma_f32 as fma_f32;
 
 #[cfg(not(any(
     all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"),
     all(target_arch = "aarch64", target_feature = "neon"),
     hardware_fma = "riscv-d"
 )))]
-pub(crate) use crate::scalar::software_fma_f64 as fma_f64;
+pub(crate) use super::software_fma::software_fma_f64 as fma_f64;

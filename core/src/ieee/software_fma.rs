@@ -1,28 +1,8 @@
-//! The fused multiply-add of the contract: `a b + c` with one rounding, to nearest even.
+//! The fused multiply-add in software, with the bits of the hardware's (NaN payloads aside), which `tests/fma.rs` checks.
 //!
-//! Hardware where the compile target promises it, else the software versions below. Both give the same bits (NaN
-//! payloads aside), which `tests/fma.rs` checks. The software versions are always compiled, so that any machine can
-//! check any other.
+//! Always compiled, so that any machine can check any other.
 
-/// `a b + c`, rounded once to nearest even.
-///
-/// **Arithmetic** The IEEE 754 operation `fusedMultiplyAdd`: subnormals kept, an exact zero sum of opposite terms
-/// is `+0`. The bits of a NaN are not promised.
-#[inline(always)]
-pub fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
-    crate::simd::fma::fma_f32(a, b, c)
-}
-
-/// `a b + c`, rounded once to nearest even.
-///
-/// **Arithmetic** The IEEE 754 operation `fusedMultiplyAdd`: subnormals kept, an exact zero sum of opposite terms
-/// is `+0`. The bits of a NaN are not promised.
-#[inline(always)]
-pub fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
-    crate::simd::fma::fma_f64(a, b, c)
-}
-
-/// [`fma_f32`] without the hardware instruction; selects instead of branches, so that loops over it vectorise.
+/// [`super::fma_f32`] without the hardware instruction; selects instead of branches, so that loops over it vectorise.
 ///
 /// The product of two `f32` is exact in `f64` (48 bits, exponents far inside the range). The sum is rounded to `f64`
 /// to odd: the nearest value `s`, moved one ulp towards its own error when it is inexact and its last bit is even.
@@ -43,7 +23,7 @@ pub(crate) const HIGH: f64 = f64::from_bits((1023 + 450) << 52);
 /// Splits 53 bits in halves.
 pub(crate) const SPLIT: f64 = 134_217_729.0; // 2^27 + 1
 
-/// [`fma_f64`] without the hardware instruction.
+/// [`super::fma_f64`] without the hardware instruction.
 ///
 /// Where no intermediate can overflow or lose bits to underflow: error-free product and sums of doubles, as Boldo and
 /// Melquiond arrange them (2008). With `a b = ph + pl`, `pl + c = th + tl`, `ph + th = vh + vl`, all exact, the result is

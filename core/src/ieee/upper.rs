@@ -1,6 +1,6 @@
 //! Upper bounds of reals, with upward rounding.
 
-use super::sqrt;
+use crate::ieee::sqrt;
 
 /// A number not less than the exact one it stands for; every operation rounds up. Of numbers not below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]

@@ -25,78 +25,23 @@ mod secular;
 mod sweeps;
 mod tridiagonal;
 
-use super::traces::take;
+use crate::error::{Error, check_length, check_workspace};
+use crate::ieee::{exponent_of, scale_by_halves};
 use crate::kernel::{Backend, Chain, Region};
-use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut};
-use core::fmt;
+use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut, take};
 use core::num::NonZeroUsize;
 use tridiagonal::Tridiagonalise;
+
+/// What errors call the matrix.
+const MATRIX: &str = "matrix of an eigen-decomposition";
 
 /// An off-diagonal entry of T up to this size counts as zero whatever stands beside it (the matrix has entries near 1). Above it
 /// products of a few entries, and of their ratios, are normal numbers: rounding errors stay relative, QL cannot stagnate, and
 /// nothing in the secular equation over- or underflows.
 const NEGLIGIBLE: f64 = f64::from_bits((1023 - 300) << 52);
 
-/// Why a decomposition could not be given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EigenError {
-    /// The matrix does not hold `n n` entries, `n` the number of eigenvalues asked for.
-    MatrixLength {
-        /// `n n` (`usize::MAX` if that overflows).
-        expected: usize,
-        /// Entries given.
-        found: usize,
-    },
-    /// The workspace is too short; see [`eigen_workspace`].
-    WorkspaceLength {
-        /// Numbers needed.
-        expected: usize,
-        /// Numbers given.
-        found: usize,
-    },
-    /// An entry is infinite or NaN.
-    NonFinite {
-        /// Its row.
-        row: usize,
-        /// Its column.
-        column: usize,
-    },
-    /// The iteration did not settle in the sweeps allowed. Not known to happen.
-    NoConvergence {
-        /// Eigenvalues that had settled.
-        settled: usize,
-        /// Eigenvalues in all.
-        of: usize,
-    },
-    /// The entries are finite, but this eigenvalue (in ascending order) is beyond the largest `f64`.
-    Overflow {
-        /// Its place in ascending order.
-        index: usize,
-    },
-}
-
-impl fmt::Display for EigenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MatrixLength { expected, found } => {
-                write!(f, "the matrix needs {expected} entries for its eigenvalues, {found} given")
-            }
-            Self::WorkspaceLength { expected, found } => {
-                write!(f, "the eigen-decomposition needs a workspace of {expected} numbers, {found} given")
-            }
-            Self::NonFinite { row, column } => {
-                write!(f, "entry ({row}, {column}) of the symmetric matrix is not finite")
-            }
-            Self::NoConvergence { settled, of } => {
-                write!(f, "the QL iteration stopped with {settled} of {of} eigenvalues settled")
-            }
-            Self::Overflow { index } => write!(f, "eigenvalue {index} (ascending) exceeds the range of f64"),
-        }
-    }
-}
-
-impl core::error::Error for EigenError {}
+/// Most rows of a part that is not divided.
+const LEAF: usize = 32;
 
 /// Length of the workspace that [`symmetric_eigen`] needs for an `n x n` matrix: `3 n^2 + 66 n + 2048` numbers, fewer for n
 /// below 32.
@@ -126,19 +71,20 @@ pub const fn eigen_workspace(n: usize) -> usize {
 /// `|Z Z^T - I|` (each entry) of `n 2^-52`; the tests hold both multiples below 2. An eigenvalue far below the largest
 /// is known to that absolute error only, and one below 2^-300 of it may come out as 0.
 ///
-/// **Errors** [`EigenError`]. After `MatrixLength`, `WorkspaceLength` and `NonFinite` nothing has been written; after
-/// the others the contents of the buffers have no meaning.
+/// **Errors** [`Error::Length`], [`Error::Workspace`], [`Error::NotFinite`] for an entry of the matrix: nothing has been
+/// written. [`Error::NoConvergence`], not known to happen, and [`Error::NotFinite`] for an eigenvalue (`column` is its place
+/// in ascending order) beyond the largest `f64`: the contents of the buffers have no meaning.
 ///
 /// **Example**
 /// ```
-/// use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
+/// use agop_core::eigen::{eigen_workspace, symmetric_eigen};
 /// use agop_core::kernel::Definition;
 /// let mut matrix = [2.0, 1.0, 1.0, 2.0];
 /// let mut eigenvalues = [0.0; 2];
 /// let mut workspace = [0.0; eigen_workspace(2)];
 /// symmetric_eigen(Definition, &mut matrix, &mut eigenvalues, &mut workspace)?;
 /// assert!((eigenvalues[0] - 1.0).abs() < 1e-15 && (eigenvalues[1] - 3.0).abs() < 1e-15);
-/// # Ok::<(), agop_core::correlation::eigen::EigenError>(())
+/// # Ok::<(), agop_core::error::Error>(())
 /// ```
 ///
 /// **Source** Martin, Reinsch, Wilkinson, *Householder's tridiagonalization of a symmetric matrix*, Numer. Math. 11
@@ -150,19 +96,14 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     matrix: &mut [f64],
     eigenvalues: &mut [f64],
     workspace: &mut [f64],
-) -> Result<(), EigenError> {
+) -> Result<(), Error> {
     let n = eigenvalues.len();
     let entries = n.saturating_mul(n);
-    if matrix.len() != entries {
-        return Err(EigenError::MatrixLength { expected: entries, found: matrix.len() });
-    }
-    let needed = eigen_workspace(n);
-    if workspace.len() < needed {
-        return Err(EigenError::WorkspaceLength { expected: needed, found: workspace.len() });
-    }
+    check_length(MATRIX, entries, matrix.len())?;
+    check_workspace("workspace of an eigen-decomposition", eigen_workspace(n), workspace.len())?;
     let Some(n) = NonZeroUsize::new(n) else { return Ok(()) };
     if let Some(place) = matrix.iter().position(|x| !x.is_finite()) {
-        return Err(EigenError::NonFinite { row: place / n, column: place % n });
+        return Err(Error::NotFinite { what: MATRIX, row: place / n, column: place % n });
     }
     let (reflectors, rest) = take(workspace, entries);
     let (first, rest) = take(rest, entries);
@@ -173,7 +114,7 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     mirror(matrix, n); // first, so that the upper triangle has no say in the scale
     let exponent = exponent_of_largest(matrix);
     for x in matrix.iter_mut() {
-        *x = times_power_of_two(*x, -exponent);
+        *x = scale_by_halves(*x, -exponent);
     }
     let (scratch, _) = take(&mut *rest, n.get());
     let (a, diagonal) = (&mut *matrix, &mut *eigenvalues);
@@ -191,9 +132,9 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     backend.vectorize(|| transpose(vectors, n, result));
     backend.vectorize(|| rows_mut(matrix, n.get()).for_each(fix_sign));
     for (index, value) in eigenvalues.iter_mut().enumerate() {
-        *value = times_power_of_two(*value, exponent);
+        *value = scale_by_halves(*value, exponent);
         if !value.is_finite() {
-            return Err(EigenError::Overflow { index });
+            return Err(Error::NotFinite { what: "eigenvalues", row: 0, column: index });
         }
     }
     Ok(())
@@ -201,31 +142,13 @@ pub fn symmetric_eigen<B: Backend<f64>>(
 
 /// `q` with `2^(q-1) <= max |x_i| < 2^q`; 0 if all are zero.
 fn exponent_of_largest(values: &[f64]) -> i32 {
-    let bits = largest_magnitude(values);
-    let (field, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
-    match (field, fraction) {
-        (0, 0) => 0,
-        (0, _) => -1010 - fraction.leading_zeros() as i32, // subnormal: fraction * 2^-1074
-        _ => field - 1022,
-    }
+    exponent_of(f64::from_bits(largest_magnitude(values))).unwrap_or(0)
 }
 
 /// The bits of the largest magnitude: they order as the numbers do.
 #[inline(always)]
 fn largest_magnitude(values: &[f64]) -> u64 {
     values.iter().fold(0, |largest, x| largest.max(x.abs().to_bits()))
-}
-
-/// `x 2^q` for `|q| <= 2000`, in two steps, as one factor may be out of range. Exact unless the result is subnormal
-/// (then within 2^-1074) or infinite.
-fn times_power_of_two(x: f64, q: i32) -> f64 {
-    let half = q / 2;
-    x * power_of_two(half) * power_of_two(q - half)
-}
-
-/// `2^q` for `-1022 <= q <= 1023`.
-fn power_of_two(q: i32) -> f64 {
-    f64::from_bits(((1023 + q) as u64) << 52)
 }
 
 /// Copies the lower triangle onto the upper one.

@@ -7,17 +7,15 @@
 //! ```
 //! with eigenvectors as rows. The vectors of the matrix in brackets, a diagonal and one of rank one, times Z are those of T.
 
-use super::secular::{Roots, Vectors, Weights};
-use super::{EigenError, NEGLIGIBLE, multiply, sort, sweeps, take, view};
+use super::secular::{Roots, STEPS, Vectors, Weights};
+use super::{LEAF, NEGLIGIBLE, multiply, sort, sweeps, view};
+use crate::error::Error;
+use crate::ieee::{largest_magnitude, sqrt};
 use crate::kernel::{Backend, Chain};
-use crate::matrix::{copy, rows, rows_mut};
-use crate::scalar::sqrt;
+use crate::matrix::{copy, rows, rows_mut, take};
 use core::f64::consts::FRAC_1_SQRT_2;
 use core::mem::swap;
 use core::num::NonZeroUsize;
-
-/// Most rows of a part that is not divided.
-pub(super) const LEAF: usize = 32;
 
 /// Numbers for each row that a merge needs beside the matrices.
 pub(super) const LINES: usize = 12;
@@ -37,7 +35,7 @@ pub(super) fn decompose<'a, B: Backend<f64>>(
     off_diagonal: &[f64],
     [mut vectors, mut kept, secular]: [&'a mut [f64]; 3],
     lines: &mut [f64],
-) -> Result<[&'a mut [f64]; 3], EigenError> {
+) -> Result<[&'a mut [f64]; 3], Error> {
     let n = diagonal.len();
     let level = n.div_ceil(LEAF).max(1).next_power_of_two().ilog2();
     for cut in (1..1 << level).map(|part| first_row(part, level, n)) {
@@ -82,7 +80,7 @@ fn merge<B: Backend<f64>>(
     coupling: f64,
     [vectors, kept, secular]: [&mut [f64]; 3],
     lines: &mut [f64],
-) -> Result<(), EigenError> {
+) -> Result<(), Error> {
     let Some(size) = NonZeroUsize::new(values.len()) else { return Ok(()) };
     let rho = if coupling.abs() > NEGLIGIBLE { 2.0 * coupling.abs() } else { 0.0 };
     let mut lines = rows_mut(lines, size.get());
@@ -113,7 +111,7 @@ fn merge<B: Backend<f64>>(
     let (factors, _) = take(factors, k);
     let found = backend.vectorize(Roots { poles, z, rho, origins, offsets });
     if found < k {
-        return Err(EigenError::NoConvergence { settled: found, of: k });
+        return Err(Error::NoConvergence { what: "secular equation", steps: STEPS });
     }
     backend.vectorize(Weights { poles, z, origins, offsets, factors });
     let mut products = vectors;
@@ -210,7 +208,7 @@ impl Sorted<'_, '_> {
         rho: f64,
         [mut held, mut next]: [&mut [f64]; 2],
     ) {
-        let largest = values.iter().fold(rho, |largest, d| if d.abs() > largest { d.abs() } else { largest });
+        let largest = largest_magnitude(values.iter().copied().chain([rho]));
         let tolerance = 8.0 * f64::EPSILON * largest;
         let (first_values, second_values) = values.split_at_checked(split[0]).unwrap_or_default();
         let mut first = first_values.iter().zip(rows(first, split[0])).peekable();

@@ -4,12 +4,12 @@
 //! pole `d_j`, and the eigenvector of `x` is `z_j / (d_j - x)`, normalised.
 
 use super::eight::{Choice, Eight, LANES};
+use crate::ieee::sqrt;
 use crate::kernel::Plain;
 use crate::matrix::rows_mut;
-use crate::scalar::sqrt;
 
 /// Steps allowed for a root. Three to five are usual.
-const STEPS: usize = 100;
+pub(super) const STEPS: usize = 100;
 
 /// Seeks the root right of each pole; returns how many were found, all or the first so many.
 ///

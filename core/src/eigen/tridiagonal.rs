@@ -1,9 +1,9 @@
 //! Reduction to tridiagonal form by reflectors.
 
 use super::eight::LANES;
-use super::{exponent_of_largest, split_rows, times_power_of_two};
+use super::{exponent_of_largest, split_rows};
+use crate::ieee::{scale_by_halves, sqrt};
 use crate::kernel::Plain;
-use crate::scalar::sqrt;
 use core::num::NonZeroUsize;
 
 /// Reduces `A` to tridiagonal form from the last row upwards, so that a matrix graded towards its last corner keeps
@@ -183,15 +183,15 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     }
     let mut square = 0.0;
     for b in before.iter_mut() {
-        *b = times_power_of_two(*b, -exponent);
+        *b = scale_by_halves(*b, -exponent);
         square += *b * *b;
     }
-    *last = times_power_of_two(*last, -exponent);
+    *last = scale_by_halves(*last, -exponent);
     square += *last * *last;
     let norm = sqrt(square);
     // The sign that adds magnitudes: no cancellation.
     let alpha = if *last > 0.0 { -norm } else { norm };
     let h = square - *last * alpha;
     *last -= alpha;
-    (times_power_of_two(alpha, exponent), h)
+    (scale_by_halves(alpha, exponent), h)
 }

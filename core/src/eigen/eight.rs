@@ -1,6 +1,6 @@
 //! Eight numbers side by side, for loops that the compiler turns into vector instructions.
 
-use crate::scalar::sqrt;
+use crate::ieee::sqrt;
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 /// How many: one vector, or some.

@@ -1,10 +1,10 @@
 //! Implicit QL for a part of the tridiagonal form that is not divided.
 
-use super::divide::LEAF;
-use super::{EigenError, NEGLIGIBLE, sort, take};
+use super::{LEAF, NEGLIGIBLE, sort};
+use crate::error::Error;
+use crate::ieee::sqrt;
 use crate::kernel::{Backend, Plain};
-use crate::matrix::copy;
-use crate::scalar::sqrt;
+use crate::matrix::{copy, take};
 use core::cell::Cell;
 use core::num::NonZeroUsize;
 
@@ -21,7 +21,7 @@ pub(super) fn decompose<B: Backend<f64>>(
     vectors: &mut [f64],
     diagonal: &mut [f64],
     off_diagonal: &[f64],
-) -> Result<(), EigenError> {
+) -> Result<(), Error> {
     let Some(n) = NonZeroUsize::new(diagonal.len()) else { return Ok(()) };
     let (vectors, _) = take(vectors, n.get() * n.get());
     vectors.fill(0.0);
@@ -41,7 +41,10 @@ pub(super) fn decompose<B: Backend<f64>>(
             continue;
         }
         if budget == 0 {
-            return Err(EigenError::NoConvergence { settled, of: n.get() });
+            return Err(Error::NoConvergence {
+                what: "QL iteration",
+                steps: SWEEPS_PER_EIGENVALUE * n.get(),
+            });
         }
         budget -= 1;
         let ((d, _), (e, _)) = (take(d, last + 1), take(e, last + 1));

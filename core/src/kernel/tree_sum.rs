@@ -1,0 +1,49 @@
+//! The sum of scalars in the order of the contract: a binary-counter tree over their index.
+
+use crate::scalar::Scalar;
+
+/// Adds values in the binary-counter tree over their index.
+pub(crate) struct TreeSum<T> {
+    /// The pending sum of height h, where bit h of the count is set.
+    sums: [T; usize::BITS as usize],
+    count: usize,
+}
+
+impl<T: Scalar> TreeSum<T> {
+    pub(crate) fn new() -> Self {
+        Self { sums: core::array::from_fn(|_| T::zero()), count: 0 }
+    }
+
+    /// Adds the finished sum of the next `2^height` values, like a binary increment with carries. Precondition: a multiple
+    /// of `2^height` values came before.
+    pub(crate) fn push(&mut self, height: u32, sum: T) {
+        let (mut carry, mut full) = (sum, self.count >> height);
+        for slot in self.sums.iter_mut().skip(height as usize) {
+            if full & 1 == 0 {
+                *slot = carry;
+                break;
+            }
+            carry = slot.clone() + carry;
+            full >>= 1;
+        }
+        self.count = self.count.wrapping_add(1 << height);
+    }
+
+    /// Folds from the newest to the oldest; `+0` when nothing was pushed.
+    pub(crate) fn finish(self) -> T {
+        let (mut total, mut full) = (None, self.count);
+        for older in self.sums {
+            if full == 0 {
+                break;
+            }
+            if full & 1 == 1 {
+                total = Some(match total {
+                    Some(newer) => older + newer,
+                    None => older,
+                });
+            }
+            full >>= 1;
+        }
+        total.unwrap_or_else(T::zero)
+    }
+}
