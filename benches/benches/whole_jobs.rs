@@ -9,7 +9,8 @@
 //! k (k + 1) / 2.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-use agop::measure::measure;
+use agop::machine::{Machine, Threads};
+use agop::measure::{Features, measure};
 use agop::network::Model;
 use agop_benches::{Run, fma_rounds, name, race};
 use agop_core::activation::Relu;
@@ -46,8 +47,7 @@ fn main() {
             Model::new(widths.clone(), false, Relu, parameters).unwrap()
         };
         let (now, before) = (model(1), model(2));
-        let (mut memory, two) =
-            (now.feature_accumulator(1, n).unwrap(), now.feature_accumulator(2, n).unwrap());
+        let mut memory = now.feature_memory(&Threads::one(), n).unwrap();
         for level in Level::available().filter(|level| *level != Level::scalar()) {
             let (mut features, mut initial, mut operations) = (Vec::new(), Vec::new(), 0);
             before.features(level, x, &mut memory).unwrap().clone_into(&mut initial);
@@ -56,20 +56,24 @@ fn main() {
             let times = race(&mut [&mut || operations = fma_rounds::<f32>(level), &mut || {
                 features = now.features(level, x, &mut memory).unwrap()
             }]);
-            let correlate = |powers, threads| {
-                measure(level, &now, &before, &features, &initial, powers, threads).unwrap()
+            let with_errors =
+                |values: &Vec<f32>| Features { values: values.clone(), errors: vec![None; depth] };
+            let (features, initial) = (with_errors(&features), with_errors(&initial));
+            let [one, two] = [1, 2].map(|threads| Machine::new(level, threads).unwrap());
+            let correlate = |machine, powers| {
+                measure(machine, (&now, &features), (&before, &initial), 0.0, powers).unwrap()
             };
             let (mut found, mut by_two) = (Vec::new(), Vec::new());
             let correlations = race(&mut [
-                &mut || drop(correlate(Powers::One, &memory)),
-                &mut || found = correlate(Powers::OneAndHalf, &memory),
-                &mut || by_two = correlate(Powers::OneAndHalf, &two),
+                &mut || drop(correlate(&one, Powers::One)),
+                &mut || found = correlate(&one, Powers::OneAndHalf),
+                &mut || by_two = correlate(&two, Powers::OneAndHalf),
             ]);
             assert_eq!(found, by_two);
             let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();
             assert_eq!(cosines.len(), depth);
             hasher.array(&[depth], &cosines);
-            hasher.array(&[features.len()], &features);
+            hasher.array(&[features.values.len()], &features.values);
             run.check("measure", "f32", level, &size, hasher.finish());
             let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
             println!(
