@@ -15,12 +15,13 @@
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
 //! | [`content`] | the numbers in a file of any format, and their digest |
 //! | [`memory`] | memory of sizes that come from outside |
-//! | [`command`] | the command `agop` |
+//! | `command` | the command `agop`, with the feature `cli`, which is on by default |
 //!
 //! Every reader checks what a file claims against the bytes that are really there before it allocates, and returns a
 //! typed error, never a panic, on any input.
 
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod command;
 pub mod content;
 pub mod dataset;
