@@ -2,6 +2,7 @@
 //! small ones also by code of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_benches::{BATCH_STEP, Batch, Run, SINGLE_STEP, Single, best_time, name};
 use agop_core::activation::Relu;
@@ -56,7 +57,7 @@ fn on_backend<T: Real>(
     let mut initial = vec![T::zero(); shape.parameters()];
     Initializer::Normal.fill(shape, 1, &mut initial).unwrap();
     let mut model = Model::new(widths, true, Relu, initial).unwrap();
-    let mut memory = model.gradient_accumulator(1, samples).unwrap();
+    let mut memory = model.gradient_memory(&Threads::one(), samples).unwrap();
     let mut step = |model: &mut Model<T, Relu>| {
         model.train_step(backend, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap()
     };

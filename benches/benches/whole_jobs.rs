@@ -9,6 +9,7 @@
 //! k (k + 1) / 2.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+use agop::machine::{Machine, Threads};
 use agop::measure::{Features, Proof, measure};
 use agop::network::Model;
 use agop_benches::{Run, fma_rounds, name, race};
@@ -47,8 +48,7 @@ fn main() {
             Model::new(widths.clone(), false, Relu, parameters).unwrap()
         };
         let (now, before) = (model(1), model(2));
-        let (mut memory, two) =
-            (now.feature_accumulator(1, n).unwrap(), now.feature_accumulator(2, n).unwrap());
+        let mut memory = now.feature_memory(&Threads::one(), n).unwrap();
         for level in Level::available().filter(|level| *level != Level::scalar()) {
             let (mut features, mut operations) = (Vec::new(), 0);
             let plain = (ReadError::default(), Proof::Plain);
@@ -56,27 +56,28 @@ fn main() {
             let mut hasher = Hasher::new();
             hasher.array(&[initial.values.len()], &initial.values);
             let mut bounded = initial.clone();
-            let mut for_bounds = now.feature_accumulator(1, n).unwrap();
+            let mut for_bounds = now.feature_memory(&Threads::one(), n).unwrap();
             let times = race(&mut [
                 &mut || operations = fma_rounds::<f32>(level),
                 &mut || features = now.features(level, x, &mut memory).unwrap(),
                 &mut || bounded = Features::new(level, &now, x, plain, &mut for_bounds).unwrap(),
             ]);
             assert_eq!(bounded.values, features);
-            let correlate = |powers, threads| {
-                measure(level, (&now, &bounded), (&before, &initial), 0.0, powers, threads).unwrap()
+            let [one, two] = [1, 2].map(|threads| Machine::new(level, threads).unwrap());
+            let correlate = |machine, powers| {
+                measure(machine, (&now, &bounded), (&before, &initial), 0.0, powers).unwrap()
             };
             let (mut found, mut by_two) = (Vec::new(), Vec::new());
             let correlations = race(&mut [
-                &mut || drop(correlate(Powers::One, &memory)),
-                &mut || found = correlate(Powers::OneAndHalf, &memory),
-                &mut || by_two = correlate(Powers::OneAndHalf, &two),
+                &mut || drop(correlate(&one, Powers::One)),
+                &mut || found = correlate(&one, Powers::OneAndHalf),
+                &mut || by_two = correlate(&two, Powers::OneAndHalf),
             ]);
             assert_eq!(found, by_two);
             let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();
             assert_eq!(cosines.len(), depth);
             hasher.array(&[depth], &cosines);
-            hasher.array(&[features.len()], &features);
+            hasher.array(&[features.values.len()], &features.values);
             run.check("measure", "f32", level, &size, hasher.finish());
             let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
             println!(

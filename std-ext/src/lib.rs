@@ -8,19 +8,20 @@
 //! | [`mod@file`] | whole-file reads with limits, atomic writes |
 //! | [`dataset`] | arrays from `.npy` files, samples as matrices, labels as targets |
 //! | [`checkpoint`] | weights of fully connected networks in safetensors files |
-//! | [`detect`] | the instruction set to run on |
-//! | [`network`], [`parallel`] | networks that own their numbers; sums over samples on threads |
+//! | [`detect`], [`machine`] | the instruction set to run on; with it one pool of threads |
+//! | [`network`], [`sums`] | networks that own their numbers; sums over samples on threads |
 //! | [`measure`] | every correlation of every hidden layer, as a report |
 //! | [`predict`] | early-time predictions beside measurements, as a report |
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
 //! | [`content`] | the numbers in a file of any format, and their digest |
 //! | [`memory`] | memory of sizes that come from outside |
-//! | [`command`] | the command `agop` |
+//! | `command` | the command `agop`, with the feature `cli`, which is on by default |
 //!
 //! Every reader checks what a file claims against the bytes that are really there before it allocates, and returns a
 //! typed error, never a panic, on any input.
 
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod command;
 pub mod content;
 pub mod dataset;
@@ -28,14 +29,15 @@ pub mod detect;
 pub mod error;
 pub mod file;
 mod half;
+pub mod machine;
 pub mod measure;
 pub mod memory;
 pub mod network;
 mod notes;
-pub mod parallel;
 pub mod predict;
 mod recognise;
 pub mod run;
+pub mod sums;
 
 pub use error::{Error, Result};
 

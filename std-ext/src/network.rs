@@ -1,7 +1,8 @@
 //! Networks that own their numbers: run-time sized, on the same algorithms as const-sized ones.
 
+use crate::machine::Threads;
 use crate::memory::{Aligned, filled};
-use crate::parallel::Accumulator;
+use crate::sums::SampleSum;
 use agop_core::activation::Activation;
 use agop_core::digest::Hasher;
 use agop_core::error::Error;
@@ -117,25 +118,17 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// Memory for gradients over at most `samples` samples.
     ///
     /// # Errors
-    /// When the threads or the memory cannot be had.
-    pub fn gradient_accumulator(
-        &self,
-        threads: usize,
-        samples: usize,
-    ) -> crate::error::Result<Accumulator<T>> {
-        gradient_accumulator(&self.widths, self.bias, threads, samples)
+    /// When the memory cannot be had.
+    pub fn gradient_memory(&self, threads: &Threads, samples: usize) -> crate::error::Result<SampleSum<T>> {
+        gradient_memory(&self.widths, self.bias, threads, samples)
     }
 
     /// Memory for features over at most `samples` samples.
     ///
     /// # Errors
-    /// When the threads or the memory cannot be had.
-    pub fn feature_accumulator(
-        &self,
-        threads: usize,
-        samples: usize,
-    ) -> crate::error::Result<Accumulator<T>> {
-        feature_accumulator(&self.widths, threads, samples)
+    /// When the memory cannot be had.
+    pub fn feature_memory(&self, threads: &Threads, samples: usize) -> crate::error::Result<SampleSum<T>> {
+        feature_memory(&self.widths, threads, samples)
     }
 
     /// Mean loss and gradient; the gradient is written to `out`.
@@ -148,7 +141,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         loss: impl Loss<T> + Sync,
         inputs: MatRef<'_, T>,
         targets: MatRef<'_, T>,
-        memory: &mut Accumulator<T>,
+        memory: &mut SampleSum<T>,
         out: &mut [T],
     ) -> Result<T, Error> {
         let view = self.view_on(backend)?;
@@ -170,7 +163,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         &self,
         backend: B,
         inputs: MatRef<'_, T>,
-        memory: &mut Accumulator<T>,
+        memory: &mut SampleSum<T>,
     ) -> Result<Vec<T>, Error> {
         let view = self.view_on(backend)?;
         let mut sum = memory.sum(backend, inputs.rows(), |range, tree, workspace| {
@@ -202,7 +195,7 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
         loss: impl Loss<T> + Sync,
         optimizer: &Optimizer<'_>,
         samples: (MatRef<'_, T>, MatRef<'_, T>),
-        memory: &mut Accumulator<T>,
+        memory: &mut SampleSum<T>,
         state: &mut [T],
     ) -> Result<T, Error> {
         let shape = Shape::new(&self.widths, self.bias)?;
@@ -214,24 +207,24 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
     }
 }
 
-/// [`Model::gradient_accumulator`] of a network that is not there yet.
-pub(crate) fn gradient_accumulator<T: Scalar + Send + Sync>(
+/// [`Model::gradient_memory`] of a network that is not there yet.
+pub(crate) fn gradient_memory<T: Scalar + Send + Sync>(
     widths: &[usize],
     bias: bool,
-    threads: usize,
+    threads: &Threads,
     samples: usize,
-) -> crate::error::Result<Accumulator<T>> {
-    Accumulator::new(threads, gradient_sum(widths, bias), samples, gradient_workspace(widths, ROWS))
+) -> crate::error::Result<SampleSum<T>> {
+    SampleSum::new(threads, gradient_sum(widths, bias), samples, gradient_workspace(widths, ROWS))
 }
 
-/// [`Model::feature_accumulator`] of a network that is not there yet.
-pub(crate) fn feature_accumulator<T: Scalar + Send + Sync>(
+/// [`Model::feature_memory`] of a network that is not there yet.
+pub(crate) fn feature_memory<T: Scalar + Send + Sync>(
     widths: &[usize],
-    threads: usize,
+    threads: &Threads,
     samples: usize,
-) -> crate::error::Result<Accumulator<T>> {
+) -> crate::error::Result<SampleSum<T>> {
     let length = agop_core::network::features(widths);
-    Accumulator::new(threads, length, samples, jacobian_workspace(widths, ROWS))
+    SampleSum::new(threads, length, samples, jacobian_workspace(widths, ROWS))
 }
 
 /// Adds parameters, or anything laid out like them, to a digest.
@@ -255,7 +248,7 @@ fn gradient_sums<'m, T: Scalar + Send + Sync, A: Activation<T> + Sync, B: Backen
     backend: B,
     loss: impl Loss<T> + Sync,
     (inputs, targets): (MatRef<'_, T>, MatRef<'_, T>),
-    memory: &'m mut Accumulator<T>,
+    memory: &'m mut SampleSum<T>,
 ) -> Result<SampleTree<'m, T>, Error> {
     if targets.rows() != inputs.rows() {
         let expected = (inputs.rows(), view.shape().outputs());

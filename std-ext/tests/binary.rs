@@ -1,4 +1,5 @@
 //! The program as a process: exit codes, streams, the environment variable.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,6 @@
 //! `AGOP_LEVEL` forces an instruction set, and one that cannot be had is an error; in the program itself, as only a
 //! process of its own can have another environment.
+#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use agop_core::simd::Level;

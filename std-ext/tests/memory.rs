@@ -1,4 +1,5 @@
 //! Where the memory ends, the command says so in one line and exits 2, whatever it was about to allocate.
+#![cfg(feature = "cli")]
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -3,6 +3,7 @@
 //! The core has no allocator and cannot; the networks of `agop`, whose memory is taken before the first step, need not.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_core::activation::{Activation, AnyActivation};
 use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
@@ -134,7 +135,7 @@ fn run_time_sized<T: Real>() {
         let mut parameters = vec![T::zero(); shape.parameters()];
         Initializer::Normal.fill(shape, 1, &mut parameters).unwrap();
         let mut model = Model::new(widths, true, activation, parameters).unwrap();
-        let mut memory = model.gradient_accumulator(1, N).unwrap();
+        let mut memory = model.gradient_memory(&Threads::one(), N).unwrap();
         let mut gradient = vec![T::zero(); shape.parameters()];
         for optimizer in optimizers(&[1.0, 0.1, 0.1]) {
             let mut state = vec![T::zero(); optimizer.state(shape.parameters())];

@@ -1,10 +1,11 @@
 //! `agop train`: what it learns, what it writes, and that neither threads nor instruction sets change a bit of it.
 
+use agop::machine::{Machine, Threads};
 use agop::run::config::{Config, Data, RuleName, Synthetic};
 use agop::run::folder::{Folder, sha256};
 use agop::run::manifest::{LONGEST, MOST_MEASUREMENTS, Manifest, Mark};
 use agop::run::problem::Problem;
-use agop::run::train::{Machine, Run};
+use agop::run::train::Run;
 use agop_core::digest::Hasher;
 use agop_core::simd::Level;
 use agop_tests::command::{RUN_FILES, agop, fixture, json};
@@ -122,7 +123,7 @@ fn small(scalar: &str, activation: &str) -> Config {
     config
 }
 
-fn digests<T: agop_core::scalar::Real>(config: &Config, machine: Machine) -> Vec<String> {
+fn digests<T: agop_core::scalar::Real>(config: &Config, machine: &Machine) -> Vec<String> {
     let problem = Problem::<T>::load(config).unwrap();
     let rules = [RuleName::Gd, RuleName::Slo].into_iter();
     let outcomes: Vec<_> = rules
@@ -141,21 +142,22 @@ fn a_whole_run_has_the_same_bits_on_every_level_and_number_of_threads() {
     let more = [("f32", "gelu"), ("f64", "gelu"), ("f32", "silu"), ("f32", "sigmoid"), ("f64", "softplus")];
     for (scalar, activation) in [("f32", "tanh"), ("f64", "tanh")].into_iter().chain(more) {
         let config = small(scalar, activation);
-        let run = |config: &Config, machine| match scalar {
+        let run = |config: &Config, machine: &Machine| match scalar {
             "f32" => digests::<f32>(config, machine),
             _ => digests::<f64>(config, machine),
         };
-        let reference = run(&config, Machine { level: Level::scalar(), threads: 1 });
+        let reference = run(&config, &Machine::new(Level::scalar(), 1).unwrap());
         assert_eq!(reference.len(), 2 * 4 + 7);
         for level in Level::available() {
             for threads in [1, 2, 3, 5] {
-                assert_eq!(run(&config, Machine { level, threads }), reference, "{} {threads}", level.name());
+                let machine = Machine::new(level, threads).unwrap();
+                assert_eq!(run(&config, &machine), reference, "{} {threads}", level.name());
             }
         }
         // Another batch size is another sum: the digests can differ.
         let mut other = config.clone();
         other.training.batch = Some(299);
-        assert_ne!(run(&other, Machine { level: Level::scalar(), threads: 1 }), reference);
+        assert_ne!(run(&other, &Machine::new(Level::scalar(), 1).unwrap()), reference);
     }
 }
 
@@ -164,9 +166,9 @@ fn a_whole_run_has_the_same_bits_on_every_level_and_number_of_threads() {
 fn a_record_is_hashed_with_its_layout() {
     let mut config = small("f64", "tanh");
     config.training.steps = 0;
-    let machine = Machine { level: Level::scalar(), threads: 1 };
+    let machine = Machine::new(Level::scalar(), 1).unwrap();
     let problem = Problem::<f64>::load(&config).unwrap();
-    let run = Run::new(&config, &problem, RuleName::Gd, machine).unwrap();
+    let run = Run::new(&config, &problem, RuleName::Gd, &machine).unwrap();
     let outcome = run.train(&mut |_| {}, &mut |_| true).unwrap();
     let (model, record) = (&outcome.trained, &outcome.last);
     let parameters = |hash: &mut Hasher, mut values: &[f64]| {
@@ -185,7 +187,7 @@ fn a_record_is_hashed_with_its_layout() {
     // There is momentum, so a velocity, which is zero before the first update.
     hash.number(1);
     parameters(&mut hash, &vec![0.0; model.parameters().len()]);
-    let mut memory = model.feature_accumulator(1, 700).unwrap();
+    let mut memory = model.feature_memory(&Threads::one(), 700).unwrap();
     let features = model.features(machine.level, problem.train.inputs().unwrap(), &mut memory).unwrap();
     let (first, second) = features.split_at(19 * 19);
     hash.array(&[19, 19], first).array(&[11, 11], second);

@@ -146,13 +146,14 @@ mod mxcsr {
     /// nothing is added on it.
     #[test]
     fn every_thread_checks_its_own() {
-        use agop::parallel::Accumulator;
+        use agop::machine::Threads;
+        use agop::sums::SampleSum;
         use agop_core::reduce::{SAMPLE_BLOCK, SampleTree};
         use std::sync::atomic::{AtomicUsize, Ordering};
 
         for bits in [FLUSH_TO_ZERO, DENORMALS_ARE_ZERO, DOWN, UP, TOWARDS_ZERO] {
             let samples = 4 * SAMPLE_BLOCK;
-            let mut memory = Accumulator::<f32>::new(4, 1, samples, 0).unwrap();
+            let mut memory = SampleSum::<f32>::new(&Threads::new(4).unwrap(), 1, samples, 0).unwrap();
             let calls = AtomicUsize::new(0);
             let mut sum = |spoil: bool| {
                 let add = |range: std::ops::Range<usize>, tree: &mut SampleTree<'_, f32>, _: &mut [f32]| {

@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_core::activation::{Activation, Linear, Quadratic, Relu};
 use agop_core::correlation::{Route, Traces, traces};
@@ -89,7 +90,7 @@ impl<T: Exact, A: Activation<T> + Sync> Problem<T, A> {
         self.model.forward(Definition, self.inputs()).unwrap()
     }
     fn gradient(&self) -> (T, Vec<T>) {
-        let mut memory = self.model.gradient_accumulator(2, self.samples).unwrap();
+        let mut memory = self.model.gradient_memory(&Threads::new(2).unwrap(), self.samples).unwrap();
         let mut out = vec![T::zero(); self.model.parameters().len()];
         let (x, y) = (self.inputs(), self.targets());
         let loss = self.model.gradient(Definition, MeanSquared, x, y, &mut memory, &mut out).unwrap();
@@ -98,7 +99,7 @@ impl<T: Exact, A: Activation<T> + Sync> Problem<T, A> {
     }
     /// The PTK features of each hidden layer.
     fn features(&self) -> Vec<Matrix<T>> {
-        let mut memory = self.model.feature_accumulator(2, self.samples).unwrap();
+        let mut memory = self.model.feature_memory(&Threads::new(2).unwrap(), self.samples).unwrap();
         let all = self.model.features(Definition, self.inputs(), &mut memory).unwrap();
         assert_eq!(all.len(), features(self.model.widths()));
         let shape = self.model.shape().unwrap();

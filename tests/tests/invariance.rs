@@ -10,7 +10,8 @@
     reason = "a test may panic"
 )]
 
-use agop::parallel::Accumulator;
+use agop::machine::Threads;
+use agop::sums::SampleSum;
 use agop_core::activation::{Activation, AnyActivation, Relu, Tanh};
 use agop_core::digest::{Digest, Hasher};
 use agop_core::error::Error;
@@ -145,7 +146,8 @@ impl<T: Real> Problem<T> {
                 })
             };
         if way.threads > 1 {
-            let mut memory = Accumulator::new(way.threads, length, n, workspace).unwrap();
+            let mut memory =
+                SampleSum::new(&Threads::new(way.threads).unwrap(), length, n, workspace).unwrap();
             return finish(&mut memory.sum(way.level, n, each_batch).unwrap());
         }
         let mut storage = Shifted::new(&vec![T::one(); buffers(n as u64) * length], way.shift);
@@ -359,7 +361,8 @@ fn fill<T: Real>(tree: &mut SampleTree<'_, T>, blocks: &[Vec<T>]) {
 #[test]
 fn the_first_error_in_order_is_reported_not_the_first_in_time() {
     const THREADS: usize = 4;
-    let mut memory = Accumulator::<f64>::new(THREADS, 1, THREADS * SAMPLE_BLOCK, 0).unwrap();
+    let mut memory =
+        SampleSum::<f64>::new(&Threads::new(THREADS).unwrap(), 1, THREADS * SAMPLE_BLOCK, 0).unwrap();
     let late = |samples: usize| {
         if samples == 0 {
             std::thread::sleep(std::time::Duration::from_millis(30));
@@ -368,8 +371,11 @@ fn the_first_error_in_order_is_reported_not_the_first_in_time() {
     };
     let sum = memory.sum(Definition, THREADS * SAMPLE_BLOCK, |range, _, _| late(range.start));
     assert_eq!(sum.err(), Some(Error::InsideBlock { samples: 0 }));
-    assert_eq!(memory.each(9, |index| late(index).map(|()| index)), Err(Error::InsideBlock { samples: 0 }));
-    assert_eq!(memory.each(9, Ok::<_, Error>), Ok((0..9).collect()));
+    assert_eq!(
+        memory.threads().each(9, |index| late(index).map(|()| index)),
+        Err(Error::InsideBlock { samples: 0 })
+    );
+    assert_eq!(memory.threads().each(9, Ok::<_, Error>), Ok((0..9).collect()));
 }
 
 #[test]

@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_core::activation::{AnyActivation, Relu};
 use agop_core::correlation::{Correlation, GivenErrors, Powers, measure_layer, measure_workspace};
@@ -68,14 +69,14 @@ impl Case {
         MatRef::new(&self.y, self.samples, self.y.len() / self.samples).unwrap()
     }
     fn gradient(&self, level: Level) -> (f64, Vec<f64>) {
-        let mut memory = self.model.gradient_accumulator(1, self.samples).unwrap();
+        let mut memory = self.model.gradient_memory(&Threads::one(), self.samples).unwrap();
         let mut out = vec![0.0; self.model.parameters().len()];
         let loss =
             self.model.gradient(level, MeanSquared, self.inputs(), self.targets(), &mut memory, &mut out);
         (loss.unwrap(), out)
     }
     fn features(&self, level: Level) -> Vec<f64> {
-        let mut memory = self.model.feature_accumulator(1, self.samples).unwrap();
+        let mut memory = self.model.feature_memory(&Threads::one(), self.samples).unwrap();
         self.model.features(level, self.inputs(), &mut memory).unwrap()
     }
 }
@@ -189,7 +190,7 @@ fn square_roots_of_rounded_features_meet_the_oracle() {
     let initial =
         Model::new(widths.clone(), false, case.model.activation(), single(case.model.parameters())).unwrap();
     let features = |model: &Model<f32, AnyActivation>| {
-        model.features(level, x, &mut model.feature_accumulator(1, case.samples).unwrap()).unwrap()
+        model.features(level, x, &mut model.feature_memory(&Threads::one(), case.samples).unwrap()).unwrap()
     };
     for rule_name in ["sgd", "slo"] {
         let settings = &value["rules"][rule_name];
@@ -202,7 +203,7 @@ fn square_roots_of_rounded_features_meet_the_oracle() {
         let (mut model, mut gradient) = (initial.clone(), vec![0.0; initial.parameters().len()]);
         let shape = Shape::new(&widths, false).unwrap();
         for _ in 0..5 {
-            let mut memory = model.gradient_accumulator(1, case.samples).unwrap();
+            let mut memory = model.gradient_memory(&Threads::one(), case.samples).unwrap();
             model.gradient(level, MeanSquared, x, y, &mut memory, &mut gradient).unwrap();
             optimizer.step(level, shape, model.parameters_mut(), &mut gradient, &mut []).unwrap();
         }

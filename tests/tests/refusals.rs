@@ -1,6 +1,7 @@
 //! What the library refuses, in which words, and that what it cannot refuse at once stays visible.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_core::activation::{Activation, AnyActivation, Relu};
 use agop_core::correlation::{
@@ -31,10 +32,10 @@ fn an_overflow_inside_the_network_reaches_its_results() {
             let (x, y) = (MatRef::new(&x, samples, 2).unwrap(), MatRef::new(&y, samples, 1).unwrap());
             let what = format!("{} {} {samples}", level.name(), activation.name());
             assert!(model.forward(level, x).unwrap().iter().all(|f| !f.is_finite()), "{what}: outputs");
-            let mut memory = model.feature_accumulator(1, samples).unwrap();
+            let mut memory = model.feature_memory(&Threads::one(), samples).unwrap();
             let features = model.features(level, x, &mut memory).unwrap();
             assert!(features[4..].iter().any(|k| !k.is_finite()), "{what}: features of the layer");
-            let mut memory = model.gradient_accumulator(1, samples).unwrap();
+            let mut memory = model.gradient_memory(&Threads::one(), samples).unwrap();
             let before = model.parameters().to_vec();
             let optimizer = Optimizer::new(Rule::GradientDescent, 0.0);
             let found = model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []);
@@ -98,8 +99,8 @@ fn threads_do_not_change_an_error() {
     let (mut x, y) = (vec![1.0; 1200], vec![1.0; 1600]);
     x[1001] = f64::NAN;
     for threads in [1, 2, 3, 5] {
-        let mut memory = model.gradient_accumulator(threads, 800).unwrap();
-        let mut features = model.feature_accumulator(threads, 800).unwrap();
+        let mut memory = model.gradient_memory(&Threads::new(threads).unwrap(), 800).unwrap();
+        let mut features = model.feature_memory(&Threads::new(threads).unwrap(), 800).unwrap();
         let mut out = vec![7.0; 12];
         let mut gradient = |x: &[f64], n, y: &[f64], m, out: &mut [f64]| {
             let (x, y) = (MatRef::new(x, n, 2).unwrap(), MatRef::new(y, m, 2).unwrap());
@@ -330,7 +331,7 @@ fn transposed_targets_are_refused_not_left_out() {
         let widths = vec![2, 4, outputs];
         let parameters = (0..(2 + outputs) * 4).map(|i| (i * 5 % 7) as f32 / 7.0 - 0.4).collect();
         let mut model = Model::new(widths, false, Relu, parameters).unwrap();
-        let mut memory = model.gradient_accumulator(1, 3).unwrap();
+        let mut memory = model.gradient_memory(&Threads::one(), 3).unwrap();
         let optimizer = Optimizer::new(Rule::GradientDescent, 0.5);
         let level = Level::detect();
         let value = model.train_step(level, loss, &optimizer, (x, targets), &mut memory, &mut [])?;

@@ -7,6 +7,7 @@
     reason = "a test may panic"
 )]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::{
@@ -103,7 +104,7 @@ impl<T: Real> Case<T> {
     where
         Level: agop_core::kernel::Backend<T>,
     {
-        let mut memory = self.model.feature_accumulator(1, self.samples).unwrap();
+        let mut memory = self.model.feature_memory(&Threads::one(), self.samples).unwrap();
         self.model.features(Level::detect(), self.inputs(), &mut memory).unwrap()
     }
 

@@ -5,6 +5,7 @@
 //! thread. Before anything is timed, the weights after a step have to agree.
 #![allow(unsafe_code, reason = "the number of threads is set in the environment")]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_benches::{BATCH_STEP, Batch, SINGLE_STEP, Single, race};
 use agop_core::activation::Relu;
@@ -193,14 +194,14 @@ fn compare(
     let problem = Problem { widths: widths.clone(), parameters: parameters.clone(), x, y, samples };
 
     let mut model = Model::new(widths.clone(), true, Relu, parameters.clone())?;
-    let mut memory = model.gradient_accumulator(1, samples)?;
+    let mut memory = model.gradient_memory(&Threads::one(), samples)?;
     let optimizer = Optimizer::new(Rule::GradientDescent, RATE);
     let samples = (MatRef::new(&problem.x, samples, d)?, MatRef::new(&problem.y, samples, c)?);
     let mut ours = |model: &mut Model<f32, Relu>| {
         model.train_step(level, MeanSquared, &optimizer, samples, &mut memory, &mut []).expect("finite");
     };
     let mut other = Model::new(widths, true, Relu, parameters)?;
-    let mut memory = other.gradient_accumulator(1, problem.samples)?;
+    let mut memory = other.gradient_memory(&Threads::one(), problem.samples)?;
     let mut by_its_own = |model: &mut Model<f32, Relu>| {
         if let Some(fitted) = fitted {
             model.train_step(fitted, MeanSquared, &optimizer, samples, &mut memory, &mut []).expect("finite");

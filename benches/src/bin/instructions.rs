@@ -3,6 +3,7 @@
 //! `instructions` lists the jobs, `instructions LEVEL JOB TIMES` runs one.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
+use agop::machine::Threads;
 use agop::network::Model;
 use agop_benches::{Batch, Single};
 use agop_core::activation::Relu;
@@ -71,7 +72,7 @@ fn train(
     let mut parameters = vec![0.0; shape.parameters()];
     Initializer::Normal.fill(shape, 1, &mut parameters).unwrap();
     let mut model = Model::new(widths.to_vec(), true, Relu, parameters).unwrap();
-    let mut memory = model.gradient_accumulator(1, samples).unwrap();
+    let mut memory = model.gradient_memory(&Threads::one(), samples).unwrap();
     for _ in 0..times {
         model.train_step(backend, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap();
     }

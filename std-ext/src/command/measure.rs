@@ -62,8 +62,8 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     };
     let proof = if options.certify { Proof::Certified } else { Proof::Plain };
     let report = patiently("measuring", || match options.scalar.as_str() {
-        "f32" => MeasureReport::of_files::<f32>(machine, files, activation, proof),
-        _ => MeasureReport::of_files::<f64>(machine, files, activation, proof),
+        "f32" => MeasureReport::of_files::<f32>(&machine, files, activation, proof),
+        _ => MeasureReport::of_files::<f64>(&machine, files, activation, proof),
     })?;
     if options.json {
         write_json(output, &report)?;

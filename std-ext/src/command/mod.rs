@@ -12,8 +12,7 @@ mod verify;
 
 use crate::detect;
 use crate::error::{Error, Result, printed};
-use crate::parallel::most_threads;
-use crate::run::train::Machine;
+use crate::machine::{Machine, most_threads};
 use agop_core::activation::AnyActivation;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -93,7 +92,7 @@ impl Computing {
         let level = detect::level()?;
         agop_core::environment::check(level)?;
         let threads = self.threads.or_else(|| std::thread::available_parallelism().ok());
-        Ok(Machine { level, threads: threads.map_or(1, NonZeroUsize::get) })
+        Machine::new(level, threads.map_or(1, NonZeroUsize::get))
     }
 }
 

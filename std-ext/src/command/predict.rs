@@ -96,8 +96,8 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     };
     let machine = options.computing.machine()?;
     let report = patiently("predicting", || match options.scalar.as_str() {
-        "f32" => predict::<f32>(machine, &files, &settings),
-        _ => predict::<f64>(machine, &files, &settings),
+        "f32" => predict::<f32>(&machine, &files, &settings),
+        _ => predict::<f64>(&machine, &files, &settings),
     })?;
     if options.json {
         write_json(output, &report)?;

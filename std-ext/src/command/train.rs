@@ -7,7 +7,7 @@ use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder, Placed};
 use crate::run::problem::Problem;
 use crate::run::report::TrainReport;
-use crate::run::train::{Machine, Outcome, Run};
+use crate::run::train::{Outcome, Run};
 use agop_core::loss::AnyLoss;
 use agop_core::network::Initializer;
 use agop_core::scalar::Real;
@@ -285,13 +285,13 @@ fn run_in<T: Real>(
     messages: &mut dyn Write,
 ) -> Result<u8> {
     config.check()?;
-    let machine: Machine = options.computing.machine()?;
+    let machine = options.computing.machine()?;
     let problem = Problem::<T>::load(config)?;
     let remedy = "divide them by it before training (pixels 0..255 by 255)";
     let mut notes: Vec<String> = scale_of_inputs(&problem.train.inputs, remedy).into_iter().collect();
     // All that can be wrong with the settings is found before the first rule trains.
     let rules = config.training.rules.iter();
-    let runs = rules.map(|rule| Run::new(config, &problem, *rule, machine)).collect::<Result<Vec<_>>>()?;
+    let runs = rules.map(|rule| Run::new(config, &problem, *rule, &machine)).collect::<Result<Vec<_>>>()?;
     let claim = match &options.out {
         Some(directory) => Claim::named(directory, options.force)?,
         None => Claim::fresh()?,

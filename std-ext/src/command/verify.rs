@@ -54,7 +54,7 @@ pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn 
         let _ = writeln!(messages, "agop verify: {}", Shown(line));
         let _ = messages.flush();
     };
-    let verification = stored.verify(machine, options.allow_large, &mut say, &mut progress);
+    let verification = stored.verify(&machine, options.allow_large, &mut say, &mut progress);
     bar.finish_and_clear();
     let verification = verification?;
     if options.json {

@@ -2,9 +2,9 @@
 
 use super::Features;
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::memory::filled;
 use crate::network::Model;
-use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
 use agop_core::correlation::{
     InputError, Powers, Route, correlate, correlate_workspace, covariance_cosine, covariance_workspace,
@@ -14,7 +14,6 @@ use agop_core::matrix::MatRef;
 use agop_core::network::gradient_workspace;
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
-use agop_core::simd::Level;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -49,21 +48,21 @@ impl Controls {
     }
 }
 
-/// The controls of every hidden layer, several at once on the threads of `memory`.
+/// The controls of every hidden layer, several at once on the threads of the machine.
 ///
 /// **Shapes** inputs (n x d), the samples of the features.
 ///
 /// # Errors
 /// As the passes, and when the memory cannot be had.
 pub fn controls<T: Real, A: Activation<T> + Sync>(
-    level: Level,
+    machine: &Machine,
     model: &Model<T, A>,
     initial: Option<(&Model<T, A>, &Features<T>)>,
     inputs: MatRef<'_, T>,
-    memory: &Accumulator<T>,
 ) -> Result<Vec<Controls>> {
     let view = model.view()?;
-    memory.each(view.shape().hidden_layers(), |layer| {
+    let level = machine.level;
+    machine.threads.each(view.shape().hidden_layers(), |layer| {
         let mut controls = Controls::default();
         let (k, d) = view.weights(layer)?.shape();
         let before = initial.map(|(initial, features)| {

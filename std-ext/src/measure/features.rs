@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::memory::filled;
 use crate::network::Model;
-use crate::parallel::Accumulator;
+use crate::sums::SampleSum;
 use agop_core::activation::{Activation, Bounded};
 use agop_core::error::Error;
 use agop_core::feature_error::{LayerError, Norms, ReadError, norms_length, norms_workspace};
@@ -46,7 +46,7 @@ impl<T: Real> Features<T> {
         model: &Model<T, A>,
         inputs: MatRef<'_, T>,
         (read, proof): (ReadError, Proof),
-        memory: &mut Accumulator<T>,
+        memory: &mut SampleSum<T>,
     ) -> Result<Self> {
         let values = model.features(level, inputs, memory)?;
         let (widths, layers) = (model.widths(), model.shape()?.hidden_layers());
@@ -54,7 +54,7 @@ impl<T: Real> Features<T> {
         let mut workspace = filled("workspace", norms_workspace(widths), 0.0)?;
         let norms = Norms::new(level, model.view()?, read, &mut numbers, &mut workspace)?;
         let units: usize = widths.iter().skip(1).take(layers).sum();
-        let blocks = memory.each(inputs.rows().div_ceil(SAMPLE_BLOCK), |block| {
+        let blocks = memory.threads().each(inputs.rows().div_ceil(SAMPLE_BLOCK), |block| {
             let x = inputs.row_range(block * SAMPLE_BLOCK, SAMPLE_BLOCK);
             let mut found = filled("errors", layers, LayerError::default())?;
             if proof == Proof::Plain {

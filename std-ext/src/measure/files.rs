@@ -5,9 +5,9 @@ use super::{Block, Bounds, Features, LayerReport, Proof, controls, measure};
 use crate::checkpoint::{self, Checkpoint};
 use crate::dataset::{Values, npy};
 use crate::error::{Error, ParseError, Result, shape_text};
+use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
-use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
@@ -84,7 +84,7 @@ impl MeasureReport {
     /// All that reading can say; networks of different shapes; samples of another width than the network's input; outputs
     /// that are not those of the network.
     pub fn of_files<T: Real>(
-        machine: Machine,
+        machine: &Machine,
         files: MeasureFiles<'_>,
         activation: AnyActivation,
         proof: Proof,
@@ -112,11 +112,11 @@ impl MeasureReport {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
         hash.array(&[samples, columns], &values);
-        let Machine { level, threads } = machine;
+        let level = machine.level;
         let x = MatRef::new(&values, samples, columns)?;
         let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
         let (compared, doubt) = compared.map_or((None, None), |(agreement, doubt)| (Some(agreement), doubt));
-        let mut memory = trained.feature_accumulator(threads, samples)?;
+        let mut memory = trained.feature_memory(&machine.threads, samples)?;
         // Finite weights can still give outputs that are not.
         let overflow = |file: &Path| {
             let file = file.to_path_buf();
@@ -141,7 +141,7 @@ impl MeasureReport {
         let then = then.as_ref().map(|(initial, features)| (*initial, features));
         // Without initial weights there is no change; what it would give is taken out below.
         let before = then.unwrap_or((&trained, &now));
-        let measured = measure(level, (&trained, &now), before, read_error.weights, powers, &memory);
+        let measured = measure(machine, (&trained, &now), before, read_error.weights, powers);
         let mut layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
@@ -149,7 +149,7 @@ impl MeasureReport {
         if initial.is_none() {
             layers.iter_mut().for_each(without_initial);
         }
-        let controls = controls(level, &trained, then, x, &memory)?;
+        let controls = controls(machine, &trained, then, x)?;
         layers.iter_mut().zip(controls).for_each(|(layer, controls)| layer.controls = Some(controls));
         let dead_names: Vec<String> = dead_layers(level, &trained, x)?
             .iter()

@@ -11,9 +11,9 @@ pub use files::{MeasureFiles, MeasureReport, NamedLayer, read_model};
 pub use outputs::Agreement;
 
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::memory::filled;
 use crate::network::Model;
-use crate::parallel::Accumulator;
 use agop_core::activation::Activation;
 use agop_core::correlation::{
     Certified, Correlation, Correlations, GivenErrors, LayerMeasure, Powers, Unbounded, measure_layer,
@@ -21,7 +21,6 @@ use agop_core::correlation::{
 };
 use agop_core::feature::of_layer;
 use agop_core::scalar::Real;
-use agop_core::simd::Level;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -152,7 +151,7 @@ impl LayerReport {
     }
 }
 
-/// Measures every hidden layer, several at once on the threads of `memory`.
+/// Measures every hidden layer, several at once on the threads of the machine.
 ///
 /// **Shapes** both models of one shape, with their features over the same samples. `read` is the relative error with which
 /// weights were read.
@@ -160,15 +159,14 @@ impl LayerReport {
 /// # Errors
 /// As [`measure_layer`], and when the memory cannot be had.
 pub fn measure<T: Real, A: Activation<T> + Sync>(
-    level: Level,
+    machine: &Machine,
     (model, features): (&Model<T, A>, &Features<T>),
     (initial, initial_features): (&Model<T, A>, &Features<T>),
     read: f64,
     powers: Powers,
-    memory: &Accumulator<T>,
 ) -> Result<Vec<LayerReport>> {
     let shape = model.shape()?;
-    memory.each(shape.hidden_layers(), |layer| {
+    machine.threads.each(shape.hidden_layers(), |layer| {
         let (w, w_0) = (model.weights(layer)?, initial.weights(layer)?);
         let k = of_layer(shape, &features.values, layer)?;
         let k_0 = of_layer(shape, &initial_features.values, layer)?;
@@ -179,7 +177,7 @@ pub fn measure<T: Real, A: Activation<T> + Sync>(
             initial_features: error(initial_features),
         };
         let mut workspace = filled("workspace", measure_workspace(w.rows(), w.columns()), 0.0)?;
-        let measured = measure_layer(level, w, w_0, k, k_0, given, powers, &mut workspace)?;
+        let measured = measure_layer(machine.level, w, w_0, k, k_0, given, powers, &mut workspace)?;
         Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))
     })
 }

@@ -7,12 +7,13 @@ use super::trials::{ResidualOfLabels, draw, trials, undrawn};
 use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
 use crate::dataset::{npy, read_matrix, read_targets};
 use crate::error::{Error, Result, shape_text};
+use crate::machine::Machine;
 use crate::measure::{OVERFLOW, read_model};
 use crate::memory::collected;
 use crate::network::Model;
 use crate::run::config;
 use crate::run::problem::enough_classes;
-use crate::run::train::{Machine, widths};
+use crate::run::train::widths;
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
@@ -113,7 +114,7 @@ fn wider<T: Real>(values: &[T]) -> Result<Vec<f64>> {
 /// # Errors
 /// All that reading can say; shapes that do not fit; settings that the model does not know.
 pub fn predict<T: Real>(
-    machine: Machine,
+    machine: &Machine,
     files: &PredictFiles<'_>,
     settings: &Settings,
 ) -> Result<PredictReport> {
@@ -203,7 +204,7 @@ fn or_reason(trials: Result<Trials>, why: &mut BTreeMap<String, String>) -> Resu
 }
 
 fn of_limit<T: Real>(
-    machine: Machine,
+    machine: &Machine,
     files: &PredictFiles<'_>,
     settings: &Settings,
     loss: AnyLoss,
@@ -258,7 +259,7 @@ fn of_limit<T: Real>(
 }
 
 fn of_wide<T: Real>(
-    machine: Machine,
+    machine: &Machine,
     files: &PredictFiles<'_>,
     settings: &Settings,
     samples: &Samples,
@@ -306,7 +307,7 @@ fn of_wide<T: Real>(
 }
 
 fn of_quadratic<T: Real>(
-    machine: Machine,
+    machine: &Machine,
     files: &PredictFiles<'_>,
     settings: &Settings,
     samples: &Samples,

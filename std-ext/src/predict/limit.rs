@@ -1,10 +1,9 @@
 //! The limit and the rate at given weights, and C-NFC after one small step.
 
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::memory::{self, collected, filled};
 use crate::network::Model;
-use crate::parallel::Accumulator;
-use crate::run::train::Machine;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::{Powers, Undefined};
 use agop_core::dual::Dual;
@@ -56,7 +55,7 @@ pub(super) fn fits(widths: &[usize], samples: usize) -> Result<()> {
 /// # Errors
 /// Outputs or gradients that are not finite, and when the memory cannot be had.
 pub fn limit(
-    machine: Machine,
+    machine: &Machine,
     model: &Model<f64, AnyActivation>,
     loss: AnyLoss,
     inputs: MatRef<'_, f64>,
@@ -95,7 +94,7 @@ fn step_size(parameters: &[f64], gradient: &[Dual<f64>]) -> Option<f64> {
 }
 
 fn after_step(
-    machine: Machine,
+    machine: &Machine,
     model: &Model<f64, AnyActivation>,
     gradient: &[Dual<f64>],
     step: f64,
@@ -105,23 +104,22 @@ fn after_step(
     for (w, g) in moved.parameters_mut().iter_mut().zip(gradient) {
         *w -= step * g.value;
     }
-    let mut accumulator = model.feature_accumulator(machine.threads, inputs.rows())?;
-    let features = moved.features(machine.level, inputs, &mut accumulator)?;
+    let mut memory = model.feature_memory(&machine.threads, inputs.rows())?;
+    let features = moved.features(machine.level, inputs, &mut memory)?;
     let way = moved.parameters().iter().zip(model.parameters()).map(|(w, w_0)| w - w_0);
     let way = collected("movement", model.parameters().len(), way)?;
-    limits(machine, model, &way, &features, &accumulator)
+    limits(machine, model, &way, &features)
 }
 
 /// C-NFC of every hidden layer had the weights moved `way`, at the features of the model's shape.
 pub(super) fn limits(
-    machine: Machine,
+    machine: &Machine,
     model: &Model<f64, AnyActivation>,
     way: &[f64],
     features: &[f64],
-    accumulator: &Accumulator<f64>,
 ) -> Result<Layers> {
     let shape = model.shape()?;
-    accumulator.each(shape.hidden_layers(), |layer| {
+    machine.threads.each(shape.hidden_layers(), |layer| {
         let w = weights(way, shape.layer(layer)?)?;
         let mut workspace = filled("workspace", limit_workspace(w.rows(), w.columns()), 0.0)?;
         let k = of_layer(shape, features, layer)?;

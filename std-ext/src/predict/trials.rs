@@ -3,10 +3,10 @@
 use super::limit::{Layers, limits};
 use super::report::Trials;
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::memory::filled;
-use crate::network::{Model, feature_accumulator, gradient_accumulator};
-use crate::parallel::Accumulator;
-use crate::run::train::Machine;
+use crate::network::{Model, feature_memory, gradient_memory};
+use crate::sums::SampleSum;
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::Spread;
 use agop_core::loss::Loss;
@@ -37,22 +37,22 @@ impl<T: Scalar> Loss<T> for ResidualOfLabels {
 
 /// The limit of C-NFC of every hidden layer at the weights of a model.
 ///
-/// **Shapes** inputs (n x d), targets (n x c); accumulators of the model's shape.
+/// **Shapes** inputs (n x d), targets (n x c); memory of the model's shape.
 ///
 /// # Errors
 /// Outputs or gradients that are not finite, and when the memory cannot be had.
 pub fn observed(
-    machine: Machine,
+    machine: &Machine,
     model: &Model<f64, AnyActivation>,
     loss: impl Loss<f64> + Sync,
     inputs: MatRef<'_, f64>,
     targets: MatRef<'_, f64>,
-    (gradients, memory): (&mut Accumulator<f64>, &mut Accumulator<f64>),
+    (gradients, memory): (&mut SampleSum<f64>, &mut SampleSum<f64>),
 ) -> Result<Layers> {
     let mut gradient = filled("gradient", model.parameters().len(), 0.0)?;
     model.gradient(machine.level, loss, inputs, targets, gradients, &mut gradient)?;
     let features = model.features(machine.level, inputs, memory)?;
-    limits(machine, model, &gradient, &features, memory)
+    limits(machine, model, &gradient, &features)
 }
 
 /// Mean and spread of [`observed`] over networks of these widths without biases, with weights N(0, 1/fan_in).
@@ -63,7 +63,7 @@ pub fn observed(
 /// # Errors
 /// As [`observed`].
 pub fn trials(
-    machine: Machine,
+    machine: &Machine,
     (widths, activation): (&[usize], AnyActivation),
     loss: impl Loss<f64> + Sync,
     inputs: MatRef<'_, f64>,
@@ -73,8 +73,8 @@ pub fn trials(
 ) -> Result<Trials> {
     let hidden_layers = Shape::new(widths, false)?.hidden_layers();
     // Before any weight is drawn: the features take the most memory, and drawing the most time.
-    let mut features = feature_accumulator(widths, machine.threads, inputs.rows())?;
-    let mut gradients = gradient_accumulator(widths, false, machine.threads, inputs.rows())?;
+    let mut features = feature_memory(widths, &machine.threads, inputs.rows())?;
+    let mut gradients = gradient_memory(widths, false, &machine.threads, inputs.rows())?;
     let mut model = undrawn(widths.to_vec(), activation)?;
     let mut spreads = vec![Spread::default(); hidden_layers];
     for trial in 0..count {

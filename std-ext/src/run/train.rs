@@ -5,9 +5,11 @@ use super::manifest::Mark;
 use super::problem::{Problem, Samples};
 use super::report::{add_record, usual_history};
 use crate::error::{Error, Result};
+use crate::machine::Machine;
 use crate::measure::{Features, LayerReport, Proof, measure};
 use crate::memory::{Growing, collected, filled, reserved};
-use crate::network::{Model, feature_accumulator, gradient_accumulator, hash_parameters};
+use crate::network::{Model, feature_memory, gradient_memory, hash_parameters};
+use crate::sums::SampleSum;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{Digest, Hasher};
@@ -20,7 +22,6 @@ use agop_core::network::{Shape, parameters};
 use agop_core::optimizer::{Optimizer, Rule, lowest_correlation, target_speeds};
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
-use agop_core::simd::Level;
 
 /// The state of a run at one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,15 +59,6 @@ pub struct Outcome<T> {
     pub last: Record,
 }
 
-/// How a run is executed; none of it changes a bit.
-#[derive(Clone, Copy, Debug)]
-pub struct Machine {
-    /// Instruction set.
-    pub level: Level,
-    /// Threads.
-    pub threads: usize,
-}
-
 /// The initial network of a run: the same for every rule.
 ///
 /// # Errors
@@ -100,15 +92,15 @@ pub struct Run<'p, T> {
     config: &'p Config,
     problem: &'p Problem<T>,
     rule: RuleName,
-    machine: Machine,
+    machine: &'p Machine,
     loss: AnyLoss,
     initial: Model<T, AnyActivation>,
     initial_features: Features<T>,
     model: Model<T, AnyActivation>,
     speeds: Vec<f64>,
     state: Vec<T>,
-    gradients: crate::parallel::Accumulator<T>,
-    features: crate::parallel::Accumulator<T>,
+    gradients: SampleSum<T>,
+    features: SampleSum<T>,
     /// Order of the samples in the current epoch, in mini-batch mode.
     order: Vec<usize>,
     marks: Vec<Mark>,
@@ -124,7 +116,7 @@ impl<'p, T: Real> Run<'p, T> {
         config: &'p Config,
         problem: &'p Problem<T>,
         rule: RuleName,
-        machine: Machine,
+        machine: &'p Machine,
     ) -> Result<Self> {
         config.check()?;
         let widths = widths(problem.dimension, &config.network.hidden, problem.outputs)?;
@@ -151,11 +143,11 @@ impl<'p, T: Real> Run<'p, T> {
         let count = problem.train.count;
         let Machine { level, threads } = machine;
         // Before any weight is drawn: the features take the most memory, and drawing the most time.
-        let mut features = feature_accumulator(&widths, threads, count)?;
+        let mut features = feature_memory(&widths, threads, count)?;
         let batch = settings.batch.unwrap_or(count).min(count);
-        let gradients = gradient_accumulator(&widths, config.network.bias, threads, batch)?;
+        let gradients = gradient_memory(&widths, config.network.bias, threads, batch)?;
         let initial = initial_model(config, problem)?;
-        let initial_features = Features::new(level, &initial, problem.train.inputs()?, EXACT, &mut features)
+        let initial_features = Features::new(*level, &initial, problem.train.inputs()?, EXACT, &mut features)
             .map_err(|error| diverged(rule, 0, error))?;
         let mut run = Self {
             config,
@@ -268,8 +260,7 @@ impl<'p, T: Real> Run<'p, T> {
         let inputs = self.problem.train.inputs()?;
         let features = Features::new(level, &self.model, inputs, EXACT, &mut self.features)?;
         let (now, initial) = ((&self.model, &features), (&self.initial, &self.initial_features));
-        let (layers, shape) =
-            (measure(level, now, initial, 0.0, powers, &self.features)?, self.model.shape()?);
+        let (layers, shape) = (measure(self.machine, now, initial, 0.0, powers)?, self.model.shape()?);
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
         let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;
         let feature_alignment = match &self.problem.outer_product {

@@ -6,11 +6,12 @@ use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha25
 use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
 use super::problem::Problem;
 use super::report::longest_history;
-use super::train::{Machine, Run};
+use super::train::Run;
 use super::work::{Sizes, Work};
 use crate::checkpoint;
 use crate::error::{Error, Result, Shown, quote};
 use crate::file;
+use crate::machine::Machine;
 use agop_core::network::parameters;
 use agop_core::scalar::Real;
 use serde::Serialize;
@@ -158,7 +159,7 @@ impl Stored {
     /// For what keeps the replay from starting: unreadable samples or weights, unusable settings, too much work.
     pub fn verify(
         &self,
-        machine: Machine,
+        machine: &Machine,
         large: bool,
         say: &mut dyn FnMut(&str),
         progress: &mut dyn FnMut(RuleName, u64),
@@ -182,7 +183,7 @@ impl Stored {
 
     fn replay<T: Real>(
         &self,
-        machine: Machine,
+        machine: &Machine,
         large: bool,
         say: &mut dyn FnMut(&str),
         progress: &mut dyn FnMut(RuleName, u64),

@@ -6,6 +6,7 @@
 mod formula;
 mod truth;
 
+use agop::machine::{Machine, Threads};
 use agop::measure::{Block, Features, Proof, measure};
 use agop::network::Model;
 use agop_core::activation::{Activation, AnyActivation, Bounded, Linear, Quadratic, Relu};
@@ -195,12 +196,12 @@ fn check<T: Real, A: Activation<T> + Bounded + Sync>(
     let x = MatRef::new(&x, samples, case.widths[0]).unwrap();
     let states = [&case.now, &case.initial].map(|parameters| {
         let model = Model::new(case.widths.clone(), case.bias, activation, cast(parameters)).unwrap();
-        let mut memory = model.feature_accumulator(1, samples).unwrap();
+        let mut memory = model.feature_memory(&Threads::one(), samples).unwrap();
         let features = Features::new(Level::detect(), &model, x, (read, proof), &mut memory).unwrap();
-        (model, features, memory)
+        (model, features)
     });
-    let [(model, features, memory), (initial, initial_features, _)] = &states;
-    for ((_, features, _), parameters) in states.iter().zip([&case.now, &case.initial]) {
+    let [(model, features), (initial, initial_features)] = &states;
+    for ((_, features), parameters) in states.iter().zip([&case.now, &case.initial]) {
         let numbers = (cast(parameters), cast(&case.x));
         let numbers = (numbers.0.as_slice(), numbers.1.as_slice(), features.values.as_slice());
         let expected = formula::bounds(case, (activation, read), numbers);
@@ -210,7 +211,8 @@ fn check<T: Real, A: Activation<T> + Bounded + Sync>(
     }
     let powers = if proof == Proof::Plain { Powers::OneAndHalf } else { Powers::OneAndBoundedHalf };
     let (now, then) = ((model, features), (initial, initial_features));
-    let reports = measure(Level::detect(), now, then, error, powers, memory).unwrap();
+    let machine = Machine::new(Level::detect(), 1).unwrap();
+    let reports = measure(&machine, now, then, error, powers).unwrap();
     for report in &reports {
         let layer = report.layer;
         let (w, k) = case.layer(&case.now, exact[0], layer);

@@ -1,6 +1,7 @@
 //! Sums over samples on several threads: each owns a run of whole blocks, and the partial sums merge in order, so the
 //! number of threads never changes a bit. Nor does it change which error is reported: the first in order, not in time.
 
+use crate::machine::Threads;
 use crate::memory::Aligned;
 use agop_core::environment;
 use agop_core::error::Error;
@@ -8,18 +9,12 @@ use agop_core::kernel::Backend;
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, blocks, buffers, partial_buffers};
 use agop_core::scalar::Scalar;
 use rayon::prelude::*;
-use std::num::NonZeroUsize;
 use std::ops::Range;
 
-/// The most threads that are started, however many are asked for: 256, or as many as the machine runs at once.
-pub fn most_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(256)
-}
-
-/// Threads, and the memory in which they sum.
+/// The memory of a sum over samples, and the threads that share it out.
 #[derive(Debug)]
-pub struct Accumulator<T> {
-    pool: Option<rayon::ThreadPool>,
+pub struct SampleSum<T> {
+    threads: Threads,
     workers: Vec<Worker<T>>,
     length: usize,
     capacity: usize,
@@ -31,30 +26,21 @@ struct Worker<T> {
     workspace: Aligned<T>,
 }
 
-impl<T: Scalar + Send + Sync> Accumulator<T> {
-    /// Memory for sums of vectors of `length` values over at most `samples` samples, on `threads` threads with
-    /// `workspace` values each; not on more than [`most_threads`], nor on more than there are blocks of samples.
+impl<T: Scalar + Send + Sync> SampleSum<T> {
+    /// Memory for sums of vectors of `length` values over at most `samples` samples, with `workspace` values for each
+    /// thread. Threads beyond the number of blocks of samples take no part.
     ///
     /// # Errors
-    /// When the threads or the memory cannot be had.
+    /// When the memory cannot be had.
     pub fn new(
-        threads: usize,
+        threads: &Threads,
         length: usize,
         samples: usize,
         workspace: usize,
     ) -> crate::error::Result<Self> {
-        let threads = threads.min(most_threads()).clamp(1, blocks(samples as u64).max(1) as usize);
-        let pool = match threads {
-            1 => None,
-            _ => Some(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .build()
-                    .map_err(|error| crate::error::Error::Message(format!("{threads} threads: {error}")))?,
-            ),
-        };
-        let share = blocks(samples as u64).div_ceil(threads as u64);
-        let workers = (0..threads).map(|worker| {
+        let count = threads.count().min(blocks(samples as u64).max(1) as usize);
+        let share = blocks(samples as u64).div_ceil(count as u64);
+        let workers = (0..count).map(|worker| {
             let buffers = match worker {
                 0 => buffers(samples as u64).max(partial_buffers(share)),
                 _ => partial_buffers(share),
@@ -63,7 +49,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
             Ok(Worker { storage, workspace: Aligned::filled("workspace", workspace, T::zero())? })
         });
         let workers = workers.collect::<crate::error::Result<_>>()?;
-        Ok(Self { pool, workers, length, capacity: samples })
+        Ok(Self { threads: threads.clone(), workers, length, capacity: samples })
     }
 
     /// Sums over samples `0 .. samples`: `add` is called for ranges of samples with the tree they belong to and a
@@ -81,7 +67,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
     ) -> Result<SampleTree<'_, T>, Error> {
         let length = self.length;
         if samples > self.capacity {
-            return Err(Error::Workspace { what: "accumulator", needed: samples, found: self.capacity });
+            return Err(Error::Workspace { what: "sum over samples", needed: samples, found: self.capacity });
         }
         let share = blocks(samples as u64).div_ceil(self.workers.len() as u64);
         let range = |index: usize| {
@@ -89,7 +75,7 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
             let end = share as usize * (index + 1) * SAMPLE_BLOCK;
             first.min(samples)..end.min(samples)
         };
-        let Some(pool) = &self.pool else {
+        let (Some(pool), false) = (self.threads.pool(), self.workers.len() == 1) else {
             let Some(worker) = self.workers.first_mut() else { return Err(Error::NoSamples) };
             return summed(worker, length, 0, range(0), &add);
         };
@@ -110,22 +96,9 @@ impl<T: Scalar + Send + Sync> Accumulator<T> {
         Ok(first)
     }
 
-    /// Does `work` for each of `0 .. count` on the same threads, and gives the results in that order.
-    ///
-    /// # Errors
-    /// The first in that order; [`Error::Environment`] as [`Accumulator::sum`].
-    pub fn each<R: Send, E: From<Error> + Send>(
-        &self,
-        count: usize,
-        work: impl Fn(usize) -> Result<R, E> + Sync,
-    ) -> Result<Vec<R>, E> {
-        let work = |index| {
-            environment::check_thread()?;
-            work(index)
-        };
-        let Some(pool) = &self.pool else { return (0..count).map(work).collect() };
-        let results: Vec<_> = pool.install(|| (0..count).into_par_iter().map(work).collect());
-        results.into_iter().collect()
+    /// The threads.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 }
 
