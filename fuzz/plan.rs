@@ -161,9 +161,9 @@ impl Plan {
         [
             a_turned && m > 1 && k > 1,
             b_turned && k > 1 && n > 1,
-            self.starts[0] % vector != 0,
-            self.starts[1] % vector != 0,
-            self.starts[2] % vector != 0,
+            !self.starts[0].is_multiple_of(vector),
+            !self.starts[1].is_multiple_of(vector),
+            !self.starts[2].is_multiple_of(vector),
             !full && m > 1,
             self.chain == 0,
             self.chain == 1,

@@ -7,9 +7,9 @@
 //! multiply-accumulate of: the forward pass, n times the weights of the hidden layers; the Jacobians of the layers
 //! before the last, n c times the weights between them; one triangle of `J^T J` for each hidden layer, n c rows of
 //! k (k + 1) / 2.
-#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
-use agop::measure::measure;
+use agop::measure::{Features, measure};
 use agop::network::Model;
 use agop_benches::{Run, fma_rounds, name, race};
 use agop_core::activation::Relu;
@@ -54,11 +54,13 @@ fn main() {
             let mut hasher = Hasher::new();
             hasher.array(&[initial.len()], &initial);
             let times = race(&mut [&mut || operations = fma_rounds::<f32>(level), &mut || {
-                features = now.features(level, x, &mut memory).unwrap()
+                features = now.features(level, x, &mut memory).unwrap();
             }]);
-            let correlate = |powers, threads| {
-                measure(level, &now, &before, &features, &initial, powers, threads).unwrap()
-            };
+            let without_bounds =
+                |values: &[f32]| Features { values: values.to_vec(), errors: vec![None; depth] };
+            let (k, k_0) = (without_bounds(&features), without_bounds(&initial));
+            let correlate =
+                |powers, threads| measure(level, (&now, &k), (&before, &k_0), 0.0, powers, threads).unwrap();
             let (mut found, mut by_two) = (Vec::new(), Vec::new());
             let correlations = race(&mut [
                 &mut || drop(correlate(Powers::One, &memory)),

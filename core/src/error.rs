@@ -82,6 +82,13 @@ pub enum Error {
         /// The value that was given.
         found: f64,
     },
+    /// A row whose angle to the others is needed is zero, or so small beside the largest that its square is.
+    NoAngle {
+        /// Which matrix.
+        what: &'static str,
+        /// The row.
+        row: usize,
+    },
     /// An empty set of samples.
     NoSamples,
     /// Two partial sums that are not neighbours: the later one must start at the block where the earlier one ends.
@@ -98,10 +105,12 @@ pub enum Error {
     },
     /// An iteration did not converge.
     NoConvergence {
-        /// Which iteration.
+        /// Which values it looks for.
         what: &'static str,
-        /// After how many steps it was given up.
-        steps: usize,
+        /// How many of them had settled when it was given up.
+        settled: usize,
+        /// How many there are.
+        of: usize,
     },
     /// The floating-point environment is not the one the contract needs.
     Environment(crate::environment::Fault),
@@ -135,6 +144,9 @@ impl fmt::Display for Error {
             Self::Parameter { what, expected, found } => {
                 write!(f, "{what}: expected {expected}, found {found}")
             }
+            Self::NoAngle { what, row } => {
+                write!(f, "{what}: row {row} is zero, or so small beside the largest that its square is")
+            }
             Self::NoSamples => f.write_str("no samples"),
             Self::NotAdjacent { end, start } => {
                 write!(
@@ -148,7 +160,9 @@ impl fmt::Display for Error {
                     "partial sum ends inside a block ({samples} samples of it): only a whole block can be extended"
                 )
             }
-            Self::NoConvergence { what, steps } => write!(f, "{what}: no convergence in {steps} steps"),
+            Self::NoConvergence { what, settled, of } => {
+                write!(f, "{what}: no convergence, {settled} of {of} settled")
+            }
             Self::Environment(fault) => write!(f, "floating-point environment: {fault}"),
         }
     }
