@@ -105,12 +105,10 @@ pub enum Error {
     },
     /// An iteration did not converge.
     NoConvergence {
-        /// Which values it looks for.
+        /// Which iteration.
         what: &'static str,
-        /// How many of them had settled when it was given up.
-        settled: usize,
-        /// How many there are.
-        of: usize,
+        /// After how many steps it was given up.
+        steps: usize,
     },
     /// The floating-point environment is not the one the contract needs.
     Environment(crate::environment::Fault),
@@ -160,9 +158,7 @@ impl fmt::Display for Error {
                     "partial sum ends inside a block ({samples} samples of it): only a whole block can be extended"
                 )
             }
-            Self::NoConvergence { what, settled, of } => {
-                write!(f, "{what}: no convergence, {settled} of {of} settled")
-            }
+            Self::NoConvergence { what, steps } => write!(f, "{what}: no convergence in {steps} steps"),
             Self::Environment(fault) => write!(f, "floating-point environment: {fault}"),
         }
     }

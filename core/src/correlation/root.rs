@@ -23,8 +23,6 @@ use crate::matrix::{MatMut, MatRef};
 use crate::scalar::sqrt;
 use crate::scalar::upper::Upper;
 
-const MATRIX: &str = "matrix of an eigen-decomposition";
-
 /// What a decomposition tells beside the root.
 pub(super) struct Spectrum {
     /// Sum of the eigenvalues kept.
@@ -50,17 +48,10 @@ pub(super) fn spectral<B: Backend<f64>>(
 ) -> Result<Spectrum, Error> {
     let n = values.len();
     symmetric_eigen(backend, matrix, values, workspace).map_err(|error| match error {
-        EigenError::MatrixLength { expected, found } => Error::Length { what: MATRIX, expected, found },
-        EigenError::WorkspaceLength { expected: needed, found } => {
-            Error::Workspace { what: "workspace of an eigen-decomposition", needed, found }
+        EigenError::NonFinite { row, column } => {
+            Error::NotFinite { what: "matrix of an eigen-decomposition", row, column }
         }
-        EigenError::NonFinite { row, column } => Error::NotFinite { what: MATRIX, row, column },
-        EigenError::NoConvergence { settled, of } => {
-            Error::NoConvergence { what: "eigenvalues of a decomposition", settled, of }
-        }
-        EigenError::Overflow { index } => {
-            Error::NotFinite { what: "eigenvalues of a decomposition", row: 0, column: index }
-        }
+        _ => Error::NoConvergence { what: "eigen-decomposition", steps: n },
     })?;
     let skew = if bound { skew(backend, matrix, out, n)? } else { Upper(1.0) };
     let largest = values.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest });
