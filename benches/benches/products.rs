@@ -4,7 +4,13 @@
 //! really done, the ratio to the peak of the level, and the ratio of each peer's time to ours, the best peer's last. A
 //! peer works on the same memory, which begins with a cache line, on one thread and on the best instructions it finds by
 //! itself. Where one triangle is wanted, faer computes that, and the others, which have no such product, compute both.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark may panic"
+)]
 #![allow(unsafe_code, reason = "two peers take raw pointers")]
 
 use agop::memory::Aligned;

@@ -83,10 +83,10 @@ fn of_scalar<T: Real>(criterion: &mut Criterion, run: &mut Run) {
             let operation = "train_step_fitted";
             match sizes {
                 BATCH_STEP => {
-                    on_backend::<T>(criterion, run, sizes, (operation, level, Batch::fitted::<8>(level)))
+                    on_backend::<T>(criterion, run, sizes, (operation, level, Batch::fitted::<8>(level)));
                 }
                 SINGLE_STEP => {
-                    on_backend::<T>(criterion, run, sizes, (operation, level, Single::fitted::<1>(level)))
+                    on_backend::<T>(criterion, run, sizes, (operation, level, Single::fitted::<1>(level)));
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@
 //! multiply-accumulate of: the forward pass, n times the weights of the hidden layers; the Jacobians of the layers
 //! before the last, n c times the weights between them; one triangle of `J^T J` for each hidden layer, n c rows of
 //! k (k + 1) / 2.
-#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use agop::machine::{Machine, Threads};
 use agop::measure::{Features, Proof, measure};

@@ -2,6 +2,13 @@
 //!
 //! A benchmark is named `{operation}-{scalar}-{level}-{size}`. Beside criterion's numbers it prints operations a second
 //! and their ratio to [`fma_peak`], measured in the same run, so that machines and loads can be compared.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark may panic"
+)]
 
 mod peak;
 

@@ -82,6 +82,13 @@ pub enum Error {
         /// The value that was given.
         found: f64,
     },
+    /// A row whose angle to the others is needed is zero, or so small beside the largest that its square is.
+    NoAngle {
+        /// Which matrix.
+        what: &'static str,
+        /// The row.
+        row: usize,
+    },
     /// An empty set of samples.
     NoSamples,
     /// Two partial sums that are not neighbours: the later one must start at the block where the earlier one ends.
@@ -134,6 +141,9 @@ impl fmt::Display for Error {
             }
             Self::Parameter { what, expected, found } => {
                 write!(f, "{what}: expected {expected}, found {found}")
+            }
+            Self::NoAngle { what, row } => {
+                write!(f, "{what}: row {row} is zero, or so small beside the largest that its square is")
             }
             Self::NoSamples => f.write_str("no samples"),
             Self::NotAdjacent { end, start } => {

@@ -16,6 +16,7 @@
 //! | [`content`] | the numbers in a file of any format, and their digest |
 //! | [`memory`] | memory of sizes that come from outside |
 //! | `command` | the command `agop`, with the feature `cli`, which is on by default |
+//! | [`pages`] | promises with their tests, speeds, targets |
 //!
 //! Every reader checks what a file claims against the bytes that are really there before it allocates, and returns a
 //! typed error, never a panic, on any input.
@@ -34,6 +35,7 @@ pub mod measure;
 pub mod memory;
 pub mod network;
 mod notes;
+pub mod pages;
 pub mod predict;
 mod recognise;
 pub mod run;

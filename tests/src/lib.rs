@@ -9,6 +9,13 @@
 //! - [`literal`]: matrices as nested sums, what the kernels are compared with.
 //! - [`weights`]: safetensors files from their description.
 //! - [`SplitMix64`]: the same draws everywhere, none of them through a platform function.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 pub mod command;
 mod fixed;

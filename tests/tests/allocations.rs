@@ -1,6 +1,13 @@
 //! A training step, a feature sum and a measurement take no heap memory: every call to the allocator is counted.
 //!
 //! The core has no allocator and cannot; the networks of `agop`, whose memory is taken before the first step, need not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use agop::machine::Threads;

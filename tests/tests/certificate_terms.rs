@@ -3,6 +3,7 @@
 //!
 //! What the formula takes from computed matrices (sums of squares of M, P, F, G, v, K v) is computed here by the same public
 //! kernels; the terms are those of the documentation, written down anew.
+#![allow(clippy::disallowed_methods, reason = "an oracle keeps no bit contract")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use agop_core::correlation::{

@@ -1,4 +1,11 @@
 //! Bad input to the command: exit 2, nothing on the output, and one line that names file, place and reason.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_tests::command::{agop, fixture};
 use std::path::PathBuf;

@@ -1,4 +1,11 @@
 //! `agop measure` and `agop digest` on a trained network, against an independent float64 oracle.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_tests::command::{agop, fixture, json};
 use serde_json::Value;

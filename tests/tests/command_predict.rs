@@ -1,4 +1,11 @@
 //! `agop predict`: each model answers for each hidden layer, beside what is measured; bad usage exits 2 with one line.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_core::early_time::wide::DualKernel;
 use agop_tests::command::{agop, fixture, json};

@@ -1,4 +1,11 @@
 //! `agop train`: what it learns, what it writes, and that neither threads nor instruction sets change a bit of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop::machine::{Machine, Threads};
 use agop::run::config::{Config, Data, RuleName, Synthetic};

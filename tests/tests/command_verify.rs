@@ -1,4 +1,11 @@
 //! `agop verify`: whatever is changed in a run folder or its data is found, and named.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_tests::command::{Answer, agop, json};
 use std::path::{Path, PathBuf};

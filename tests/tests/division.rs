@@ -1,4 +1,11 @@
 //! Division by a count of samples, which takes the exact reciprocal of a power of two, against the division itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_core::scalar::Real;
 use agop_tests::SplitMix64;

@@ -59,7 +59,7 @@ mod mxcsr {
     fn write(value: u32) {
         // SAFETY: ldmxcsr loads 4 bytes from a live u32; only bits that every x86-64 processor has are ever set.
         unsafe {
-            asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags, readonly))
+            asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags, readonly));
         };
     }
 

@@ -2,6 +2,15 @@
 //!
 //! Random bits alone almost never meet a halfway case, a cancellation or a subnormal, so most triples are built to land
 //! there. All NaNs count as equal. On x86 a CPU without FMA fails the test: it must not pass without having compared.
+#![allow(clippy::cast_lossless, reason = "a macro for two widths")]
+#![allow(unsafe_code, reason = "the instruction is called where the processor has it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_core::ieee::{fma_f32, fma_f64, integer_fma, software_fma_f32, software_fma_f64};
 
@@ -33,7 +42,7 @@ mod hardware {
 
     macro_rules! chunk {
         ($name:ident, $inner:ident, $float:ty, $set:ident, $fused:ident, $get:ident, $always:path) => {
-            pub fn $name(triples: &[[$float; 3]; CHUNK], out: &mut [$float; CHUNK]) {
+            pub(super) fn $name(triples: &[[$float; 3]; CHUNK], out: &mut [$float; CHUNK]) {
                 #[cfg(target_arch = "x86_64")]
                 {
                     use std::arch::x86_64::{$fused, $get, $set};

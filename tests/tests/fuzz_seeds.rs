@@ -1,4 +1,5 @@
 //! The seeds of the fuzz target `kernels`: they hold, and they take every path that its plan knows.
+#![allow(unreachable_pub, reason = "a test has no users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 #[path = "../../fuzz/plan.rs"]

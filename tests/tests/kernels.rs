@@ -255,7 +255,7 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
         assert_same(&|| what("affine"), &found, &affine);
         if m == n {
             let found = guarded(&marked, (m, n), shift, |c| {
-                level.accumulate(c, a, b, Region::Upper, Chain::Continue)
+                level.accumulate(c, a, b, Region::Upper, Chain::Continue);
             });
             assert_upper(&|| what("upper"), n, &found, &full);
             let found = guarded(&marked, (m, n), shift, |c| {
@@ -504,7 +504,7 @@ fn sweep_axpy<T: Number>(seed: u64) {
                 let expected: Vec<T> = x.iter().zip(&y).map(|(x, y)| T::fma(&a, x, *y)).collect();
                 for level in levels() {
                     let found = guarded(&y, (1, length), 7 - shift, |mut y| {
-                        kernel::axpy(level, a, x, y.as_mut_slice()).unwrap()
+                        kernel::axpy(level, a, x, y.as_mut_slice()).unwrap();
                     });
                     assert_same(
                         &|| format!("axpy {} {length} on {}", T::NAME, level.name()),

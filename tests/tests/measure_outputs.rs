@@ -1,6 +1,13 @@
 //! `agop measure --outputs`: what agrees passes with its difference, and what does not is refused with the likely cause.
 //!
 //! The oracle is a forward pass of its own, in plain loops.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop::dataset::{Values, npy};
 use agop_core::activation::{Activation, AnyActivation};

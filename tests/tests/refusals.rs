@@ -1,4 +1,5 @@
 //! What the library refuses, in which words, and that what it cannot refuse at once stays visible.
+#![allow(unreachable_pub, reason = "a test has no users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use agop::machine::Threads;

@@ -1,5 +1,12 @@
 //! Small inputs that other tools, and this one once, read wrongly without a word: each gives the right answer or a refusal
 //! that names the cause.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_tests::command::{agop, fixture, json};
 use serde_json::Value;

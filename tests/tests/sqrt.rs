@@ -2,6 +2,13 @@
 //!
 //! The standard library's square root is IEEE 754's on every target, by instruction or by the platform's library. The last
 //! test needs neither: it compares squares as integers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_core::ieee::{software_sqrt, sqrt};
 use agop_tests::SplitMix64;
@@ -54,7 +61,7 @@ fn exact_squares_and_halfway_cases() {
         let root = (random.bits() >> 38) as f64;
         neighbourhood(root * root * scale);
         neighbourhood(root * root);
-        let halfway = (random.bits() >> 11 | 1) as u128 | 1 << 53; // 54 bits and odd
+        let halfway = u128::from(random.bits() >> 11 | 1) | 1 << 53; // 54 bits and odd
         let square = halfway * halfway; // 107 or 108 bits
         let cut = square.ilog2() - 52;
         let mantissa = (square >> cut) as u64 as f64;

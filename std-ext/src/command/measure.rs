@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// Measure the neural feature correlations of every hidden layer of a trained network
 ///
 /// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...), samples a .npy file. The file tells
-/// neither the activation nor what else the network did: --outputs makes sure. A bound is on the error of a correlation of
-/// K and W as they were rounded; the rounding of K in f32 can move the cosine by more.
+/// neither the activation nor what else the network did: --outputs makes sure. A bound is on the error of a correlation,
+/// from the files on: it counts the rounding of K, of K_0, of W - W_0 and of reading.
 ///
 /// K is the mean over samples of the sum over outputs of J^T J, J the Jacobian of the outputs f with respect to the layer's
 /// pre-activations: its block of the Gauss-Newton matrix for the loss (1/2)|f - y|^2, half the block for |f - y|^2.

@@ -281,9 +281,9 @@ fn of_wide<T: Real>(
     };
     let (x, y) = (samples.inputs()?, samples.targets()?);
     let found = wide(machine.level, kernel, x, y, widths.len() - 2).map_err(|error| match error {
-        Error::Core(CoreError::Parameter { what, found, .. }) if what.starts_with("row of inputs") => {
+        Error::Core(CoreError::NoAngle { row, .. }) => {
             let reason = "all inputs are zero, or so small beside the largest that their squares are";
-            Error::input(files.data, format!("row {found}"), reason)
+            Error::input(files.data, format!("row {row}"), reason)
         }
         Error::Core(error) => Error::input(files.data, "samples", error.to_string()),
         other => other,

@@ -1,4 +1,5 @@
 //! Early-time predictions against exact identities, oracles and measured training.
+#![allow(unreachable_pub, reason = "a test has no users")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

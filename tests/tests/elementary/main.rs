@@ -3,6 +3,14 @@
 //! Two independent computations stand behind it. The *oracle* works on big integers (fixed point, 240 bits and more)
 //! and answers with the difference between the true value and a given double. The *pairs* are sums of two doubles with
 //! a proven error near 2^-58, fast enough for all 2^32 inputs; where a pair cannot decide, the oracle does.
+#![allow(unreachable_pub, reason = "a test has no users")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use agop_core::elementary::{
     exp, exp_f32, gelu, gelu_f32, ln, ln_f32, normal_density, normal_density_f32, normal_distribution,

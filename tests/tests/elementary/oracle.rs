@@ -57,9 +57,9 @@ fn inverse_series(q: i64, alternating: bool) -> BigInt {
     while power != BigInt::from(0) {
         let term = &power / n;
         if alternating && n % 4 == 3 {
-            sum -= term
+            sum -= term;
         } else {
-            sum += term
+            sum += term;
         }
         power /= q * q;
         n += 2;

@@ -4,6 +4,7 @@
 //! the beginning: a read or a write one value further ends the process with SIGSEGV. The results are compared with the
 //! definition besides.
 #![cfg(unix)]
+#![allow(unreachable_pub, reason = "a test has no users")]
 #![allow(unsafe_code, reason = "pages are mapped and locked through the C library")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 

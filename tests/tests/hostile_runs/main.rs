@@ -1,6 +1,13 @@
 //! Run folders from strangers: whatever they hold, `agop` answers in bounded time and memory, in lines that a terminal can
 //! have, reads and writes nothing that it did not name, and calls no changed run equal. Quick by default; `--ignored` tries
 //! a hundred times as many mutations.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 mod run;
 

@@ -1,6 +1,8 @@
 //! The bounds of features and correlations against exact arithmetic, for networks as they are stored: rationals for ReLU,
 //! linear and quadratic networks, 640 fraction bits for smooth activations. Not one value may be further from the truth
 //! than its bound says. `CASES=20` tries twenty times as many networks.
+#![allow(clippy::disallowed_methods, reason = "an oracle keeps no bit contract")]
+#![allow(unreachable_pub, reason = "a test has no users")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod formula;

@@ -57,9 +57,9 @@ pub const fn wide_workspace(n: usize, d: usize, c: usize, hidden_layers: usize) 
 /// activations, are scaled by powers of two. `exp`, `atan2` and `sinh` are those of `libm`: no contract bits.
 /// **Accuracy** the kernels as [`DualKernel`]; products add `n 2^-53` relative to the sum of magnitudes.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`] (also for a kernel that overflows, with its layer
-/// as the row), [`Error::NoSamples`]; [`Error::Parameter`] for a variance that is not positive, and for ReLU for a row of
-/// inputs that is zero (or so small beside the largest that its square is), of which there is no angle. Zero labels leave
-/// an entry [`Undefined`].
+/// as the row), [`Error::NoSamples`]; [`Error::Parameter`] for a variance that is not positive; for ReLU, [`Error::NoAngle`] for
+/// a row of inputs that is zero, or so small beside the largest that its square is. Zero labels leave an entry
+/// [`Undefined`].
 pub fn wide<T: Real, B: Backend<f64>>(
     backend: B,
     activation: DualKernel,
@@ -100,11 +100,7 @@ pub fn wide<T: Real, B: Backend<f64>>(
     if activation == DualKernel::Relu
         && let Some(row) = (0..n).find(|row| !first.get(row * n + row).is_some_and(|norm| *norm > 0.0))
     {
-        return Err(Error::Parameter {
-            what: "row of inputs that is zero, or so small beside the largest that its square is",
-            expected: "none",
-            found: row as f64,
-        });
+        return Err(Error::NoAngle { what: "inputs", row });
     }
     gram(backend, copy_scaled(targets, largest(targets), scaled)?, labels)?;
     forward(activation, variance, kernels, n)?;
