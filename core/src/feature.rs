@@ -5,6 +5,9 @@
 //! K = (1/n) sum_a J_a^T J_a          PTK features, k x k, J_a = df(x_a)/dh
 //! G = W^T K W                        average gradient outer product (AGOP), d x d
 //! ```
+//! K is what others call the Gauss-Newton block of the layer's pre-activations for the loss `(1/2) |f - y|^2`: the mean over
+//! samples of the sum over outputs. For `|f - y|^2` that block is `2 K`.
+//!
 //! Sums over samples stream through [`crate::network::Network::accumulate_features`].
 
 use crate::error::{Error, check_length, check_workspace};
