@@ -77,7 +77,7 @@ fn main() {
             let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();
             assert_eq!(cosines.len(), depth);
             hasher.array(&[depth], &cosines);
-            hasher.array(&[features.values.len()], &features.values);
+            hasher.array(&[features.len()], &features);
             run.check("measure", "f32", level, &size, hasher.finish());
             let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
             println!(

@@ -89,8 +89,8 @@ fn hull(ends: [f64; 4]) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::Interval;
+    use crate::ieee::fma_f64;
     use crate::random::{Purpose, Stream};
-    use crate::scalar::fma_f64;
 
     /// The exact end points, known from error-free transformations, are within the computed ones, for either sign.
     #[test]
