@@ -156,14 +156,15 @@ impl Plan {
         let ((m, k, n), (a_turned, b_turned)) = (self.sizes, self.transposed);
         let (full, some) = (self.region == Region::Full, m > 0 && k > 0 && n > 0);
         let vector = if self.double { 8 } else { 16 };
+        let inside = self.starts.map(|start| !start.is_multiple_of(vector));
         let many = k > 64 && m > 16 && n > 2 * vector;
         let apart = a_turned && m * 4 >= 1024 && m * n * if self.double { 8 * 8 } else { 4 * 4 } >= 1 << 21;
         [
             a_turned && m > 1 && k > 1,
             b_turned && k > 1 && n > 1,
-            !self.starts[0].is_multiple_of(vector),
-            !self.starts[1].is_multiple_of(vector),
-            !self.starts[2].is_multiple_of(vector),
+            inside[0],
+            inside[1],
+            inside[2],
             !full && m > 1,
             self.chain == 0,
             self.chain == 1,

@@ -2,19 +2,20 @@
 //!
 //! `cargo bench -p agop-benches --bench whole_jobs` prints, for each job on the best level, the time of the feature sums,
 //! their floating-point operations a second and the ratio of those to the fma peak measured in turn with them, and the
-//! time of the correlations, which run in `f64`, of those with the root of the AGOP, which take two eigen-decompositions
+//! time that bounds of their rounding take beside, the time of the correlations, which run in `f64`, of those with the root of the AGOP, which take two eigen-decompositions
 //! a layer or more, and of all of them with the layers on two threads. Counted are two operations for each
 //! multiply-accumulate of: the forward pass, n times the weights of the hidden layers; the Jacobians of the layers
 //! before the last, n c times the weights between them; one triangle of `J^T J` for each hidden layer, n c rows of
 //! k (k + 1) / 2.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
-use agop::measure::{Features, measure};
+use agop::measure::{Features, Proof, measure};
 use agop::network::Model;
 use agop_benches::{Run, fma_rounds, name, race};
 use agop_core::activation::Relu;
 use agop_core::correlation::Powers;
 use agop_core::digest::Hasher;
+use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
 use agop_core::network::Shape;
 use agop_core::random::{Initializer, Purpose, Stream};
@@ -49,18 +50,22 @@ fn main() {
         let (mut memory, two) =
             (now.feature_accumulator(1, n).unwrap(), now.feature_accumulator(2, n).unwrap());
         for level in Level::available().filter(|level| *level != Level::scalar()) {
-            let (mut features, mut initial, mut operations) = (Vec::new(), Vec::new(), 0);
-            before.features(level, x, &mut memory).unwrap().clone_into(&mut initial);
+            let (mut features, mut operations) = (Vec::new(), 0);
+            let plain = (ReadError::default(), Proof::Plain);
+            let initial = Features::new(level, &before, x, plain, &mut memory).unwrap();
             let mut hasher = Hasher::new();
-            hasher.array(&[initial.len()], &initial);
-            let times = race(&mut [&mut || operations = fma_rounds::<f32>(level), &mut || {
-                features = now.features(level, x, &mut memory).unwrap();
-            }]);
-            let without_bounds =
-                |values: &[f32]| Features { values: values.to_vec(), errors: vec![None; depth] };
-            let (k, k_0) = (without_bounds(&features), without_bounds(&initial));
-            let correlate =
-                |powers, threads| measure(level, (&now, &k), (&before, &k_0), 0.0, powers, threads).unwrap();
+            hasher.array(&[initial.values.len()], &initial.values);
+            let mut bounded = initial.clone();
+            let mut for_bounds = now.feature_accumulator(1, n).unwrap();
+            let times = race(&mut [
+                &mut || operations = fma_rounds::<f32>(level),
+                &mut || features = now.features(level, x, &mut memory).unwrap(),
+                &mut || bounded = Features::new(level, &now, x, plain, &mut for_bounds).unwrap(),
+            ]);
+            assert_eq!(bounded.values, features);
+            let correlate = |powers, threads| {
+                measure(level, (&now, &bounded), (&before, &initial), 0.0, powers, threads).unwrap()
+            };
             let (mut found, mut by_two) = (Vec::new(), Vec::new());
             let correlations = race(&mut [
                 &mut || drop(correlate(Powers::One, &memory)),
@@ -75,12 +80,13 @@ fn main() {
             run.check("measure", "f32", level, &size, hasher.finish());
             let rate = 2.0 * multiply_accumulates(n, d, width, depth, c) as f64 / times[1];
             println!(
-                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak; correlations {:.1} ms, of G^(1/2) {:.1} more; \
-                 both on two threads {:.1}",
+                "{}: features {:.1} ms, {:.1} Gflop/s, {:.3} of peak, with bounds {:.1} ms; correlations {:.1} ms, of \
+                 G^(1/2) {:.1} more; both on two threads {:.1}",
                 name("measure", "f32", level, &size),
                 times[1] * 1e3,
                 rate / 1e9,
                 rate * times[0] / operations as f64,
+                times[2] * 1e3,
                 correlations[0] * 1e3,
                 (correlations[1] - correlations[0]) * 1e3,
                 correlations[2] * 1e3,

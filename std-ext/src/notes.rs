@@ -20,15 +20,16 @@ pub(crate) fn number(x: Option<f64>, digits: usize) -> String {
     }
 }
 
-/// A name of at most `width` characters, its middle cut out where it is longer.
+/// A name from a file in at most `width` characters, control characters escaped, the middle cut out where it is longer.
 pub(crate) fn cut(name: &str, width: usize) -> String {
-    let characters: Vec<char> = name.chars().collect();
-    if characters.len() <= width {
-        return name.to_owned();
-    }
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let shown: Vec<char> = name.chars().map(escape).collect::<String>().chars().collect();
     let (head, tail) = (width.saturating_sub(2) / 2, width.saturating_sub(1) / 2);
-    let start = characters.iter().take(head);
-    start.chain(&['.', '.']).chain(characters.iter().skip(characters.len() - tail)).collect()
+    if shown.len() <= width {
+        return shown.into_iter().collect();
+    }
+    let end = shown.iter().skip(shown.len() - tail);
+    shown.iter().take(head).chain(&['.', '.']).chain(end).collect()
 }
 
 /// Reasons of missing numbers, each with all places where it holds.

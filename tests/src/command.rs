@@ -15,6 +15,18 @@ pub struct Answer {
     pub messages: String,
 }
 
+/// The files of a run of both rules.
+pub const RUN_FILES: [&str; 8] = [
+    "config.toml",
+    "gd/final.safetensors",
+    "gd/history.csv",
+    "gd/initial.safetensors",
+    "manifest.json",
+    "slo/final.safetensors",
+    "slo/history.csv",
+    "slo/initial.safetensors",
+];
+
 /// Runs `agop` with these arguments.
 pub fn agop(arguments: &[&str]) -> Answer {
     let arguments = std::iter::once("agop").chain(arguments.iter().copied()).map(OsString::from);

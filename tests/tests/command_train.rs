@@ -14,7 +14,7 @@ use agop::run::problem::Problem;
 use agop::run::train::{Machine, Run};
 use agop_core::digest::Hasher;
 use agop_core::simd::Level;
-use agop_tests::command::{agop, fixture, json};
+use agop_tests::command::{RUN_FILES, agop, fixture, json};
 use serde_json::Value;
 use std::path::Path;
 
@@ -225,17 +225,7 @@ fn a_run_folder_holds_what_it_says() {
     let out = folder.path().join("deep/run");
     let arguments = [&TINY[..], &STEPS, &["--out", out.to_str().unwrap()]].concat();
     let report = json(&arguments);
-    let files = [
-        "config.toml",
-        "gd/final.safetensors",
-        "gd/history.csv",
-        "gd/initial.safetensors",
-        "manifest.json",
-        "slo/final.safetensors",
-        "slo/history.csv",
-        "slo/initial.safetensors",
-    ];
-    assert_eq!(names(&out), files);
+    assert_eq!(names(&out), RUN_FILES);
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
     let history = read("slo/history.csv");
     assert_eq!(history.lines().count(), 1 + 3, "steps 0, 2 and 4");
@@ -268,9 +258,9 @@ fn a_run_folder_holds_what_it_says() {
     let answer = agop(&again);
     assert_eq!(answer.code, 2);
     assert!(answer.messages.contains("is not empty; --force overwrites"), "{}", answer.messages);
-    assert_eq!(names(&out), files);
+    assert_eq!(names(&out), RUN_FILES);
     assert_eq!(agop(&[&again[..], &["--force"]].concat()).code, 0);
-    assert_eq!(names(&out), &files[..5]);
+    assert_eq!(names(&out), &RUN_FILES[..5]);
     assert!(!out.join("slo").exists());
     assert_eq!(agop(&["verify", out.to_str().unwrap()]).code, 0);
 }

@@ -164,6 +164,30 @@ fn outputs_may_be_f16() {
         let answer = agop(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(answer.code, code, "{answer:?}");
         assert!(format!("{answer:?}").contains("tolerance 1e-2 of 2.500"), "{answer:?}");
+        // One sample shows nothing that varies.
+        assert!(
+            code == 2 || answer.output.contains("note: the given outputs vary by 0.0000 only"),
+            "{answer:?}"
+        );
+    }
+}
+
+/// Why: beside a large constant the tolerance of f32 hides what the network computes.
+#[test]
+fn an_agreement_that_says_little_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = Case::new(4, &[4, 6, 1], true);
+    for (offset, noted) in [(0.0, 0), (1e4, 1)] {
+        case.layers[1].1[0] = offset;
+        let z = case.outputs(phi("relu")).iter().map(|z| *z as f32).collect();
+        let arguments = case.arguments(&folder, &Values::F32(z), &[40]);
+        let report = json(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let notes = report["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), noted, "{notes:?}");
+        assert!(
+            noted == 0 || notes[0].as_str().unwrap().contains("that they agree says little"),
+            "{notes:?}"
+        );
     }
 }
 

@@ -85,3 +85,46 @@ fn hull(ends: [f64; 4]) -> Interval {
     }
     Interval::outward(low, high)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Interval;
+    use crate::random::{Purpose, Stream};
+    use crate::scalar::fma_f64;
+
+    /// The exact end points, known from error-free transformations, are within the computed ones, for either sign.
+    #[test]
+    fn every_operation_rounds_outward() {
+        let mut stream = Stream::new(8, Purpose::TrainInputs, 0);
+        for _ in 0..10_000 {
+            let [a, b] = [stream.uniform(), stream.uniform()].map(|x: f64| x + 0.01);
+            let (x, y) = (Interval::exact(a), Interval::exact(b));
+            // `found` encloses `rounded + rest`.
+            let encloses = |found: Interval, rounded: f64, rest: f64, what: &str| {
+                let inside = found.low - rounded <= rest && rest <= found.high - rounded;
+                assert!(inside, "{a} {what} {b}: {found:?}");
+            };
+            let two_sum = |a: f64, b: f64| {
+                let sum = a + b;
+                let part = sum - a;
+                (sum, (a - (sum - part)) + (b - part))
+            };
+            let (sum, rest) = two_sum(a, b);
+            encloses(x + y, sum, rest, "+");
+            encloses(Interval::around(a, b), sum, rest, "around");
+            let (difference, rest) = two_sum(a, -b);
+            encloses(x - y, difference, rest, "-");
+            encloses(Interval::around(a, b), difference, rest, "around");
+            encloses(x * y, a * b, fma_f64(a, b, -(a * b)), "*");
+            let found = x / y;
+            assert!(fma_f64(found.low, b, -a) <= 0.0 && fma_f64(found.high, b, -a) >= 0.0, "{a} / {b}");
+            let found = x.sqrt();
+            assert!(fma_f64(found.low, found.low, -a) <= 0.0 && fma_f64(found.high, found.high, -a) >= 0.0);
+            let radius = Interval { low: a - 1.0, high: 0.5 }.radius_about(b);
+            for (x, y) in [(b, 1.0 - a), (0.5, -b)] {
+                let (sum, rest) = two_sum(x, y);
+                assert!(radius - sum >= rest, "radius of {a} about {b}: {radius}");
+            }
+        }
+    }
+}

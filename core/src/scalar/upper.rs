@@ -40,3 +40,38 @@ pub(crate) fn gamma(n: usize, u: f64) -> Upper {
         Upper(f64::INFINITY)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Upper, gamma};
+    use crate::random::{Purpose, Stream};
+
+    /// The exact error of each operation is known from an error-free transformation: no result is below the exact one.
+    #[test]
+    fn every_operation_rounds_up() {
+        let mut stream = Stream::new(7, Purpose::TrainInputs, 0);
+        for _ in 0..10_000 {
+            let [a, b] = [stream.uniform(), stream.uniform()].map(|x: f64| x + 0.01);
+            let (sum, product) = (a + b, a * b);
+            let part = sum - a;
+            let below = (a - (sum - part)) + (b - part); // two_sum
+            let found = (Upper(a) + Upper(b)).0;
+            assert!(found - sum >= below, "{a} + {b}: {found}");
+            let found = (Upper(a) * Upper(b)).0;
+            assert!(found - product >= crate::scalar::fma_f64(a, b, -product), "{a} {b}: {found}");
+            let found = Upper(a).sqrt().0;
+            assert!(crate::scalar::fma_f64(found, found, -a) >= 0.0, "root of {a}: {found}");
+        }
+    }
+
+    /// `gamma (1 - n u) > n u`: both sides of the definition are exact but for one fma.
+    #[test]
+    fn gamma_is_not_below_its_definition() {
+        for n in [1, 2, 3, 7, 100, 12_345, 1 << 30, (1 << 40) + 1] {
+            let nu = n as f64 * (f64::EPSILON / 2.0);
+            let above = crate::scalar::fma_f64(gamma(n, f64::EPSILON / 2.0).0, 1.0 - nu, -nu);
+            assert!(above > 0.0 && above < 4.0 * f64::EPSILON * nu, "{n}: {above}");
+        }
+        assert_eq!(gamma(usize::MAX, 1e-3).0, f64::INFINITY);
+    }
+}

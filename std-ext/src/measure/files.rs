@@ -72,6 +72,8 @@ pub struct NamedLayer {
     pub measures: LayerReport,
 }
 
+/// Characters of a name outside of the table.
+const LONGEST_NAME: usize = 80;
 /// Why the changes are missing where there are no weights to start from.
 const NEEDS_INIT: &str = "needs --init: the weights before training";
 
@@ -113,6 +115,7 @@ impl MeasureReport {
         let Machine { level, threads } = machine;
         let x = MatRef::new(&values, samples, columns)?;
         let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
+        let (compared, doubt) = compared.map_or((None, None), |(agreement, doubt)| (Some(agreement), doubt));
         let mut memory = trained.feature_accumulator(threads, samples)?;
         // Finite weights can still give outputs that are not.
         let overflow = |file: &Path| {
@@ -148,10 +151,13 @@ impl MeasureReport {
         }
         let controls = controls(level, &trained, then, x, &memory)?;
         layers.iter_mut().zip(controls).for_each(|(layer, controls)| layer.controls = Some(controls));
-        let dead_names: Vec<String> =
-            dead_layers(level, &trained, x)?.iter().filter_map(|layer| names.get(*layer).cloned()).collect();
+        let dead_names: Vec<String> = dead_layers(level, &trained, x)?
+            .iter()
+            .filter_map(|layer| names.get(*layer).map(|name| cut(name, LONGEST_NAME)))
+            .collect();
         let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
-        let notes = scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).collect();
+        let notes =
+            scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).chain(doubt).collect();
         let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",
@@ -306,7 +312,8 @@ fn without_initial(layer: &mut LayerReport) {
 /// What is computed, in one line.
 fn network(names: &[String], widths: &[usize], activation: AnyActivation) -> String {
     let layers = names.iter().zip(widths.iter().zip(widths.iter().skip(1)));
-    let layers: Vec<String> = layers.map(|(name, (d, k))| format!("{name} {d}->{k}")).collect();
+    let layers: Vec<String> =
+        layers.map(|(name, (d, k))| format!("{} {d}->{k}", cut(name, LONGEST_NAME))).collect();
     layers.join(&format!(", {}, ", activation.name()))
 }
 

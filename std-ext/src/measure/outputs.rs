@@ -57,6 +57,22 @@ impl Agreement {
     fn holds(&self) -> bool {
         self.largest_difference <= self.tolerance * self.scale
     }
+
+    /// What to say where the tolerance is no small part of how the outputs (n x c) vary over the samples.
+    fn doubt(&self, given: &[f64], columns: usize) -> Option<String> {
+        let spread = (0..columns).fold(0.0, |most, j| {
+            let column = || given.iter().skip(j).step_by(columns);
+            let mean = column().sum::<f64>() / column().count() as f64;
+            column().map(|z| (z - mean).abs()).fold(most, |most, far| if far > most { far } else { most })
+        });
+        (self.tolerance * self.scale > 0.01 * spread).then(|| {
+            format!(
+                "the given outputs vary by {} only, the tolerance is {}: that they agree says little; save them as float64",
+                number(Some(spread), 4),
+                number(Some(self.tolerance * self.scale), 4)
+            )
+        })
+    }
 }
 
 /// Compares the outputs of a network with those in a file.
@@ -66,6 +82,8 @@ impl Agreement {
 /// **Arithmetic** the forward pass in `T`, the differences in `f64`. The tolerance is 1e-4 of the largest |output| where
 /// the outputs or `T` are f32, 1e-9 where both are f64, 1e-2 where the outputs are f16.
 ///
+/// Beside the agreement it returns what casts doubt on it.
+///
 /// # Errors
 /// All that reading can say; another shape; outputs that disagree, with the first cause that explains it.
 pub(super) fn compare<T: Real>(
@@ -74,7 +92,7 @@ pub(super) fn compare<T: Real>(
     model: &Model<T, AnyActivation>,
     x: MatRef<'_, T>,
     file: &Path,
-) -> Result<Agreement> {
+) -> Result<(Agreement, Option<String>)> {
     let (samples, columns) = (x.rows(), model.shape()?.outputs());
     let array = npy::read(file)?;
     let fits = match array.shape.as_slice() {
@@ -103,7 +121,7 @@ pub(super) fn compare<T: Real>(
     let found = collected("outputs", given.len(), model.forward(level, x)?.iter().map(|f| f.to_f64()))?;
     let agreement = Agreement::new(found.iter().copied(), &given, columns, tolerance);
     if agreement.holds() {
-        return Ok(agreement);
+        return Ok((agreement, agreement.doubt(&given, columns)));
     }
     let search =
         Search { chain: Chain::new(level, model)?, x, given, found, columns, scale: agreement.scale };

@@ -120,19 +120,22 @@ fn no_error_destroys_a_run_or_leaves_a_part_of_one() {
                     assert!(holds(&place, &new()), "{context}");
                     assert_eq!(beside(&place), placed.left.into_iter().collect::<Vec<_>>(), "{context}");
                 }
-                Err(error) => match error.to_string().split_once("a whole run stands in ") {
-                    Some((_, left)) => {
-                        let left = Path::new(left);
-                        let moved = holds(&place, &new()) && !left.exists();
-                        assert!(moved || holds(left, &new()) || holds(left, &old()), "{context}");
-                        assert_eq!(beside(&place).len(), usize::from(left.exists()), "{context}");
+                Err(error) => {
+                    let error = error.to_string();
+                    let after = |text| error.split_once(text).map(|(_, path)| Path::new(path));
+                    let beside = beside(&place);
+                    if let Some(left) = after("; the run stands whole in ") {
+                        assert!(holds(left, &new()) && beside == [left], "{context}");
+                    } else if let Some(left) = after(", the old one in ") {
+                        assert!(holds(&place, &new()), "{context}");
+                        assert!(holds(left, &old()) && beside == [left], "{context}");
+                    } else {
+                        let placed = error.contains("; the run stands in ") && holds(&place, &new());
+                        let parent = place.parent().unwrap().exists();
+                        assert!(placed || parent == (before != Before::Nothing), "{context}");
+                        assert!(beside.is_empty(), "{context}");
                     }
-                    None => {
-                        assert!(beside(&place).is_empty(), "{context}");
-                        let parent = place.parent().unwrap();
-                        assert_eq!(parent.exists(), before != Before::Nothing, "{context}");
-                    }
-                },
+                }
             }
             drop(root);
         }
@@ -223,6 +226,6 @@ fn what_came_in_between_stays() {
     let claim = Claim::named(&place, false).unwrap();
     Claim::named(&place, false).unwrap().place(&old()).unwrap();
     let error = claim.place(&new()).unwrap_err().to_string();
-    let (_, left) = error.split_once("a whole run stands in ").unwrap();
+    let (_, left) = error.split_once("; the run stands whole in ").unwrap();
     assert!(holds(&place, &old()) && holds(Path::new(left), &new()));
 }

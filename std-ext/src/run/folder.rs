@@ -247,10 +247,14 @@ impl Claim {
             }
             (Some(_), true) => file::change(&named, "replace", || exchange(&whole, &target)).map(|()| named),
         };
-        let directory = placed
-            .and_then(|named| file::flush_directory(&named, &file::directory_of(&target)).map(|()| named));
-        let directory = directory
-            .map_err(|error| Error::Message(format!("{error}; a whole run stands in {}", whole.display())))?;
+        let directory = placed.map_err(|error| {
+            Error::Message(format!("{error}; the run stands whole in {}", whole.display()))
+        })?;
+        file::flush_directory(&directory, &file::directory_of(&target)).map_err(|error| {
+            let old =
+                if self.replace { format!(", the old one in {}", whole.display()) } else { String::new() };
+            Error::Message(format!("{error}; the run stands in {}{old}", directory.display()))
+        })?;
         let alone = self.replace && foreign(&whole, &RULES, true).is_ok_and(|foreign| foreign.is_empty());
         let removed = alone && file::change(&whole, "remove", || std::fs::remove_dir_all(&whole)).is_ok();
         let left = (self.replace && !removed).then_some(whole);

@@ -31,6 +31,11 @@ struct Case {
 
 const FAMILIES: [&str; 7] = ["plain", "near", "kinks", "zeros", "graded", "cancelling", "one sample"];
 
+/// `2^exponent`.
+fn power(exponent: i64) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
+}
+
 impl Case {
     fn new(rng: &mut SplitMix64, family: usize, smooth: bool) -> Self {
         let hidden = 1 + rng.below(3) as usize;
@@ -68,7 +73,7 @@ impl Case {
             4 => {
                 let range = if smooth { 4 } else { 12 };
                 for x in [&mut x, &mut now, &mut initial] {
-                    x.iter_mut().for_each(|x| *x *= 2.0_f64.powi(rng.between(-range, range / 4) as i32));
+                    x.iter_mut().for_each(|x| *x *= power(rng.between(-range, range / 4)));
                 }
             }
             5 => {

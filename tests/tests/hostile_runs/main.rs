@@ -9,109 +9,15 @@
     reason = "a test may panic"
 )]
 
+mod run;
+
 use agop::run::config;
-use agop::run::folder::sha256;
 use agop::run::problem::Problem;
 use agop_tests::SplitMix64;
-use agop_tests::command::{Answer, agop};
+use agop_tests::command::{RUN_FILES as FILES, agop};
+use run::{Run, assert_printed, refused};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-
-const FILES: [&str; 8] = [
-    "config.toml",
-    "gd/final.safetensors",
-    "gd/history.csv",
-    "gd/initial.safetensors",
-    "manifest.json",
-    "slo/final.safetensors",
-    "slo/history.csv",
-    "slo/initial.safetensors",
-];
-
-struct Run {
-    root: TempDir,
-}
-
-impl Run {
-    fn new() -> Self {
-        let run = Self { root: tempfile::tempdir().unwrap() };
-        let answer = run.train(&[]);
-        assert_eq!(answer.code, 0, "{answer:?}");
-        run
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join("run").join(name)
-    }
-
-    fn name(&self) -> String {
-        self.root.path().join("run").display().to_string()
-    }
-
-    fn train(&self, more: &[&str]) -> Answer {
-        let out = self.name();
-        let sizes = ["train", "--dimension", "5", "--samples", "9", "--test-samples", "4", "--hidden", "3"];
-        let steps = ["--steps", "3", "--measure-every", "2", "--threads", "1", "--out", &out];
-        agop(&[&sizes[..], &steps, more].concat())
-    }
-
-    fn verify(&self, more: &[&str]) -> Answer {
-        let answer = agop(&[&["verify", &self.name()], more].concat());
-        assert_printed(&answer);
-        answer
-    }
-
-    /// Puts bytes in the place of a file, and its digest into the manifest.
-    fn forge(&self, file: &str, bytes: &[u8]) {
-        let old = sha256(&fs::read(self.path(file)).unwrap()).to_string();
-        fs::write(self.path(file), bytes).unwrap();
-        let manifest = fs::read_to_string(self.path("manifest.json")).unwrap();
-        let forged =
-            manifest.replace(&format!("\"{file}\": \"{old}"), &format!("\"{file}\": \"{}", sha256(bytes)));
-        fs::write(self.path("manifest.json"), forged).unwrap();
-    }
-
-    /// Makes the configuration name a file as data and labels.
-    fn name_data(&self, path: &str) {
-        let config = fs::read_to_string(self.path("config.toml")).unwrap();
-        let (start, rest) = config.split_once("[data]\n").unwrap();
-        let network = rest.find("[network]").unwrap();
-        let data = format!("{start}[data]\nkind = \"files\"\ndata = \"{path}\"\nlabels = \"{path}\"\n\n");
-        self.forge("config.toml", (data + &rest[network..]).as_bytes());
-    }
-
-    /// Changes the text of the configuration, and its digest in the manifest.
-    fn configure(&self, from: &str, to: &str) {
-        let config = fs::read_to_string(self.path("config.toml")).unwrap();
-        let (start, rest) = config.split_once(from).unwrap_or_else(|| panic!("{from}"));
-        let end = rest.find('\n').unwrap();
-        self.forge("config.toml", [start, to, &rest[end..]].concat().as_bytes());
-    }
-}
-
-/// No line of an answer is long, and no character of it steers a terminal.
-fn assert_printed(answer: &Answer) {
-    for text in [&answer.output, &answer.messages] {
-        for line in text.lines() {
-            assert!(line.chars().count() <= 4000, "{} characters", line.chars().count());
-        }
-        let unprinted = |c: &char| {
-            matches!(*c, '\0'..='\u{9}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}')
-                || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-                || *c == '\u{feff}'
-        };
-        assert_eq!(text.chars().find(unprinted), None, "{text:?}");
-    }
-}
-
-/// The one line of an error.
-fn refused(answer: &Answer, reason: &str) {
-    let lines = answer.messages.lines().filter(|line| !line.starts_with("agop verify: "));
-    let lines: Vec<&str> = lines.collect();
-    assert_eq!((answer.code, answer.output.as_str(), lines.len()), (2, "", 1), "{reason}: {answer:?}");
-    assert!(lines[0].contains(reason), "{reason}: {}", lines[0]);
-}
 
 /// Bytes changed, cut, added and doubled, in every file, with digests that match: found, but where the configuration is
 /// that of another run with the same numbers.
@@ -230,6 +136,14 @@ fn sparse_files_are_not_read() {
         fs::write(run.path(name), original).unwrap();
     }
     println!("{} sparse files refused", 2 * FILES.len());
+    // What is read is not shown at any length either.
+    let history = fs::read(run.path("gd/history.csv")).unwrap();
+    let header = history.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    run.forge("gd/history.csv", &[&history[..header], &b"x".repeat(10_000)].concat());
+    let answer = run.verify(&[]);
+    let (line, shown) = ("line 2: expected \"0,", format!(", found \"{}\"...\n", "x".repeat(80)));
+    assert!(answer.code == 1 && answer.output.contains(line) && answer.output.contains(&shown), "{answer:?}");
+    run.forge("gd/history.csv", &history);
     assert_eq!(run.verify(&[]).code, 0);
 }
 
@@ -395,7 +309,7 @@ fn files_that_a_stranger_names_are_not_told_about() {
     refused(&answer, "secret: content: not samples of the run");
     assert!(!answer.messages.contains("byte"), "{answer:?}");
     // What the user names is told about.
-    refused(&run.verify(&["--data", &secret, "--labels", &secret]), "secret: byte 0: not an .npy file");
+    refused(&run.verify(&["--data", &secret, "--labels", &secret]), "secret: byte 0: ");
     agop::dataset::npy::write(&secret, 5, 2, &[0.5; 10]).unwrap();
     let answer = run.verify(&[]);
     let only = "manifest.json: data: the samples are not those of the run; nothing was replayed\nnot equal\n";
