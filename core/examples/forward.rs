@@ -2,7 +2,7 @@
 
 use agop_core::error::Error;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::{random::Initializer, simd::Level};
+use agop_core::{network::Initializer, simd::Level};
 
 agop_core::network! {
     /// 16 inputs, two hidden layers, one output.

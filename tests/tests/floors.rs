@@ -1,6 +1,7 @@
 //! The floors of `core/src`: a module imports only from the floors below its own, and no files of a module form a ring.
 //!
 //! The test reads `crate::` and `super::` paths of the sources, comments left out.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

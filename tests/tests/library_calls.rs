@@ -5,21 +5,22 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use agop_core::activation::{Activation, AnyActivation};
-use agop_core::correlation::eigen::{eigen_workspace, symmetric_eigen};
 use agop_core::correlation::{self, GivenErrors, InputError, Powers, Route};
 use agop_core::digest::Hasher;
+use agop_core::dual::Dual;
 use agop_core::early_time::quadratic::{self, Readout, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
 use agop_core::early_time::{self, Directional, Path, Spread};
+use agop_core::eigen::{eigen_workspace, symmetric_eigen};
 use agop_core::feature_error::{self, LayerError, Norms, ReadError};
 use agop_core::kernel::{self, Backend, Chain, Definition, Region};
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{self, Network, Shape};
+use agop_core::network::{self, Initializer, Network, Shape};
 use agop_core::optimizer::{self, Optimizer, Rule};
-use agop_core::random::{Initializer, Purpose, Stream};
+use agop_core::random::{Purpose, Stream};
 use agop_core::reduce::{self, SampleTree};
-use agop_core::scalar::{Dual, Real};
+use agop_core::scalar::Real;
 use agop_core::simd::Level;
 use agop_core::task::{self, AlignmentReversing};
 use agop_core::{feature, golden};
