@@ -2,7 +2,7 @@
 //! `cargo run -p agop --example measure -- A.safetensors B.safetensors X.npy`.
 
 use agop::measure::{MeasureFiles, MeasureReport, Proof};
-use agop::run::train::Machine;
+use agop::machine::Machine;
 use agop_core::activation::AnyActivation;
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ fn main() -> agop::Result<()> {
     let [initial, weights, data] = files.as_slice() else {
         return Err(agop::Error::Usage("expected three files: A.safetensors B.safetensors X.npy".into()));
     };
-    let machine = Machine { level: agop::detect::level()?, threads: 2 };
+    let machine = Machine::new(agop::detect::level()?, 2)?;
     let files = MeasureFiles { initial: Some(initial), weights, data, layers: None, outputs: None };
-    let report = MeasureReport::of_files::<f64>(machine, files, AnyActivation::Relu, Proof::Plain)?;
+    let report = MeasureReport::of_files::<f64>(&machine, files, AnyActivation::Relu, Proof::Plain)?;
     print!("{}", report.table());
     Ok(())
 }
