@@ -1,8 +1,8 @@
 //! The correlations of a trained network, from the library:
 //! `cargo run -p agop --example measure -- A.safetensors B.safetensors X.npy`.
 
-use agop::measure::{MeasureFiles, MeasureReport, Proof};
 use agop::machine::Machine;
+use agop::measure::{MeasureFiles, MeasureReport, Proof};
 use agop_core::activation::AnyActivation;
 use std::path::PathBuf;
 

@@ -38,6 +38,8 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Backward<'v
 }
 
 impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Backward<'_, '_, '_, T, A, B> {
+    const FORWARD: bool = true;
+
     fn forward(&mut self, layer: usize, inputs: MatRef<'_, T>, h: &[T]) {
         self.forward.forward(layer, inputs, h);
     }

@@ -93,6 +93,8 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Forward<'v,
 }
 
 impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Forward<'_, '_, '_, T, A, B> {
+    const FORWARD: bool = true;
+
     fn forward(&mut self, layer: usize, inputs: MatRef<'_, T>, h: &[T]) {
         let norms = self.norms.layer(layer);
         let (d, k) = (inputs.columns(), norms.rows.len());

@@ -20,6 +20,8 @@ struct Moments<'m, B> {
 }
 
 impl<T: Real, B: Backend<f64>> Visitor<T> for Moments<'_, B> {
+    const FORWARD: bool = true;
+
     fn forward(&mut self, layer: usize, inputs: MatRef<'_, T>, _: &[T]) {
         let (m, d) = inputs.shape();
         let Some(wide) = self.wide.get_mut(..m * d).filter(|_| layer == self.layer) else { return };

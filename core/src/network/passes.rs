@@ -22,6 +22,8 @@ struct Trace<'w, T> {
 
 /// What looks on while a chunk of m samples passes through, layer by layer. By itself it does nothing.
 pub(crate) trait Visitor<T> {
+    /// Whether it looks at the forward pass; if not, that pass has no code of its own.
+    const FORWARD: bool = false;
     /// Pre-activations h (m x k) of a hidden layer, before the activation takes their place, and the layer's inputs.
     fn forward(&mut self, _layer: usize, _inputs: MatRef<'_, T>, _h: &[T]) {}
     /// `J_{l+1} W_{l+1}` ((m c) x k), before the slopes (m x k) make the Jacobians of hidden layer `layer` of it.
@@ -69,7 +71,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
-            let trace = self.trace(backend, x, workspace, &mut Blind)?;
+            let trace = self.trace(backend, x, workspace)?;
             let (_, f) = split_end(trace.activations, x.rows() * c);
             copy(targets.next().unwrap_or_default(), f);
             start += x.rows();
@@ -221,6 +223,16 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         backend: B,
         x: MatRef<'_, T>,
         workspace: &'w mut [T],
+    ) -> Result<Trace<'w, T>, Error> {
+        self.trace_for(backend, x, workspace, &mut Blind)
+    }
+
+    /// The same, looked at.
+    fn trace_for<'w, B: Backend<T>>(
+        &self,
+        backend: B,
+        x: MatRef<'_, T>,
+        workspace: &'w mut [T],
         visitor: &mut impl Visitor<T>,
     ) -> Result<Trace<'w, T>, Error> {
         let m = x.rows();
@@ -258,7 +270,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace, &mut Blind)?;
+        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace)?;
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
@@ -296,15 +308,20 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     }
 
     /// Forward and backward over one chunk of samples, for the Jacobians of each hidden layer.
-    pub(crate) fn each_jacobian<B: Backend<T>>(
+    pub(crate) fn each_jacobian<B: Backend<T>, V: Visitor<T>>(
         &self,
         backend: B,
         x: MatRef<'_, T>,
         workspace: &mut [T],
-        visitor: &mut impl Visitor<T>,
+        visitor: &mut V,
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { mut slopes, rest, .. } = self.trace(backend, x, workspace, visitor)?;
+        let trace = if V::FORWARD {
+            self.trace_for(backend, x, workspace, visitor)
+        } else {
+            self.trace(backend, x, workspace)
+        };
+        let Trace { mut slopes, rest, .. } = trace?;
         let (mut current, mut next) = rest.split_at_mut_checked(rest.len() / 2).unwrap_or_default();
         for (layer, span) in self.shape.spans().enumerate().skip(1).rev() {
             let (before, slope) = split_end(slopes, m * span.inputs);
@@ -339,7 +356,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
         visitor: &mut impl Visitor<T>,
     ) -> Result<(), Error> {
-        self.trace(backend, x, workspace, visitor).map(|_| ())
+        self.trace_for(backend, x, workspace, visitor).map(|_| ())
     }
 
     pub(crate) fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
