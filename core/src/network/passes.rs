@@ -228,6 +228,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     }
 
     /// The same, looked at.
+    #[inline(always)]
     fn trace_for<'w, B: Backend<T>>(
         &self,
         backend: B,
