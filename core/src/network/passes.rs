@@ -45,6 +45,7 @@ impl<T> Visitor<T> for Blind {}
 struct Jacobians<F>(F);
 
 impl<T, F: FnMut(usize, MatRef<'_, T>) -> Result<(), Error>> Visitor<T> for Jacobians<F> {
+    #[inline(always)]
     fn jacobian(&mut self, layer: usize, jacobian: MatRef<'_, T>) -> Result<(), Error> {
         (self.0)(layer, jacobian)
     }
