@@ -72,7 +72,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
-            let trace = self.trace(backend, x, workspace)?;
+            let trace = self.trace(backend, x, workspace, &mut Blind)?;
             let (_, f) = split_end(trace.activations, x.rows() * c);
             copy(targets.next().unwrap_or_default(), f);
             start += x.rows();
@@ -224,17 +224,6 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         backend: B,
         x: MatRef<'_, T>,
         workspace: &'w mut [T],
-    ) -> Result<Trace<'w, T>, Error> {
-        self.trace_for(backend, x, workspace, &mut Blind)
-    }
-
-    /// The same, looked at.
-    #[inline(always)]
-    fn trace_for<'w, B: Backend<T>>(
-        &self,
-        backend: B,
-        x: MatRef<'_, T>,
-        workspace: &'w mut [T],
         visitor: &mut impl Visitor<T>,
     ) -> Result<Trace<'w, T>, Error> {
         let m = x.rows();
@@ -272,7 +261,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace)?;
+        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace, &mut Blind)?;
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
@@ -319,9 +308,9 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
         let trace = if V::FORWARD {
-            self.trace_for(backend, x, workspace, visitor)
+            self.trace(backend, x, workspace, visitor)
         } else {
-            self.trace(backend, x, workspace)
+            self.trace(backend, x, workspace, &mut Blind)
         };
         let Trace { mut slopes, rest, .. } = trace?;
         let (mut current, mut next) = rest.split_at_mut_checked(rest.len() / 2).unwrap_or_default();
@@ -358,7 +347,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
         visitor: &mut impl Visitor<T>,
     ) -> Result<(), Error> {
-        self.trace_for(backend, x, workspace, visitor).map(|_| ())
+        self.trace(backend, x, workspace, visitor).map(|_| ())
     }
 
     pub(crate) fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
