@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::measure::OVERFLOW;
 use crate::memory::collected;
 use crate::network::Model;
-use crate::run::config;
+use crate::run::named::Named;
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
@@ -142,8 +142,7 @@ fn of_limit<T: Real>(
     loss: AnyLoss,
     samples: &Samples,
 ) -> Result<PredictReport> {
-    let activation =
-        config::activation(settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name()))?;
+    let activation = settings.activation.as_deref().map_or(Ok(AnyActivation::Relu), AnyActivation::named)?;
     let (x, y) = (samples.inputs()?, samples.targets()?);
     let (model, random) = match files.network {
         Given::Hidden(hidden) => {
@@ -199,7 +198,7 @@ fn of_wide<T: Real>(
     let name = settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name());
     let kernel = DualKernel::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = DualKernel::ALL.iter().map(|kernel| kernel.name()).collect();
-        let other = config::activation(name).map_or("", |_| "; --model limit takes it");
+        let other = AnyActivation::named(name).map_or("", |_| "; --model limit takes it");
         Error::Usage(format!(
             "activation `{name}`: the wide model has no dual kernel of it in closed form (it knows: {}){other}",
             known.join(", ")
