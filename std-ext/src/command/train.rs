@@ -194,9 +194,7 @@ impl Options {
 
     fn config(&self) -> Result<Config> {
         self.check()?;
-        let mut config = Config::default();
-        config.scalar = self.scalar;
-        config.seed = self.seed;
+        let mut config = Config { scalar: self.scalar, seed: self.seed, ..Config::default() };
         let sizes = Synthetic {
             rank: self.rank.unwrap_or(Synthetic::default().rank),
             dimension: self.dimension,
