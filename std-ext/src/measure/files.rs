@@ -28,7 +28,7 @@ pub struct MeasureFiles<'p> {
     pub weights: &'p Path,
     /// Samples, one a row (`.npy`).
     pub data: &'p Path,
-    /// Names of the layers in their order, where the files do not tell it ([`checkpoint::parse_in_order`]).
+    /// Names of the layers in their order, where the files do not tell it ([`crate::checkpoint::parse_in_order`]).
     pub layers: Option<&'p [String]>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
     pub outputs: Option<&'p Path>,
