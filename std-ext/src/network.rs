@@ -16,7 +16,7 @@ use agop_core::reduce::SampleTree;
 use agop_core::scalar::{Real, Scalar};
 
 /// Samples that a pass takes at a time: enough for full tiles, few enough for the second-level cache.
-const ROWS: usize = 128;
+pub(crate) const ROWS: usize = 128;
 
 /// A network with its parameters in a vector. [`Model::try_clone`] is the clone that never ends the process.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,6 +11,7 @@ use agop::machine::{Machine, Threads};
 use agop::run::config::{Config, Data, RuleName, Synthetic};
 use agop::run::folder::{Folder, sha256};
 use agop::run::manifest::{LONGEST, MOST_MEASUREMENTS, Manifest, Mark};
+use agop::run::named::Named;
 use agop::run::problem::Problem;
 use agop::run::train::Run;
 use agop_core::digest::Hasher;
@@ -110,7 +111,7 @@ fn digits_are_learnt_from_class_labels() {
 /// A run small enough for software arithmetic, with everything in it that has an order: mini-batches, momentum, biases,
 /// More than one sample block, the lowest-correlation policy.
 fn small(scalar: &str, activation: &str) -> Config {
-    let mut config = Config { scalar: scalar.to_owned(), seed: 3, ..Config::default() };
+    let mut config = Config { scalar: Named::named(scalar).unwrap(), seed: 3, ..Config::default() };
     config.data = Data::ChainMonomial(Synthetic {
         rank: 3,
         dimension: 7,
@@ -119,7 +120,7 @@ fn small(scalar: &str, activation: &str) -> Config {
         spectrum: None,
     });
     config.network.hidden = vec![19, 11];
-    config.network.activation = activation.to_owned();
+    config.network.activation = Named::named(activation).unwrap();
     config.network.bias = true;
     config.training.steps = 12;
     config.training.batch = Some(300);
@@ -485,10 +486,10 @@ fn the_help_prints_every_default() {
     let hidden: Vec<String> = config.network.hidden.iter().map(ToString::to_string).collect();
     let defaults = [
         ("--hidden", hidden.join(",")),
-        ("--activation", config.network.activation.clone()),
-        ("--initializer", config.network.initializer.clone()),
+        ("--activation", config.network.activation.name().to_owned()),
+        ("--initializer", config.network.initializer.name().to_owned()),
         ("--rule", "both".to_owned()),
-        ("--loss", config.training.loss.clone()),
+        ("--loss", config.training.loss.name().to_owned()),
         ("--steps", config.training.steps.to_string()),
         ("--rate", config.training.rate.to_string()),
         ("--momentum", config.training.momentum.to_string()),
@@ -496,7 +497,7 @@ fn the_help_prints_every_default() {
         ("--epsilon", config.training.epsilon.to_string()),
         ("--measure-every", config.training.measure_every.to_string()),
         ("--seed", config.seed.to_string()),
-        ("--scalar", config.scalar.clone()),
+        ("--scalar", config.scalar.name().to_owned()),
         ("--rank", sizes.rank.to_string()),
         ("--dimension", sizes.dimension.to_string()),
         ("--samples", sizes.samples.to_string()),

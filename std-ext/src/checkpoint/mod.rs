@@ -24,11 +24,14 @@ use std::path::Path;
 use tensor::{stored, values};
 
 pub use crate::error::ParseError;
+pub use model::read_model;
+pub(crate) use model::read_named_model;
 pub(crate) use order::natural;
 pub use tensor::{Elements, Tensor};
 pub use write::{encode, write};
 
 mod header;
+mod model;
 mod order;
 mod refuse;
 mod tensor;

@@ -1,10 +1,11 @@
 //! `agop measure`.
 
-use super::{Computing, DONE, activations, patiently, write, write_json};
+use super::{Computing, DONE, choice, patiently, write, write_json};
+use crate::checkpoint::ScalarKind;
 use crate::error::Result;
 use crate::measure::{MeasureFiles, MeasureReport, Proof};
-use crate::run::config;
-use clap::builder::PossibleValuesParser;
+use crate::run::named::in_scalar;
+use agop_core::activation::AnyActivation;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -35,11 +36,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "Z.npy")]
     outputs: Option<PathBuf>,
     /// Activation of the hidden layers
-    #[arg(long, default_value = "relu", value_name = "NAME", value_parser = activations())]
-    activation: String,
+    #[arg(long, default_value = "relu", value_name = "NAME", value_parser = choice::<AnyActivation>())]
+    activation: AnyActivation,
     /// Scalar of the passes; what is larger in the files is rounded to nearest
-    #[arg(long, default_value = "f64", value_parser = PossibleValuesParser::new(config::SCALARS))]
-    scalar: String,
+    #[arg(long, default_value = "f64", value_parser = choice::<ScalarKind>())]
+    scalar: ScalarKind,
     /// Prove bounds by running error analysis: of square roots too, and where a slope is uncertain
     #[arg(long)]
     certify: bool,
@@ -51,7 +52,6 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
-    let activation = config::activation(&options.activation)?;
     let machine = options.computing.machine()?;
     let files = MeasureFiles {
         initial: options.init.as_deref(),
@@ -61,9 +61,8 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         outputs: options.outputs.as_deref(),
     };
     let proof = if options.certify { Proof::Certified } else { Proof::Plain };
-    let report = patiently("measuring", || match options.scalar.as_str() {
-        "f32" => MeasureReport::of_files::<f32>(&machine, files, activation, proof),
-        _ => MeasureReport::of_files::<f64>(&machine, files, activation, proof),
+    let report = patiently("measuring", || {
+        in_scalar!(options.scalar, MeasureReport::of_files::<_>(&machine, files, options.activation, proof))
     })?;
     if options.json {
         write_json(output, &report)?;

@@ -13,8 +13,8 @@ mod verify;
 use crate::detect;
 use crate::error::{Error, Result, printed};
 use crate::machine::{Machine, most_threads};
-use agop_core::activation::AnyActivation;
-use clap::builder::PossibleValuesParser;
+use crate::run::named::Named;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -134,9 +134,9 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<A
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut parser))
 }
 
-/// The names of the activations, as the values of an option.
-fn activations() -> PossibleValuesParser {
-    PossibleValuesParser::new(AnyActivation::ALL.iter().map(|activation| activation.name()))
+/// A choice among names, as the value of an option.
+fn choice<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(T::names()).try_map(|name| T::named(&name))
 }
 
 /// The first paragraph of the option parser's message, and its tip if it has one.

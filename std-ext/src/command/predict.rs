@@ -1,10 +1,11 @@
 //! `agop predict`.
 
-use super::{Computing, DONE, patiently, write, write_json};
+use super::{Computing, DONE, choice, patiently, write, write_json};
+use crate::checkpoint::ScalarKind;
 use crate::error::Result;
 use crate::predict::{Given, Model, PredictFiles, Settings, TRIALS, predict};
-use crate::run::config;
-use clap::builder::PossibleValuesParser;
+use crate::run::named::{Named, in_scalar};
+use agop_core::loss::AnyLoss;
 use clap::{ArgGroup, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -46,8 +47,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME")]
     loss: Option<String>,
     /// Scalar to which samples and weights are rounded; predictions are computed in f64
-    #[arg(long, default_value = "f64", value_parser = PossibleValuesParser::new(config::SCALARS))]
-    scalar: String,
+    #[arg(long, default_value = "f64", value_parser = choice::<ScalarKind>())]
+    scalar: ScalarKind,
     /// Seed of drawn weights
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -90,15 +91,13 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
             ModelChoice::Wide => Model::Wide,
         }),
         activation: options.activation.clone(),
-        loss: options.loss.as_deref().map(config::loss).transpose()?,
+        loss: options.loss.as_deref().map(AnyLoss::named).transpose()?,
         seed: options.seed,
         trials: options.trials,
     };
     let machine = options.computing.machine()?;
-    let report = patiently("predicting", || match options.scalar.as_str() {
-        "f32" => predict::<f32>(&machine, &files, &settings),
-        _ => predict::<f64>(&machine, &files, &settings),
-    })?;
+    let report =
+        patiently("predicting", || in_scalar!(options.scalar, predict::<_>(&machine, &files, &settings)))?;
     if options.json {
         write_json(output, &report)?;
     } else {

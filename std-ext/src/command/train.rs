@@ -1,18 +1,20 @@
 //! `agop train`.
 
-use super::{Computing, DONE, activations, write, write_json};
+use super::{Computing, DONE, choice, write, write_json};
+use crate::checkpoint::ScalarKind;
 use crate::error::{Error, Result, Shown};
 use crate::notes::{dead, dead_layers, scale_of_inputs};
 use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder, Placed};
+use crate::run::named::in_scalar;
 use crate::run::problem::Problem;
 use crate::run::report::TrainReport;
 use crate::run::train::{Outcome, Run};
+use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::network::Initializer;
 use agop_core::scalar::Real;
 use clap::ValueEnum;
-use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,21 +67,21 @@ pub(super) struct Options {
     )]
     hidden: Vec<usize>,
     /// Activation of the hidden layers
-    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.activation, value_parser = activations(), help_heading = "Network")]
-    activation: String,
+    #[arg(long, value_name = "NAME", default_value = Config::default().network.activation.name(), value_parser = choice::<AnyActivation>(), help_heading = "Network")]
+    activation: AnyActivation,
     /// Give the layers biases
     #[arg(long, help_heading = "Network")]
     bias: bool,
     /// Distribution of the initial weights
-    #[arg(long, value_name = "NAME", default_value_t = Config::default().network.initializer, value_parser = initializers(), help_heading = "Network")]
-    initializer: String,
+    #[arg(long, value_name = "NAME", default_value = Config::default().network.initializer.name(), value_parser = choice::<Initializer>(), help_heading = "Network")]
+    initializer: Initializer,
 
     /// Update rule: gradient descent, Speed Limited, or one after the other from the same initial weights
     #[arg(long, value_enum, default_value_t = RuleChoice::Both, help_heading = "Training")]
     rule: RuleChoice,
     /// Loss
-    #[arg(long, value_name = "NAME", default_value_t = Config::default().training.loss, value_parser = losses(), help_heading = "Training")]
-    loss: String,
+    #[arg(long, value_name = "NAME", default_value = Config::default().training.loss.name(), value_parser = choice::<AnyLoss>(), help_heading = "Training")]
+    loss: AnyLoss,
     /// Updates
     #[arg(long, value_name = "N", default_value_t = Config::default().training.steps, help_heading = "Training")]
     steps: u64,
@@ -122,8 +124,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     /// Scalar of samples, weights and passes
-    #[arg(long, default_value_t = Config::default().scalar, value_parser = PossibleValuesParser::new(config::SCALARS))]
-    scalar: String,
+    #[arg(long, default_value = Config::default().scalar.name(), value_parser = choice::<ScalarKind>())]
+    scalar: ScalarKind,
     /// Folder of the run [default: runs/0001, or the next free number]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -192,9 +194,7 @@ impl Options {
 
     fn config(&self) -> Result<Config> {
         self.check()?;
-        let mut config = Config::default();
-        config.scalar.clone_from(&self.scalar);
-        config.seed = self.seed;
+        let mut config = Config { scalar: self.scalar, seed: self.seed, ..Config::default() };
         let sizes = Synthetic {
             rank: self.rank.unwrap_or(Synthetic::default().rank),
             dimension: self.dimension,
@@ -214,9 +214,9 @@ impl Options {
         };
         config.network = config::Network {
             hidden: self.hidden.clone(),
-            activation: self.activation.clone(),
+            activation: self.activation,
             bias: self.bias,
-            initializer: self.initializer.clone(),
+            initializer: self.initializer,
         };
         config.training = config::Training {
             rules: match self.rule {
@@ -224,7 +224,7 @@ impl Options {
                 RuleChoice::Slo => vec![RuleName::Slo],
                 RuleChoice::Both => vec![RuleName::Gd, RuleName::Slo],
             },
-            loss: self.loss.clone(),
+            loss: self.loss,
             steps: self.steps,
             batch: self.batch,
             rate: self.rate,
@@ -252,14 +252,6 @@ fn epsilon_help() -> String {
     format!("Added to the gradient's norm before Speed Limited divides by it [default: {default}]")
 }
 
-fn initializers() -> PossibleValuesParser {
-    PossibleValuesParser::new(Initializer::ALL.iter().map(|initializer| initializer.name()))
-}
-
-fn losses() -> PossibleValuesParser {
-    PossibleValuesParser::new(AnyLoss::ALL.iter().map(|loss| loss.name()))
-}
-
 /// The path from the root, so that the stored configuration serves from any folder.
 fn absolute(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path).map_err(|error| Error::io(path, "locate", error))?;
@@ -272,10 +264,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn Write) -> Result<u8> {
     let config = options.config()?;
-    match config.scalar()? {
-        "f32" => run_in::<f32>(options, &config, output, messages),
-        _ => run_in::<f64>(options, &config, output, messages),
-    }
+    in_scalar!(config.scalar, run_in::<_>(options, &config, output, messages))
 }
 
 fn run_in<T: Real>(

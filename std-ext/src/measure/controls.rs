@@ -4,7 +4,7 @@ use super::Features;
 use crate::error::Result;
 use crate::machine::Machine;
 use crate::memory::filled;
-use crate::network::Model;
+use crate::network::{Model, ROWS};
 use agop_core::activation::Activation;
 use agop_core::correlation::{
     InputError, Powers, Route, correlate, correlate_workspace, covariance_cosine, covariance_workspace,
@@ -17,8 +17,6 @@ use agop_core::scalar::Real;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Samples that a pass takes at a time.
-const ROWS: usize = 128;
 const NEEDS_INIT: &str = "needs --init, the weights before training";
 
 /// Two cosines to hold UC-NFC against.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::memory::filled;
-use crate::network::Model;
+use crate::network::{Model, ROWS};
 use crate::sums::SampleSum;
 use agop_core::activation::{Activation, Bounded};
 use agop_core::error::Error;
@@ -12,9 +12,6 @@ use agop_core::network::{gradient_workspace, jacobian_workspace};
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
-
-/// Samples that a pass takes at a time.
-const ROWS: usize = 128;
 
 /// How the error of K is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

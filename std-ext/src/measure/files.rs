@@ -2,9 +2,9 @@
 
 use super::outputs::{Agreement, compare};
 use super::{Block, Bounds, Features, LayerReport, Proof, controls, measure};
-use crate::checkpoint::{self, Checkpoint};
-use crate::dataset::{Values, npy};
-use crate::error::{Error, ParseError, Result, shape_text};
+use crate::checkpoint::read_named_model;
+use crate::dataset::npy;
+use crate::error::{Error, Result, shape_text};
 use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
@@ -28,7 +28,7 @@ pub struct MeasureFiles<'p> {
     pub weights: &'p Path,
     /// Samples, one a row (`.npy`).
     pub data: &'p Path,
-    /// Names of the layers in their order, where the files do not tell it ([`checkpoint::parse_in_order`]).
+    /// Names of the layers in their order, where the files do not tell it ([`crate::checkpoint::parse_in_order`]).
     pub layers: Option<&'p [String]>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
     pub outputs: Option<&'p Path>,
@@ -89,7 +89,7 @@ impl MeasureReport {
         activation: AnyActivation,
         proof: Proof,
     ) -> Result<Self> {
-        let (names, trained, rounded) = read::<T>(files.weights, activation, files.layers)?;
+        let (names, trained, rounded) = read_named_model::<T>(files.weights, activation, files.layers)?;
         let (initial, rounded) = match files.initial {
             Some(path) => {
                 let (initial, too) = read_initial(path, files, &trained)?;
@@ -323,7 +323,7 @@ fn read_initial<T: Real>(
     files: MeasureFiles<'_>,
     trained: &Model<T, AnyActivation>,
 ) -> Result<(Model<T, AnyActivation>, f64)> {
-    let (_, initial, rounded) = read::<T>(path, trained.activation(), files.layers)?;
+    let (_, initial, rounded) = read_named_model::<T>(path, trained.activation(), files.layers)?;
     if initial.widths() != trained.widths() {
         let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
         let reason = format!("widths {found}, {} has {expected}", path.display());
@@ -335,37 +335,4 @@ fn read_initial<T: Real>(
         return Err(Error::input(without, "tensors", reason));
     }
     Ok((initial, rounded))
-}
-
-/// A network from a file, in the scalar that is computed in; `layers` gives their order.
-///
-/// # Errors
-/// As [`checkpoint::read_in_order`]; values that overflow the scalar; a network without a hidden layer.
-pub fn read_model<T: Real>(
-    path: &Path,
-    activation: AnyActivation,
-    layers: Option<&[String]>,
-) -> Result<Model<T, AnyActivation>> {
-    read(path, activation, layers).map(|(_, model, _)| model)
-}
-
-/// The names of the layers, readout included, the network they make, and the relative error of reading its parameters.
-fn read<T: Real>(
-    path: &Path,
-    activation: AnyActivation,
-    layers: Option<&[String]>,
-) -> Result<(Vec<String>, Model<T, AnyActivation>, f64)> {
-    let checkpoint: Checkpoint = checkpoint::read_in_order(path, layers)?;
-    let widths = checkpoint.widths();
-    let in_file = |error: ParseError| error.in_file(path);
-    let parameters = checkpoint.parameters().map_err(in_file)?;
-    if widths.len() < 3 {
-        return Err(Error::input(path, "tensors", "one layer only; a network needs a hidden layer"));
-    }
-    let model = Model::new(widths, checkpoint.has_bias(), activation, parameters)
-        .map_err(|error| Error::input(path, "tensors", error.to_string()))?;
-    let tensors = checkpoint.layers.iter().flat_map(|layer| [Some(&layer.weight), layer.bias.as_ref()]);
-    let errors = tensors.flatten().map(Values::read_error::<T>);
-    let rounded = errors.fold(0.0, |most, error| if error > most { error } else { most });
-    Ok((checkpoint.layers.into_iter().map(|layer| layer.name).collect(), model, rounded))
 }

@@ -7,7 +7,7 @@ mod outputs;
 
 pub use controls::{Controls, controls};
 pub use features::{Features, Proof};
-pub use files::{MeasureFiles, MeasureReport, NamedLayer, read_model};
+pub use files::{MeasureFiles, MeasureReport, NamedLayer};
 pub use outputs::Agreement;
 
 use crate::error::Result;

@@ -3,23 +3,20 @@
 use super::report::{
     HighDimension, Measured, Neglected, PredictReport, TracesReport, Trials, defined, finite,
 };
+use super::samples::{Samples, read_init, read_readout};
 use super::trials::{ResidualOfLabels, draw, trials, undrawn};
 use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
-use crate::dataset::{npy, read_matrix, read_targets};
-use crate::error::{Error, Result, shape_text};
+use crate::error::{Error, Result};
 use crate::machine::Machine;
-use crate::measure::{OVERFLOW, read_model};
+use crate::measure::OVERFLOW;
 use crate::memory::collected;
 use crate::network::Model;
-use crate::run::config;
-use crate::run::problem::enough_classes;
-use crate::run::train::widths;
+use crate::run::named::Named;
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
 use agop_core::error::Error as CoreError;
 use agop_core::loss::AnyLoss;
-use agop_core::matrix::MatRef;
 use agop_core::network::Shape;
 use agop_core::scalar::Real;
 use std::collections::BTreeMap;
@@ -62,49 +59,6 @@ pub struct Settings {
     pub seed: u64,
     /// Draws beside the prediction; [`TRIALS`] without, where weights are random.
     pub trials: Option<u32>,
-}
-
-/// Samples in f64, rounded to the scalar first.
-struct Samples {
-    count: usize,
-    dimension: usize,
-    outputs: usize,
-    inputs: Vec<f64>,
-    targets: Vec<f64>,
-    meaning: String,
-}
-
-impl Samples {
-    fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
-        let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
-        let targets = read_targets::<T>(files.labels, count, loss)?;
-        enough_classes(loss, targets.outputs)?;
-        Ok(Self {
-            count,
-            dimension,
-            outputs: targets.outputs,
-            inputs: wider(&inputs)?,
-            targets: wider(&targets.values)?,
-            meaning: targets.meaning,
-        })
-    }
-
-    fn inputs(&self) -> Result<MatRef<'_, f64>> {
-        Ok(MatRef::new(&self.inputs, self.count, self.dimension)?)
-    }
-
-    fn targets(&self) -> Result<MatRef<'_, f64>> {
-        Ok(MatRef::new(&self.targets, self.count, self.outputs)?)
-    }
-
-    /// The widths of a network on these samples.
-    fn widths(&self, hidden: &[usize]) -> Result<Vec<usize>> {
-        widths(self.dimension, hidden, self.outputs)
-    }
-}
-
-fn wider<T: Real>(values: &[T]) -> Result<Vec<f64>> {
-    collected("numbers in f64", values.len(), values.iter().map(|x| x.to_f64()))
 }
 
 /// Reads the files and predicts.
@@ -159,28 +113,6 @@ pub fn predict<T: Real>(
     Ok(report)
 }
 
-/// The weights of a file, fitting the samples.
-fn read_init<T: Real>(
-    file: &Path,
-    files: &PredictFiles<'_>,
-    samples: &Samples,
-    activation: AnyActivation,
-) -> Result<Model<f64, AnyActivation>> {
-    let read: Model<T, _> = read_model(file, activation, files.layers)?;
-    let ends = (read.widths().first().copied(), read.widths().last().copied());
-    if ends.0 != Some(samples.dimension) {
-        let reason =
-            format!("{} columns, the network takes {} inputs", samples.dimension, ends.0.unwrap_or(0));
-        return Err(Error::input(files.data, "shape", reason));
-    }
-    if ends.1 != Some(samples.outputs) {
-        let reason =
-            format!("{} targets a sample, the network has {} outputs", samples.outputs, ends.1.unwrap_or(0));
-        return Err(Error::input(files.labels, "shape", reason));
-    }
-    Ok(Model::new(read.widths().to_vec(), read.bias(), activation, wider(read.parameters())?)?)
-}
-
 /// A network with drawn weights.
 fn drawn(widths: Vec<usize>, activation: AnyActivation, seed: u64) -> Result<Model<f64, AnyActivation>> {
     let mut model = undrawn(widths, activation)?;
@@ -210,8 +142,7 @@ fn of_limit<T: Real>(
     loss: AnyLoss,
     samples: &Samples,
 ) -> Result<PredictReport> {
-    let activation =
-        config::activation(settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name()))?;
+    let activation = settings.activation.as_deref().map_or(Ok(AnyActivation::Relu), AnyActivation::named)?;
     let (x, y) = (samples.inputs()?, samples.targets()?);
     let (model, random) = match files.network {
         Given::Hidden(hidden) => {
@@ -267,7 +198,7 @@ fn of_wide<T: Real>(
     let name = settings.activation.as_deref().unwrap_or(AnyActivation::Relu.name());
     let kernel = DualKernel::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = DualKernel::ALL.iter().map(|kernel| kernel.name()).collect();
-        let other = config::activation(name).map_or("", |_| "; --model limit takes it");
+        let other = AnyActivation::named(name).map_or("", |_| "; --model limit takes it");
         Error::Usage(format!(
             "activation `{name}`: the wide model has no dual kernel of it in closed form (it knows: {}){other}",
             known.join(", ")
@@ -377,20 +308,6 @@ fn of_quadratic<T: Real>(
         trials,
         ..blank::<T>(Predictor::Quadratic, samples, widths, activation.name(), rho, why)
     })
-}
-
-/// The readout in a file: k entries as (k), (k, 1) or (1, k).
-fn read_readout<T: Real>(file: &Path) -> Result<Vec<f64>> {
-    let array = npy::read(file)?;
-    match array.shape.as_slice() {
-        [_] | [_, 1] | [1, _] => {}
-        shape => {
-            let reason = "expected k entries as (k), (k, 1) or (1, k)";
-            return Err(Error::input(file, format!("shape {}", shape_text(shape)), reason));
-        }
-    }
-    let (_, _, values) = array.matrix::<T>().map_err(|error| error.in_file(file))?;
-    wider(&values)
 }
 
 /// A report with nothing but its heading and the prediction.

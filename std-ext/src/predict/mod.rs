@@ -13,6 +13,7 @@ mod files;
 mod limit;
 mod quadratic;
 mod report;
+mod samples;
 mod trials;
 mod wide;
 

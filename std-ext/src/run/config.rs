@@ -1,6 +1,8 @@
 //! What a run does: everything that decides its numbers, as stored in `config.toml`.
 
 use super::manifest::{LONGEST_CONFIG, MOST_MEASUREMENTS};
+use super::named;
+use crate::checkpoint::ScalarKind;
 use crate::error::{Error, ParseError, Result, quote};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
@@ -12,17 +14,15 @@ use std::path::PathBuf;
 /// Version of the file's form.
 pub const SCHEMA: &str = "agop.config/1";
 
-/// The scalars a run can compute in.
-pub const SCALARS: [&str; 2] = ["f32", "f64"];
-
 /// A run. Threads and instruction sets are not here: they decide no bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// [`SCHEMA`].
     pub schema: String,
-    /// `f32` or `f64`.
-    pub scalar: String,
+    /// Of samples, weights and passes.
+    #[serde(with = "named")]
+    pub scalar: ScalarKind,
     /// Seed of every random stream.
     pub seed: u64,
     /// Where the samples come from.
@@ -77,12 +77,14 @@ pub struct Synthetic {
 pub struct Network {
     /// Hidden widths.
     pub hidden: Vec<usize>,
-    /// Name of the activation.
-    pub activation: String,
+    /// The activation of the hidden layers.
+    #[serde(with = "named")]
+    pub activation: AnyActivation,
     /// Whether layers have biases.
     pub bias: bool,
-    /// Name of the initial distribution.
-    pub initializer: String,
+    /// Distribution of the initial weights.
+    #[serde(with = "named")]
+    pub initializer: Initializer,
 }
 
 /// The training.
@@ -91,8 +93,9 @@ pub struct Network {
 pub struct Training {
     /// The rules to run, each from the same initial weights.
     pub rules: Vec<RuleName>,
-    /// Name of the loss.
-    pub loss: String,
+    /// The loss.
+    #[serde(with = "named")]
+    pub loss: AnyLoss,
     /// Updates.
     pub steps: u64,
     /// Samples an update; all of them without.
@@ -157,18 +160,18 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             schema: SCHEMA.into(),
-            scalar: "f32".into(),
+            scalar: ScalarKind::F32,
             seed: 0,
             data: Data::ChainMonomial(Synthetic::default()),
             network: Network {
                 hidden: vec![256, 256],
-                activation: AnyActivation::Relu.name().into(),
+                activation: AnyActivation::Relu,
                 bias: false,
-                initializer: Initializer::Normal.name().into(),
+                initializer: Initializer::Normal,
             },
             training: Training {
                 rules: vec![RuleName::Gd, RuleName::Slo],
-                loss: AnyLoss::MeanSquared.name().into(),
+                loss: AnyLoss::MeanSquared,
                 steps: 500,
                 batch: None,
                 rate: 0.1,
@@ -215,7 +218,7 @@ impl Config {
         between.saturating_add(last).saturating_add(1)
     }
 
-    /// Checks what no training needs to be seen: known names, numbers that a configuration can hold, each rule once, not
+    /// Checks what no training needs to be seen: numbers that a configuration can hold, each rule once, not
     /// more measurements than a run can store.
     ///
     /// # Errors
@@ -224,10 +227,6 @@ impl Config {
         let refused = |what: &str, expected: &str, found: &dyn std::fmt::Display| {
             Err(Error::Usage(format!("{what}: expected {expected}, found {found}")))
         };
-        self.scalar()?;
-        self.activation()?;
-        self.initializer()?;
-        self.loss()?;
         let (integers, floats) = self.numbers();
         for (what, least, value) in integers {
             if value < least {
@@ -295,59 +294,6 @@ impl Config {
         }
         (integers, floats)
     }
-
-    /// The scalar, one of [`SCALARS`].
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an unknown name.
-    pub fn scalar(&self) -> Result<&'static str> {
-        let known = SCALARS.into_iter().find(|scalar| *scalar == self.scalar);
-        known.ok_or_else(|| unknown("scalar", &self.scalar, &SCALARS))
-    }
-
-    /// The activation.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an unknown name.
-    pub fn activation(&self) -> Result<AnyActivation> {
-        activation(&self.network.activation)
-    }
-
-    /// The initial distribution.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an unknown name.
-    pub fn initializer(&self) -> Result<Initializer> {
-        let name = &self.network.initializer;
-        let names: Vec<&str> = Initializer::ALL.iter().map(|i| i.name()).collect();
-        Initializer::from_name(name).ok_or_else(|| unknown("initializer", name, &names))
-    }
-
-    /// The loss.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an unknown name.
-    pub fn loss(&self) -> Result<AnyLoss> {
-        loss(&self.training.loss)
-    }
-}
-
-/// The activation of that name.
-///
-/// # Errors
-/// [`Error::Usage`] for an unknown name.
-pub fn activation(name: &str) -> Result<AnyActivation> {
-    let names: Vec<&str> = AnyActivation::ALL.iter().map(|a| a.name()).collect();
-    AnyActivation::from_name(name).ok_or_else(|| unknown("activation", name, &names))
-}
-
-/// The loss of that name.
-///
-/// # Errors
-/// [`Error::Usage`] for an unknown name.
-pub fn loss(name: &str) -> Result<AnyLoss> {
-    let names: Vec<&str> = AnyLoss::ALL.iter().map(|l| l.name()).collect();
-    AnyLoss::from_name(name).ok_or_else(|| unknown("loss", name, &names))
 }
 
 /// The configuration in the bytes of a `config.toml`.
@@ -367,8 +313,4 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Config, ParseError> {
         return Err(ParseError::new("schema", reason));
     }
     Ok(config)
-}
-
-fn unknown(what: &str, found: &str, known: &[&str]) -> Error {
-    Error::Usage(format!("unknown {what} `{found}` (known: {})", known.join(", ")))
 }

@@ -4,6 +4,7 @@ pub mod config;
 mod difference;
 pub mod folder;
 pub mod manifest;
+pub mod named;
 pub mod problem;
 pub mod report;
 pub mod train;

@@ -96,7 +96,7 @@ impl<T: Real> Problem<T> {
             Data::ChainMonomial(sizes) => synthetic(config.seed, sizes, true)?,
             Data::RandomLabels(sizes) => synthetic(config.seed, sizes, false)?,
             Data::Files { data, labels, test_data, test_labels } => {
-                let loss = config.loss()?;
+                let loss = config.training.loss;
                 match (test_data, test_labels) {
                     (Some(test_data), Some(test_labels)) => {
                         given(loss, [data, labels], Some([test_data, test_labels]), config.seed)?
@@ -109,7 +109,7 @@ impl<T: Real> Problem<T> {
                 }
             }
         };
-        enough_classes(config.loss()?, problem.outputs)?;
+        enough_classes(config.training.loss, problem.outputs)?;
         let mut hash = Hasher::new();
         for samples in [&problem.train, &problem.test] {
             hash.array(&[samples.count, problem.dimension], &samples.inputs);

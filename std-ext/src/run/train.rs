@@ -68,8 +68,8 @@ pub fn initial_model<T: Real>(config: &Config, problem: &Problem<T>) -> Result<M
     let bias = config.network.bias;
     let shape = Shape::new(&widths, bias)?;
     let mut values = filled("parameters", parameters(&widths, bias), T::zero())?;
-    config.initializer()?.fill(shape, config.seed, &mut values)?;
-    Ok(Model::new(widths, bias, config.activation()?, values)?)
+    config.network.initializer.fill(shape, config.seed, &mut values)?;
+    Ok(Model::new(widths, bias, config.network.activation, values)?)
 }
 
 /// The widths of a network.
@@ -154,7 +154,7 @@ impl<'p, T: Real> Run<'p, T> {
             problem,
             rule,
             machine,
-            loss: config.loss()?,
+            loss: config.training.loss,
             model: initial.try_clone()?,
             initial,
             initial_features,

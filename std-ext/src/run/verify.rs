@@ -4,6 +4,7 @@ use super::config::{self, Config, Data, RuleName};
 use super::difference::{Replay, digests_differ, line_difference, tensor_difference};
 use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha256};
 use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
+use super::named::in_scalar;
 use super::problem::Problem;
 use super::report::longest_history;
 use super::train::Run;
@@ -172,10 +173,10 @@ impl Stored {
         };
         // Another configuration is another run: its replay says nothing about this one.
         if self.same_config {
-            match self.config.scalar()? {
-                "f32" => self.replay::<f32>(machine, large, say, progress, &mut verification),
-                _ => self.replay::<f64>(machine, large, say, progress, &mut verification),
-            }?;
+            in_scalar!(
+                self.config.scalar,
+                Self::replay::<_>(self, machine, large, say, progress, &mut verification)
+            )?;
         }
         verification.equal = verification.differences.is_empty();
         Ok(verification)

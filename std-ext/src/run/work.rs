@@ -1,6 +1,7 @@
 //! How much a replay computes and holds, told from sizes alone: a stranger's configuration may ask for anything.
 
 use super::config::{Config, Data, Synthetic};
+use super::named::in_scalar;
 use super::problem::Problem;
 use crate::error::{Error, Result};
 use agop_core::network::parameters;
@@ -87,7 +88,7 @@ impl Work {
         };
         let (update, measurement) = (update + REST, measurement + REST + HASHED * (count + features));
         let samples = (train + test) * (d + c);
-        let bytes_of_scalar = if config.scalar == "f32" { 4.0 } else { 8.0 };
+        let bytes_of_scalar = in_scalar!(config.scalar, size_of::<_>()) as f64;
         Self {
             operations: rules * (steps * update + measurements * measurement + roots) + DRAW * samples + task,
             bytes: bytes_of_scalar * (2.0 * samples + rules * (8.0 * count + 8.0 * features)) + 16.0 * d * d,

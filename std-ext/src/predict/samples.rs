@@ -1,0 +1,94 @@
+//! What a prediction reads: samples, weights and a readout, in f64.
+
+use super::files::PredictFiles;
+use crate::checkpoint::read_model;
+use crate::dataset::{npy, read_matrix, read_targets};
+use crate::error::{Error, Result, shape_text};
+use crate::memory::collected;
+use crate::network::Model;
+use crate::run::problem::enough_classes;
+use crate::run::train::widths;
+use agop_core::activation::AnyActivation;
+use agop_core::loss::AnyLoss;
+use agop_core::matrix::MatRef;
+use agop_core::scalar::Real;
+use std::path::Path;
+
+/// Samples in f64, rounded to the scalar first.
+pub(super) struct Samples {
+    pub(super) count: usize,
+    pub(super) dimension: usize,
+    pub(super) outputs: usize,
+    inputs: Vec<f64>,
+    pub(super) targets: Vec<f64>,
+    pub(super) meaning: String,
+}
+
+impl Samples {
+    pub(super) fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
+        let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
+        let targets = read_targets::<T>(files.labels, count, loss)?;
+        enough_classes(loss, targets.outputs)?;
+        Ok(Self {
+            count,
+            dimension,
+            outputs: targets.outputs,
+            inputs: wider(&inputs)?,
+            targets: wider(&targets.values)?,
+            meaning: targets.meaning,
+        })
+    }
+
+    pub(super) fn inputs(&self) -> Result<MatRef<'_, f64>> {
+        Ok(MatRef::new(&self.inputs, self.count, self.dimension)?)
+    }
+
+    pub(super) fn targets(&self) -> Result<MatRef<'_, f64>> {
+        Ok(MatRef::new(&self.targets, self.count, self.outputs)?)
+    }
+
+    /// The widths of a network on these samples.
+    pub(super) fn widths(&self, hidden: &[usize]) -> Result<Vec<usize>> {
+        widths(self.dimension, hidden, self.outputs)
+    }
+}
+
+fn wider<T: Real>(values: &[T]) -> Result<Vec<f64>> {
+    collected("numbers in f64", values.len(), values.iter().map(|x| x.to_f64()))
+}
+
+/// The weights of a file, fitting the samples.
+pub(super) fn read_init<T: Real>(
+    file: &Path,
+    files: &PredictFiles<'_>,
+    samples: &Samples,
+    activation: AnyActivation,
+) -> Result<Model<f64, AnyActivation>> {
+    let read: Model<T, _> = read_model(file, activation, files.layers)?;
+    let ends = (read.widths().first().copied(), read.widths().last().copied());
+    if ends.0 != Some(samples.dimension) {
+        let reason =
+            format!("{} columns, the network takes {} inputs", samples.dimension, ends.0.unwrap_or(0));
+        return Err(Error::input(files.data, "shape", reason));
+    }
+    if ends.1 != Some(samples.outputs) {
+        let reason =
+            format!("{} targets a sample, the network has {} outputs", samples.outputs, ends.1.unwrap_or(0));
+        return Err(Error::input(files.labels, "shape", reason));
+    }
+    Ok(Model::new(read.widths().to_vec(), read.bias(), activation, wider(read.parameters())?)?)
+}
+
+/// The readout in a file: k entries as (k), (k, 1) or (1, k).
+pub(super) fn read_readout<T: Real>(file: &Path) -> Result<Vec<f64>> {
+    let array = npy::read(file)?;
+    match array.shape.as_slice() {
+        [_] | [_, 1] | [1, _] => {}
+        shape => {
+            let reason = "expected k entries as (k), (k, 1) or (1, k)";
+            return Err(Error::input(file, format!("shape {}", shape_text(shape)), reason));
+        }
+    }
+    let (_, _, values) = array.matrix::<T>().map_err(|error| error.in_file(file))?;
+    wider(&values)
+}
