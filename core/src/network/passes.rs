@@ -307,12 +307,11 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         visitor: &mut V,
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
-        let trace = if V::FORWARD {
-            self.trace(backend, x, workspace, visitor)
+        let Trace { mut slopes, rest, .. } = if V::FORWARD {
+            self.trace(backend, x, workspace, visitor)?
         } else {
-            self.trace(backend, x, workspace, &mut Blind)
+            self.trace(backend, x, workspace, &mut Blind)?
         };
-        let Trace { mut slopes, rest, .. } = trace?;
         let (mut current, mut next) = rest.split_at_mut_checked(rest.len() / 2).unwrap_or_default();
         for (layer, span) in self.shape.spans().enumerate().skip(1).rev() {
             let (before, slope) = split_end(slopes, m * span.inputs);

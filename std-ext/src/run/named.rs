@@ -4,7 +4,7 @@ use crate::checkpoint::ScalarKind;
 use crate::error::{Error, Result};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
-use agop_core::random::Initializer;
+use agop_core::network::Initializer;
 use serde::{Deserialize, Deserializer, Serializer, de};
 
 /// One of several values, each with a name.
