@@ -219,12 +219,12 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     }
 
     /// Forward pass over the rows of x, keeping activations and slopes.
-    fn trace<'w, B: Backend<T>>(
+    fn trace<'w, B: Backend<T>, V: Visitor<T>>(
         &self,
         backend: B,
         x: MatRef<'_, T>,
         workspace: &'w mut [T],
-        visitor: &mut impl Visitor<T>,
+        visitor: &mut V,
     ) -> Result<Trace<'w, T>, Error> {
         let m = x.rows();
         let hidden: usize = self.shape.widths().iter().skip(1).take(self.shape.hidden_layers()).sum();
@@ -240,7 +240,9 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             kernel::of_layer(backend, (layer, Role::Forward), h, previous, weights, chain)?;
             if layer < self.shape.hidden_layers() {
                 let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
-                visitor.forward(layer, previous, z);
+                if V::FORWARD {
+                    visitor.forward(layer, previous, z);
+                }
                 self.activation.apply_with_slope(backend, z, slope);
                 later_slopes = after_slope;
             }
