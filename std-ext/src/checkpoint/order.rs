@@ -5,7 +5,7 @@ use crate::error::{quote, shape_text};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Layers listed in an error.
-const MOST_LISTED: usize = 24;
+const MOST_LISTED: usize = 8;
 const GIVE: &str = "give the order of the computation with --layers a,b,c";
 
 /// What is known of a layer before its numbers are read.
