@@ -151,8 +151,11 @@ impl Transcendental for Fixed {
     fn gelu(&self) -> Self {
         self.clone() * self.normal_distribution()
     }
-    /// `1/2 + g(x) (x + x^3/3 + x^5/15 + ...)`.
+    /// `1/2 + g(x) (x + x^3/3 + x^5/15 + ...)`; beyond 20, where g has too few bits, 0 or 1, off by less than 2^-290.
     fn normal_distribution(&self) -> Self {
+        if self.abs() > Self::from_integer(20) {
+            return if self.is_positive() { Self::one() } else { Self::zero() };
+        }
         let square = self.clone() * self.clone();
         let (mut sum, mut term, mut n) = (self.clone(), self.clone(), 3);
         while term.0.abs() > BigInt::from(1) {
