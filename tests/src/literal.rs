@@ -69,6 +69,18 @@ impl<T: Ring> Matrix<T> {
     }
 }
 
+/// The tree over column results, from its definition: the first power of two of them, then the others.
+pub fn tree(sums: &[f64]) -> f64 {
+    match sums.len() {
+        0 => 0.0,
+        1 => sums[0],
+        n => {
+            let half = n.next_power_of_two() / 2;
+            tree(&sums[..half]) + tree(&sums[half..])
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
