@@ -1,13 +1,11 @@
-//! One training step, gradient and update, of fully connected ReLU networks on one thread, on every level; of the
-//! small ones also by code of their own.
+//! One training step, gradient and update, of fully connected ReLU networks on one thread, on every level.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
 use agop::machine::Threads;
 use agop::network::Model;
-use agop_benches::{BATCH_STEP, Batch, Run, SINGLE_STEP, Single, best_time, name};
+use agop_benches::{Run, best_time, name};
 use agop_core::activation::Relu;
 use agop_core::digest::Hasher;
-use agop_core::kernel::Backend;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
 use agop_core::network::{Initializer, Shape, parameters};
@@ -19,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 /// (inputs, width, hidden layers, outputs, samples).
 const SIZES: [(usize, usize, usize, usize, usize); 4] =
-    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), BATCH_STEP, SINGLE_STEP];
+    [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128), (16, 32, 2, 4, 8), (64, 64, 2, 10, 1)];
 
 /// Above this many multiply-adds the level `scalar` is left out: with the software fma it would take minutes.
 const SCALAR_MOST: usize = 50_000_000;
@@ -31,17 +29,17 @@ fn products(widths: &[usize], samples: usize) -> usize {
     samples * (3 * weights - first)
 }
 
-/// (inputs, width, hidden layers, outputs, samples) on a level, by its own code or by that of a network of constant sizes.
-fn on_backend<T: Real>(
+/// (inputs, width, hidden layers, outputs, samples) on a level.
+fn on_level<T: Real>(
     criterion: &mut Criterion,
     run: &mut Run,
     (d, width, depth, c, samples): (usize, usize, usize, usize, usize),
-    (operation, level, backend): (&str, Level, impl Backend<T> + Send + Sync),
+    level: Level,
 ) {
     let size = format!("{d}x{width}x{depth}x{c}-{samples}");
     let widths: Vec<usize> =
         std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
-    let name = name(operation, T::NAME, level, &size);
+    let name = name("train_step", T::NAME, level, &size);
     let products = products(&widths, samples);
     if level == Level::scalar() && products > SCALAR_MOST {
         println!("{name}: left out ({products} multiply-adds on the scalar level)");
@@ -59,7 +57,7 @@ fn on_backend<T: Real>(
     let mut model = Model::new(widths, true, Relu, initial).unwrap();
     let mut memory = model.gradient_memory(&Threads::one(), samples).unwrap();
     let mut step = |model: &mut Model<T, Relu>| {
-        model.train_step(backend, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap()
+        model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap()
     };
     // The answer after three steps, from the same start every time.
     let mut hasher = Hasher::new();
@@ -79,17 +77,7 @@ fn on_backend<T: Real>(
 fn of_scalar<T: Real>(criterion: &mut Criterion, run: &mut Run) {
     for sizes in SIZES {
         for level in Level::available() {
-            on_backend::<T>(criterion, run, sizes, ("train_step", level, level));
-            let operation = "train_step_fitted";
-            match sizes {
-                BATCH_STEP => {
-                    on_backend::<T>(criterion, run, sizes, (operation, level, Batch::fitted::<8>(level)));
-                }
-                SINGLE_STEP => {
-                    on_backend::<T>(criterion, run, sizes, (operation, level, Single::fitted::<1>(level)));
-                }
-                _ => {}
-            }
+            on_level::<T>(criterion, run, sizes, level);
         }
     }
 }

@@ -19,22 +19,6 @@ use agop_core::simd::Level;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-agop_core::network! {
-    /// The network of a training step on a small batch.
-    pub struct Batch([f32; 16 => 32 => 32 => 4], Relu, bias: true);
-}
-
-agop_core::network! {
-    /// The network of a training step on one sample.
-    pub struct Single([f32; 64 => 64 => 64 => 10], Relu, bias: true);
-}
-
-/// (inputs, width, hidden layers, outputs, samples) of the step on [`Batch`].
-pub const BATCH_STEP: (usize, usize, usize, usize, usize) = (16, 32, 2, 4, 8);
-
-/// The same of that on [`Single`].
-pub const SINGLE_STEP: (usize, usize, usize, usize, usize) = (64, 64, 2, 10, 1);
-
 /// `{operation}-{scalar}-{level}-{size}`.
 pub fn name(operation: &str, scalar: &str, level: Level, size: &str) -> String {
     format!("{operation}-{scalar}-{}-{size}", level.name())

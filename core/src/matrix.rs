@@ -23,13 +23,6 @@ impl<T> Clone for MatRef<'_, T> {
 
 impl<T> Copy for MatRef<'_, T> {}
 
-/// The strides of rows and columns of a row-major matrix without gaps, or of one that is the transpose of such.
-#[cfg(lanes)]
-#[inline(always)]
-pub(crate) const fn gapless(rows: usize, columns: usize, transposed: bool) -> (usize, usize) {
-    if transposed { (1, rows) } else { (columns, 1) }
-}
-
 impl<'a, T> MatRef<'a, T> {
     /// Views a row-major slice as a `rows x columns` matrix.
     ///
@@ -124,13 +117,6 @@ impl<'a, T> MatRef<'a, T> {
     /// Strides of rows and columns, and the slice in which they count.
     pub(crate) fn parts(&self) -> (&'a [T], usize, usize) {
         (self.data, self.row_stride, self.column_stride)
-    }
-
-    /// Whether it is a row-major matrix of that shape without gaps, or the transpose of one.
-    #[cfg(lanes)]
-    pub(crate) fn lies(&self, rows: usize, columns: usize, transposed: bool) -> bool {
-        let strides = (self.row_stride, self.column_stride);
-        self.shape() == (rows, columns) && strides == gapless(rows, columns, transposed)
     }
 
     /// Checks the shape.

@@ -183,7 +183,6 @@ macro_rules! const_sized {
         use sized::$net as Net;
         let (x, y) = data::<$scalar>(20, 3);
         for level in Level::available() {
-            let fitted = Net::fitted::<16>(level);
             let mut network = Net::new();
             let mut gradient = [0.0; Net::gradient_storage(N as u64)];
             let mut workspace = [0.0; Net::gradient_workspace(16)];
@@ -194,10 +193,10 @@ macro_rules! const_sized {
                     let (x, y) = (MatRef::new(&x, N, 20).unwrap(), MatRef::new(&y, N, 3).unwrap());
                     let mut sum = SampleTree::new(&mut gradient, Net::PARAMETERS + 1, 0).unwrap();
                     let view = network.network().unwrap();
-                    view.accumulate_gradient(fitted, MeanSquared, x, y, &mut sum, &mut workspace).unwrap();
-                    let (_, gradient) = view.finish_gradient(fitted, MeanSquared, &mut sum).unwrap();
+                    view.accumulate_gradient(level, MeanSquared, x, y, &mut sum, &mut workspace).unwrap();
+                    let (_, gradient) = view.finish_gradient(level, MeanSquared, &mut sum).unwrap();
                     optimizer
-                        .step(fitted, Net::shape(), &mut network.parameters, gradient, &mut state)
+                        .step(level, Net::shape(), &mut network.parameters, gradient, &mut state)
                         .unwrap();
                 });
                 assert_eq!(found, 0, "a training step on {} by {:?}", level.name(), optimizer.rule);

@@ -7,9 +7,8 @@
 
 use agop::machine::Threads;
 use agop::network::Model;
-use agop_benches::{BATCH_STEP, Batch, SINGLE_STEP, Single, race};
+use agop_benches::race;
 use agop_core::activation::Relu;
-use agop_core::kernel::Backend;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
 use agop_core::network::{Initializer, Shape};
@@ -17,7 +16,7 @@ use agop_core::optimizer::{Optimizer, Rule};
 use agop_core::random::{Purpose, Stream};
 use agop_core::simd::Level;
 
-/// (inputs, width, hidden layers, outputs, samples), beside those of [`BATCH_STEP`] and [`SINGLE_STEP`].
+/// (inputs, width, hidden layers, outputs, samples).
 const SIZES: [(usize, usize, usize, usize, usize); 2] = [(32, 256, 2, 1, 1500), (64, 128, 3, 10, 128)];
 
 /// Step size.
@@ -177,11 +176,10 @@ fn agree(what: &str, ours: &[f32], theirs: &[f32]) {
     assert!(far < 1e-5, "{what} takes another step: {far:e}");
 }
 
-/// Step by step on `level`, on `fitted` where there is code for this size alone, and by the frameworks.
+/// Step by step on `level` and by the frameworks.
 fn compare(
     (d, width, depth, c, samples): (usize, usize, usize, usize, usize),
     level: Level,
-    fitted: Option<impl Backend<f32> + Send + Sync>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let widths: Vec<usize> =
         std::iter::once(d).chain(std::iter::repeat_n(width, depth)).chain(std::iter::once(c)).collect();
@@ -193,37 +191,24 @@ fn compare(
     Stream::new(1, Purpose::TrainLabels, 0).fill_normal(&mut y);
     let problem = Problem { widths: widths.clone(), parameters: parameters.clone(), x, y, samples };
 
-    let mut model = Model::new(widths.clone(), true, Relu, parameters.clone())?;
+    let mut model = Model::new(widths, true, Relu, parameters)?;
     let mut memory = model.gradient_memory(&Threads::one(), samples)?;
     let optimizer = Optimizer::new(Rule::GradientDescent, RATE);
     let samples = (MatRef::new(&problem.x, samples, d)?, MatRef::new(&problem.y, samples, c)?);
     let mut ours = |model: &mut Model<f32, Relu>| {
         model.train_step(level, MeanSquared, &optimizer, samples, &mut memory, &mut []).expect("finite");
     };
-    let mut other = Model::new(widths, true, Relu, parameters)?;
-    let mut memory = other.gradient_memory(&Threads::one(), problem.samples)?;
-    let mut by_its_own = |model: &mut Model<f32, Relu>| {
-        if let Some(fitted) = fitted {
-            model.train_step(fitted, MeanSquared, &optimizer, samples, &mut memory, &mut []).expect("finite");
-        }
-    };
     let (mut candle, mut burn) = (candle::Network::new(&problem)?, burn::Network::new(&problem));
     ours(&mut model);
-    by_its_own(&mut other);
     candle.step()?;
     burn.step();
     agree("candle", model.parameters(), &candle.parameters()?);
     agree("burn", model.parameters(), &burn.parameters());
-    assert!(fitted.is_none() || model.parameters() == other.parameters(), "the bits of code of its own");
 
     let (mut level_step, mut candle_step) = (|| ours(&mut model), || candle.step().expect("a step"));
-    let (mut burn_step, mut own_step) = (|| burn.step(), || by_its_own(&mut other));
-    let mut candidates: Vec<&mut dyn FnMut()> = vec![&mut level_step, &mut candle_step, &mut burn_step];
-    if fitted.is_some() {
-        candidates.push(&mut own_step);
-    }
-    let times = race(&mut candidates);
-    print!(
+    let mut burn_step = || burn.step();
+    let times = race(&mut [&mut level_step, &mut candle_step, &mut burn_step]);
+    println!(
         "train_step-f32-{}-{d}x{width}x{depth}x{c}-{}: {:.2} us; candle takes {:.1} times as long, burn {:.1}",
         level.name(),
         problem.samples,
@@ -231,10 +216,6 @@ fn compare(
         times[1] / times[0],
         times[2] / times[0],
     );
-    if let Some(own) = times.get(3) {
-        print!("; by code of its own {:.2} us; {:.1}, {:.1}", own * 1e6, times[1] / own, times[2] / own);
-    }
-    println!();
     Ok(())
 }
 
@@ -245,8 +226,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let level = Level::detect();
     for sizes in SIZES {
-        compare(sizes, level, None::<Level>)?;
+        compare(sizes, level)?;
     }
-    compare(BATCH_STEP, level, Some(Batch::fitted::<8>(level)))?;
-    compare(SINGLE_STEP, level, Some(Single::fitted::<1>(level)))
+    Ok(())
 }

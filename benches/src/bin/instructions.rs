@@ -5,9 +5,8 @@
 
 use agop::machine::Threads;
 use agop::network::Model;
-use agop_benches::{Batch, Single};
 use agop_core::activation::Relu;
-use agop_core::kernel::{Backend, accumulate_outer, product};
+use agop_core::kernel::{accumulate_outer, product};
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{Initializer, Shape};
@@ -23,13 +22,7 @@ type Job = (&'static str, fn(Level, usize));
 const JOBS: &[Job] = &[
     ("train_step-16x32x2x4-8", |level, times| train(level, &[16, 32, 32, 4], 8, false, times)),
     ("train_step_limited-16x32x2x4-8", |level, times| train(level, &[16, 32, 32, 4], 8, true, times)),
-    ("train_step_fitted-16x32x2x4-8", |level, times| {
-        train(Batch::fitted::<8>(level), Batch::WIDTHS, 8, false, times);
-    }),
     ("train_step-64x64x2x10-1", |level, times| train(level, &[64, 64, 64, 10], 1, false, times)),
-    ("train_step_fitted-64x64x2x10-1", |level, times| {
-        train(Single::fitted::<1>(level), Single::WIDTHS, 1, false, times);
-    }),
     ("outer-32x8", |level, times| outer(level, 32, 8, times)),
     ("outer-256x64", |level, times| outer(level, 256, 64, times)),
     ("xwt-8x8x8", |level, times| forward(level, 8, 8, times)),
@@ -48,13 +41,7 @@ fn normal(count: usize, purpose: Purpose) -> Vec<f32> {
     values
 }
 
-fn train(
-    backend: impl Backend<f32> + Send + Sync,
-    widths: &[usize],
-    samples: usize,
-    limited: bool,
-    times: usize,
-) {
+fn train(level: Level, widths: &[usize], samples: usize, limited: bool, times: usize) {
     let shape = Shape::new(widths, true).unwrap();
     let x = normal(samples * shape.inputs(), Purpose::TrainInputs);
     let y = normal(samples * shape.outputs(), Purpose::TrainLabels);
@@ -74,7 +61,7 @@ fn train(
     let mut model = Model::new(widths.to_vec(), true, Relu, parameters).unwrap();
     let mut memory = model.gradient_memory(&Threads::one(), samples).unwrap();
     for _ in 0..times {
-        model.train_step(backend, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap();
+        model.train_step(level, MeanSquared, &optimizer, (x, y), &mut memory, &mut []).unwrap();
     }
     black_box(model.parameters());
 }

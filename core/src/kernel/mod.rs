@@ -95,18 +95,6 @@ pub(crate) fn agree<T>(
     (a.rows(), a.columns(), b.columns()) == (rows, b.rows(), columns) && chain.fits(columns)
 }
 
-/// The products of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// `h = x W^T`, one row for each sample.
-    Forward,
-    /// `delta^T x`, the gradient of the weights.
-    Weights,
-    /// `delta W`, the gradient of the layer's inputs before their slopes; `J W`, their Jacobian, a row for each sample and
-    /// output.
-    Inputs,
-}
-
 /// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with
 /// shapes that do not agree leaves the product as it is, gives the dot product zero, and stops at the shorter vector.
 pub trait Backend<T: Scalar>: Copy {
@@ -119,21 +107,6 @@ pub trait Backend<T: Scalar>: Copy {
         region: Region,
         chain: Chain<'_, T>,
     );
-
-    /// [`Backend::accumulate`], all elements, for a product of layer `layer` of a network: a backend may have code of its
-    /// own for it, with the same bits.
-    fn accumulate_layer(
-        self,
-        layer: usize,
-        role: Role,
-        c: MatMut<'_, T>,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        chain: Chain<'_, T>,
-    ) {
-        let _ = (layer, role);
-        self.accumulate(c, a, b, Region::Full, chain);
-    }
 
     /// `y[i] <- fma(a, x[i], y[i])`.
     fn axpy(self, a: T, x: &[T], y: &mut [T]);
@@ -203,7 +176,7 @@ pub fn affine<T: Scalar>(
 }
 
 /// [`accumulate`], [`product`] or, with a row that fits, [`affine`].
-fn chains<T: Scalar>(
+pub(crate) fn chains<T: Scalar>(
     backend: impl Backend<T>,
     c: MatMut<'_, T>,
     a: MatRef<'_, T>,
@@ -212,20 +185,6 @@ fn chains<T: Scalar>(
 ) -> Result<(), Error> {
     check_product(c.shape(), a, b)?;
     backend.accumulate(c, a, b, Region::Full, chain);
-    Ok(())
-}
-
-/// The same for a product of a layer.
-pub(crate) fn of_layer<T: Scalar>(
-    backend: impl Backend<T>,
-    (layer, role): (usize, Role),
-    c: MatMut<'_, T>,
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-    chain: Chain<'_, T>,
-) -> Result<(), Error> {
-    check_product(c.shape(), a, b)?;
-    backend.accumulate_layer(layer, role, c, a, b, chain);
     Ok(())
 }
 

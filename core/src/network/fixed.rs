@@ -3,8 +3,7 @@
 /// Defines a const-sized network: a struct that owns its parameters and knows its sizes at compile time.
 ///
 /// The struct has `WIDTHS`, `PARAMETERS`, `BIAS` and the buffer sizes as constants; `new()` is a `const fn` that gives
-/// all-zero parameters, so a network can live in a `static`; `network()` lends the view on which every algorithm works, and
-/// `fitted()` a backend with code of its own for the products of these sizes.
+/// all-zero parameters, so a network can live in a `static`; `network()` lends the view on which every algorithm works.
 ///
 /// ```
 /// agop_core::network! {
@@ -20,11 +19,6 @@
 /// let level = agop_core::simd::Level::compiled();
 /// net.network()?.forward(level, x, agop_core::matrix::MatMut::new(&mut out, 1, 4)?, &mut work)?;
 /// assert_eq!(out, [9.25; 4]);
-///
-/// // The same bits, by code for one sample of this network alone.
-/// let (fitted, out_before) = (Tiny::fitted::<1>(level), out);
-/// net.network()?.forward(fitted, x, agop_core::matrix::MatMut::new(&mut out, 1, 4)?, &mut work)?;
-/// assert_eq!(out, out_before);
 /// # Ok::<(), agop_core::error::Error>(())
 /// ```
 #[macro_export]
@@ -84,13 +78,6 @@ macro_rules! network {
                 } }
             }
 
-            /// A level with code of its own for the products of this network over `ROWS` samples at a time.
-            pub const fn fitted<const ROWS: usize>(
-                level: $crate::simd::Level,
-            ) -> $crate::network::Fitted<Self, ROWS> {
-                $crate::network::Fitted::new(level)
-            }
-
             /// The view on which every algorithm works.
             ///
             /// # Errors
@@ -122,10 +109,6 @@ macro_rules! network {
                     &self.parameters,
                 )
             }
-        }
-
-        impl $crate::network::Widths for $name {
-            const WIDTHS: &'static [usize] = Self::WIDTHS;
         }
 
         impl ::core::default::Default for $name {

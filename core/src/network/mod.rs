@@ -4,17 +4,14 @@
 //! h_l = W_l x_l (+ b_l),   x_{l+1} = phi(h_l),   x_0 = x,   f = W_L x_L (+ b_L)
 //! ```
 //! A [`Network`] is a view: a [`Shape`], an activation and one flat parameter slice. Const-sized networks
-//! ([`crate::network!`]) and run-time sized ones lend the same view; for small ones of the former there is a backend with
-//! code of its own ([`Fitted`]).
+//! ([`crate::network!`]) and run-time sized ones lend the same view.
 
-mod fitted;
 mod fixed;
 mod initialize;
 mod moments;
 pub(crate) mod passes;
 pub(crate) mod shape;
 
-pub use fitted::{Fitted, Widths};
 pub use initialize::Initializer;
 pub use shape::{
     LayerSpan, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,

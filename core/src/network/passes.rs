@@ -4,7 +4,7 @@ use super::Network;
 use super::shape::{forward_row, jacobian_row, rows_of};
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Chain, Role, positive};
+use crate::kernel::{self, Backend, Chain, positive};
 use crate::loss::Loss;
 use crate::matrix::{MatMut, MatRef, copy, rows_mut};
 use crate::reduce::SampleTree;
@@ -239,7 +239,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             // A view that is used again is copied: 72 bytes of flash on a Cortex-M4F.
             let inputs = if V::FORWARD { previous } else { x };
             let h = MatMut::new(z, m, span.outputs)?;
-            kernel::of_layer(backend, (layer, Role::Forward), h, previous, weights, chain)?;
+            kernel::chains(backend, h, previous, weights, chain)?;
             if layer < self.shape.hidden_layers() {
                 let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
                 if V::FORWARD {
@@ -275,7 +275,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             *value = loss.residuals(backend, delta, y, value.clone());
         }
         let mut slopes = slopes;
-        for (layer, span) in self.shape.spans().enumerate().rev() {
+        for span in self.shape.spans().rev() {
             let residual = MatRef::new(delta, m, span.outputs)?;
             let gradient = gradient.get_mut(span.range()).unwrap_or_default();
             let (weights, bias) = split_start(gradient, span.weights());
@@ -287,14 +287,14 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                 kernel::add_rows(backend, bias, delta);
             }
             if span.offset == 0 {
-                return kernel::of_layer(backend, (layer, Role::Weights), weights, residual.t(), x, chain);
+                return kernel::chains(backend, weights, residual.t(), x, chain);
             }
             let (before, current) = split_end(earlier, m * span.inputs);
             let inputs = MatRef::new(current, m, span.inputs)?;
-            kernel::of_layer(backend, (layer, Role::Weights), weights, residual.t(), inputs, chain)?;
+            kernel::chains(backend, weights, residual.t(), inputs, chain)?;
             let next = super::weights(self.parameters, span)?;
             let next_delta = MatMut::new(current, m, span.inputs)?;
-            kernel::of_layer(backend, (layer, Role::Inputs), next_delta, residual, next, Chain::Begin)?;
+            kernel::product(backend, next_delta, residual, next)?;
             let (before_slopes, slope) = split_end(slopes, m * span.inputs);
             kernel::mask_assign(backend, current, slope, span.inputs, 1);
             (earlier, delta, slopes) = (before, current, before_slopes);
@@ -332,7 +332,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
                     span.outputs,
                 )?;
                 let below = MatMut::new(jacobian, m * c, span.inputs)?;
-                kernel::of_layer(backend, (layer, Role::Inputs), below, above, weights, Chain::Begin)?;
+                kernel::product(backend, below, above, weights)?;
             }
             visitor.backward(layer - 1, jacobian, slope);
             kernel::mask_assign(backend, jacobian, slope, span.inputs, c);

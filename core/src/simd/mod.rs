@@ -157,23 +157,6 @@ impl Level {
     }
 }
 
-/// The sizes and layouts of a product, known when compiling.
-#[doc(hidden)]
-pub trait Sizes {
-    /// The three that follow.
-    const SIZES: (usize, usize, usize);
-    /// Rows of a and of the product.
-    const ROWS: usize = Self::SIZES.0;
-    /// Columns of a, rows of b.
-    const INNER: usize = Self::SIZES.1;
-    /// Columns of b and of the product.
-    const COLUMNS: usize = Self::SIZES.2;
-    /// Whether a is the transpose of a row-major matrix, not one itself.
-    const A_TRANSPOSED: bool;
-    /// The same of b.
-    const B_TRANSPOSED: bool;
-}
-
 /// What a float has for every [`Level`].
 trait Element: Real {
     /// See [`Backend::accumulate`].
@@ -183,15 +166,6 @@ trait Element: Real {
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
         region: Region,
-        chain: Chain<'_, Self>,
-    );
-    /// All elements of a product that should have the sizes and layouts P, for which there is code of its own; else as
-    /// `accumulate`.
-    fn accumulate_sized<P: Sizes>(
-        level: Level,
-        c: MatMut<'_, Self>,
-        a: MatRef<'_, Self>,
-        b: MatRef<'_, Self>,
         chain: Chain<'_, Self>,
     );
     /// See [`Backend::axpy`].
@@ -223,27 +197,6 @@ macro_rules! element {
                     Level::Simd128(token) => lanes::accumulate(token, c, a, b, region, chain),
                     #[cfg(hardware_fma = "vfpv4")]
                     Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region, chain),
-                }
-            }
-
-            #[inline]
-            fn accumulate_sized<P: Sizes>(
-                level: Level,
-                c: MatMut<'_, Self>,
-                a: MatRef<'_, Self>,
-                b: MatRef<'_, Self>,
-                chain: Chain<'_, Self>,
-            ) {
-                match level {
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
-                    #[cfg(neon)]
-                    Level::Neon(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
-                    #[cfg(simd128)]
-                    Level::Simd128(token) => lanes::accumulate_sized::<_, _, P>(token, c, a, b, chain),
-                    _ => Self::accumulate(level, c, a, b, Region::Full, chain),
                 }
             }
 
@@ -288,19 +241,19 @@ element!(f64);
 
 /// A function of [`Element`] for any [`Real`].
 macro_rules! per_float {
-    ($name:ident $(<$sizes:ident>)?, $function:ident($($argument:ident: $type:ty),*) -> $output:ty) => {
-        struct $name $(<$sizes>(core::marker::PhantomData<$sizes>))?;
+    ($name:ident, $function:ident($($argument:ident: $type:ty),*) -> $output:ty) => {
+        struct $name;
 
-        impl $(<$sizes: Sizes>)? PerFloat for $name $(<$sizes>)? {
+        impl PerFloat for $name {
             type Arguments<'a, T: 'a> = ($($type,)*);
             type Output = $output;
             #[inline(always)]
             fn f32(($($argument,)*): Self::Arguments<'_, f32>) -> $output {
-                <f32 as Element>::$function $(::<$sizes>)? ($($argument),*)
+                <f32 as Element>::$function($($argument),*)
             }
             #[inline(always)]
             fn f64(($($argument,)*): Self::Arguments<'_, f64>) -> $output {
-                <f64 as Element>::$function $(::<$sizes>)? ($($argument),*)
+                <f64 as Element>::$function($($argument),*)
             }
         }
     };
@@ -309,23 +262,8 @@ macro_rules! per_float {
 per_float!(Accumulate, accumulate(
     level: Level, c: MatMut<'a, T>, a: MatRef<'a, T>, b: MatRef<'a, T>, region: Region, chain: Chain<'a, T>
 ) -> ());
-per_float!(AccumulateSized<P>, accumulate_sized(
-    level: Level, c: MatMut<'a, T>, a: MatRef<'a, T>, b: MatRef<'a, T>, chain: Chain<'a, T>
-) -> ());
 per_float!(Axpy, axpy(level: Level, a: T, x: &'a [T], y: &'a mut [T]) -> ());
 per_float!(Dot, dot(level: Level, a: MatRef<'a, T>, b: MatRef<'a, T>) -> f64);
-
-/// All elements of a product that should have the sizes and layouts P; see [`Backend::accumulate`].
-#[inline(always)]
-pub(crate) fn accumulate_sized<T: Real, P: Sizes>(
-    level: Level,
-    c: MatMut<'_, T>,
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-    chain: Chain<'_, T>,
-) {
-    T::choose::<AccumulateSized<P>>((level, c, a, b, chain));
-}
 
 impl<T: Real> Backend<T> for Level {
     fn accumulate(

@@ -161,7 +161,6 @@ pub fn constant_sizes() {
         Narrow::gradient_storage,
         Narrow::feature_storage,
         Narrow::shape,
-        Narrow::fitted::<4>,
         Narrow::network,
         Narrow::network_on => fn(_, Level) -> _,
         Deep::network,

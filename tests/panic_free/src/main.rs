@@ -23,7 +23,6 @@ use agop_core::dual::Dual;
 use agop_core::early_time::Directional;
 use agop_core::kernel::Definition;
 use agop_core::loss::{AnyLoss, CrossEntropy, MeanSquared};
-use agop_core::network::Fitted;
 use agop_core::simd::{Compiled, Level};
 
 agop_core::network! {
@@ -57,10 +56,6 @@ pub extern "C" fn _start() {
     scalars::scalar::<f64>();
     scalars::scalar::<Dual<f32>>();
     scalars::scalar::<Dual<f64>>();
-    vectors::backend::<f32, Fitted<Narrow, 4>>();
-    vectors::backend::<f64, Fitted<Deep, 4>>();
-    vectors::network::<f32, Relu, MeanSquared, Fitted<Narrow, 4>>();
-    vectors::network::<f64, Gelu, MeanSquared, Fitted<Deep, 4>>();
     #[cfg(feature = "planted")]
     link!(planted);
 }

@@ -8,7 +8,7 @@ use agop_core::feature;
 use agop_core::feature_error::Norms;
 use agop_core::kernel::{self, Backend, Plain};
 use agop_core::loss::{AnyLoss, Loss};
-use agop_core::network::{Fitted, Network};
+use agop_core::network::Network;
 use agop_core::optimizer::{self, Optimizer};
 use agop_core::reduce::SampleTree;
 use agop_core::scalar::{Real, Scalar, Transcendental};
@@ -17,7 +17,6 @@ use agop_core::simd::Level;
 pub fn backend<T: Scalar, B: Backend<T>>() {
     link![
         Backend::accumulate => fn(B, _, _, _, _, _),
-        Backend::accumulate_layer => fn(B, _, _, _, _, _, _),
         Backend::axpy => fn(B, T, _, _),
         Backend::dot => fn(B, _, _) -> T::Wide,
         kernel::accumulate::<T> => fn(B, _, _, _) -> _,
@@ -52,7 +51,6 @@ fn sum<T: Scalar>(values: &[T]) -> T {
 /// `f32` or `f64`, and what goes on in `f64`.
 pub fn real<T: Real, B: Backend<T>>() {
     link![
-        Fitted::<crate::Narrow, 4>::new,
         correlation::measure_layer::<T, Level>,
         correlation::covariance_cosine::<T, Level>,
         correlation::traces::<f64, Level>,

@@ -9,7 +9,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod fenced;
-mod fitted;
 
 use agop_core::kernel::{Backend, Chain, Definition, Region};
 use agop_core::matrix::{MatMut, MatRef};

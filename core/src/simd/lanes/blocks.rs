@@ -111,7 +111,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     let (left, right) = (Strided::new(a), Strided::new(b));
     let (to, start) = (c.as_mut_slice().as_mut_ptr(), Start::new(chain));
     let product = Product { c: to, a: left, b: right, rows, inner, columns, region, start };
-    if slim::<T, S, false>(set, product) {
+    if slim(set, product) {
         return;
     }
     let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
@@ -156,7 +156,7 @@ fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
 /// The most rows for which no panel of b is packed: so few that it does not pay, or more where all of b stays in the
 /// first-level cache.
 #[inline(always)]
-pub(super) const fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize) -> usize {
+const fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize) -> usize {
     let strips = if inner.saturating_mul(columns) <= const { NEAR / size_of::<T>() } {
         SHORT_STRIPS
     } else {
@@ -167,24 +167,23 @@ pub(super) const fn few_rows<T: Real, S: Lanes<T>>(inner: usize, columns: usize)
 
 /// Whether c is large.
 #[inline(always)]
-pub(super) const fn large<T>(rows: usize, columns: usize) -> bool {
+const fn large<T>(rows: usize, columns: usize) -> bool {
     rows.saturating_mul(columns) >= const { LARGE / size_of::<T>() }
 }
 
-/// Does a product of few inner indices or few rows, if it is one: `INSIDE` the caller's function, where the sizes are
-/// constants, or in one of its own.
+/// Does a product of few inner indices or few rows, if it is one.
 #[inline(always)]
-pub(super) fn slim<T: Real, S: Lanes<T>, const INSIDE: bool>(set: S, product: Product<T>) -> bool {
+fn slim<T: Real, S: Lanes<T>>(set: S, product: Product<T>) -> bool {
     let Product { b, rows, inner, columns, region, .. } = product;
     macro_rules! slim {
         ($($kernel:tt)*) => {
-            if INSIDE { $($kernel)*(product).run(set) } else { set.call($($kernel)*(product)) }
+            set.call($($kernel)*(product))
         };
     }
     macro_rules! few_rows {
         ($($n:literal)*) => {
             match rows {
-                $($n => slim!(FewRows::<T, $n, INSIDE>),)*
+                $($n => slim!(FewRows::<T, $n>),)*
                 _ => return false,
             }
         };

@@ -4,7 +4,6 @@ mod ahead;
 mod axpy;
 mod blocks;
 mod dot;
-mod fitted;
 mod pack;
 mod short;
 mod slim;
@@ -14,7 +13,6 @@ mod tile;
 pub(crate) use axpy::Axpy;
 pub(crate) use blocks::accumulate;
 pub(crate) use dot::Dot;
-pub(crate) use fitted::accumulate_sized;
 
 use crate::kernel::{Chain, Region, positive};
 use crate::scalar::Real;

@@ -88,7 +88,7 @@ impl<T: Real> Product<T> {
 /// The height of tiles of at most `most` rows and how many of that height begin: the fewest that make up all rows, or one
 /// more, if there are no rows left then; else as [`even`].
 #[inline(always)]
-pub(super) const fn equal(rows: usize, most: usize) -> (usize, usize) {
+const fn equal(rows: usize, most: usize) -> (usize, usize) {
     if rows <= most {
         return (rows, 1);
     }

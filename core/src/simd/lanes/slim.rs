@@ -119,10 +119,10 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
 const MOST_LANES: usize = 16;
 
 /// With N rows, b's rows contiguous (the product of a few activations by transposed weights): blocks of b are transposed in
-/// registers and used at once. The sizes are constants if `FIXED`.
-pub(crate) struct FewRows<T, const N: usize, const FIXED: bool>(pub(crate) Product<T>);
+/// registers and used at once.
+pub(crate) struct FewRows<T, const N: usize>(pub(crate) Product<T>);
 
-impl<T: Real, S: Lanes<T>, const N: usize, const FIXED: bool> Kernel<S> for FewRows<T, N, FIXED> {
+impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for FewRows<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(mut self, set: S) {
@@ -166,7 +166,7 @@ impl<T: Real, S: Lanes<T>, const N: usize, const FIXED: bool> Kernel<S> for FewR
     }
 }
 
-impl<T: Real, const N: usize, const FIXED: bool> FewRows<T, N, FIXED> {
+impl<T: Real, const N: usize> FewRows<T, N> {
     /// The blocks of all inner indices that make up whole ones, J beside each other from column j on, all `WHOLE` or the
     /// last cut off where the matrix ends; returns how many columns that were.
     ///
@@ -186,8 +186,8 @@ impl<T: Real, const N: usize, const FIXED: bool> FewRows<T, N, FIXED> {
             while p < whole {
                 for k in 0..J {
                     let last = if WHOLE || k + 1 < J { S::WIDTH - 1 } else { width - k * S::WIDTH - 1 };
-                    // The places of a block of constant sizes are constants, and those of one that is cut off not simple.
-                    let column = if FIXED || !WHOLE { b.column } else { set.unmoved(b.column) };
+                    // The places of a block that is cut off are not simple.
+                    let column = if !WHOLE { b.column } else { set.unmoved(b.column) };
                     let block = set.transposed(b.at(p, j + k * S::WIDTH), column, last);
                     for (q, vector) in block.into_iter().enumerate() {
                         for (i, row) in sums.iter_mut().enumerate() {

@@ -76,7 +76,7 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                 ($($r:literal)*) => {
                     match rows {
                         $($r if $r <= S::WIDE_ROWS => strips!(
-                            $r, tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, start, fill, Some(ahead))
+                            $r, tile::<T, S, $r, WIDE>(set, c, c_row, a, b, b_row, depth, start, fill, ahead)
                         ),)*
                         _ => {}
                     }
@@ -92,18 +92,18 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
                     // A column of a that is contiguous (a packed one) is known to be when compiling.
                     // SAFETY: the promise of the type.
                     $($r if $r == S::ROWS && whole && a.row == 1 && strips == 1 => unsafe {
-                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, start, fill, Some(ahead))
+                        tile::<T, S, $r, 2>(set, c, c_row, Strided { row: 1, ..a }, b, b_row, depth, start, fill, ahead)
                     },)*
                     $($r if $r <= S::ROWS && whole => strips!(
-                        $r, tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, start, fill, Some(ahead))
+                        $r, tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, start, fill, ahead)
                     ),)*
                     // SAFETY: the promise of the type.
                     $($r if $r <= S::SINGLE_ROWS && width <= S::WIDTH => unsafe {
-                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, start, below, Some(ahead))
+                        masked_tile::<T, S, $r, 1>(set, c, c_row, a, b, b_row, depth, width, start, below, ahead)
                     },)*
                     // SAFETY: as above.
                     $($r if $r <= S::ROWS => unsafe {
-                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, start, below, Some(ahead))
+                        masked_tile::<T, S, $r, 2>(set, c, c_row, a, b, b_row, depth, width, start, below, ahead)
                     },)*
                     _ => {}
                 }
@@ -156,7 +156,7 @@ unsafe fn begun<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
 /// of V vectors at stride `b_row`, a row of `start` V vectors; c overlaps none of them.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
-pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
+unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     set: S,
     c: *mut T,
     c_row: usize,
@@ -166,7 +166,7 @@ pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     depth: usize,
     start: Start<T>,
     fill: *mut T,
-    ahead: Option<Share<T>>,
+    ahead: Share<T>,
 ) {
     // SAFETY: every offset is one the caller promised.
     unsafe {
@@ -180,17 +180,14 @@ pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
         );
         let mut to = fill;
         for p in 0..depth {
-            if let Some(ahead) = ahead {
-                set.prefetch(ahead.start.wrapping_add(p * ahead.step));
-            }
+            set.prefetch(ahead.start.wrapping_add(p * ahead.step));
             let mut columns = [set.splat(T::default()); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 *column = set.load(b.add(p * b_row + v * S::WIDTH));
             }
             if !fill.is_null() {
-                let down = ahead.map_or(0, |ahead| ahead.down);
                 for v in 0..V {
-                    set.prefetch(b.wrapping_add((p + down) * b_row + v * S::WIDTH));
+                    set.prefetch(b.wrapping_add((p + ahead.down) * b_row + v * S::WIDTH));
                 }
                 for (v, column) in columns.iter().enumerate() {
                     set.store(*column, to.add(v * S::WIDTH));
@@ -221,7 +218,7 @@ pub(super) unsafe fn tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
 /// vectors and more than V - 1.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
-pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
+unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: usize>(
     set: S,
     c: *mut T,
     c_row: usize,
@@ -232,7 +229,7 @@ pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: 
     width: usize,
     start: Start<T>,
     below: Option<(usize, usize)>,
-    ahead: Option<Share<T>>,
+    ahead: Share<T>,
 ) {
     let last = set.mask(0, width - (V - 1) * S::WIDTH);
     // SAFETY: every offset is one the caller promised: all vectors but the last are complete, and the last is masked.
@@ -246,9 +243,7 @@ pub(super) unsafe fn masked_tile<T: Real, S: Lanes<T>, const R: usize, const V: 
             |v, from| if v + 1 < V { set.load(from) } else { set.load_some(last, from) },
         );
         for p in 0..depth {
-            if let Some(ahead) = ahead {
-                set.prefetch(ahead.start.wrapping_add(p * ahead.step));
-            }
+            set.prefetch(ahead.start.wrapping_add(p * ahead.step));
             let mut columns = [set.splat(T::default()); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 let from = b.add(p * b_row + v * S::WIDTH);
