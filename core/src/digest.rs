@@ -44,11 +44,20 @@ impl Hasher {
 
     /// Adds an array with its shape.
     pub fn array<T: Real>(&mut self, shape: &[usize], values: &[T]) -> &mut Self {
+        self.shape::<T>(shape).values(values)
+    }
+
+    /// Begins an array whose values follow in parts, by [`Hasher::values`].
+    pub fn shape<T: Real>(&mut self, shape: &[usize]) -> &mut Self {
         self.number(shape.len() as u64);
         for dimension in shape {
             self.number(*dimension as u64);
         }
-        self.number(T::BYTES as u64);
+        self.number(T::BYTES as u64)
+    }
+
+    /// Adds the next values of the array that was begun.
+    pub fn values<T: Real>(&mut self, values: &[T]) -> &mut Self {
         // Whole blocks of bytes: one update a value would cost more than the hash.
         let mut buffer = [0_u8; 512];
         for chunk in values.chunks(512 / T::BYTES) {

@@ -10,6 +10,7 @@
 //! | [`checkpoint`] | weights of fully connected networks in safetensors files |
 //! | [`detect`], [`machine`] | the instruction set to run on; with it one pool of threads |
 //! | [`network`], [`sums`] | networks that own their numbers; sums over samples on threads |
+//! | [`samples`] | rows of inputs, in memory or read from a file block by block |
 //! | [`measure`] | every correlation of every hidden layer, as a report |
 //! | [`predict`] | early-time predictions beside measurements, as a report |
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
@@ -39,6 +40,7 @@ pub mod pages;
 pub mod predict;
 mod recognise;
 pub mod run;
+pub mod samples;
 pub mod sums;
 
 pub use error::{Error, Result};

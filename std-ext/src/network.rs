@@ -2,6 +2,7 @@
 
 use crate::machine::Threads;
 use crate::memory::{Aligned, filled};
+use crate::samples::Rows;
 use crate::sums::SampleSum;
 use agop_core::activation::Activation;
 use agop_core::digest::Hasher;
@@ -105,14 +106,16 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// As [`Network::forward`], and when the memory cannot be had.
-    pub fn forward<B: Backend<T>>(&self, backend: B, inputs: MatRef<'_, T>) -> crate::error::Result<Vec<T>> {
-        let shape = self.shape()?;
-        let length = inputs.rows().saturating_mul(shape.outputs());
-        let mut outputs = filled("outputs", length, T::zero())?;
+    pub fn forward<B: Backend<T>>(&self, backend: B, inputs: impl Rows<T>) -> crate::error::Result<Vec<T>> {
+        let (view, rows, c) = (self.view_on(backend)?, inputs.rows(), self.shape()?.outputs());
+        let mut outputs = filled("outputs", rows.saturating_mul(c), T::zero())?;
         let mut workspace = filled("workspace", gradient_workspace(&self.widths, ROWS), T::zero())?;
-        let out = MatMut::new(&mut outputs, inputs.rows(), shape.outputs())?;
-        self.view_on(backend)?.forward(backend, inputs, out, &mut workspace)?;
-        Ok(outputs)
+        let all = inputs.each(0..rows, &mut Vec::new(), &mut |start, x| {
+            let values = outputs.get_mut(start * c..(start + x.rows()) * c).unwrap_or_default();
+            let out = MatMut::new(values, x.rows(), c)?;
+            Ok(view.forward(backend, x, out, &mut workspace).map_err(|error| in_whole(error, start))?)
+        });
+        all.map(|()| outputs).map_err(Into::into)
     }
 
     /// Memory for gradients over at most `samples` samples.
@@ -135,19 +138,19 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// As [`Network::accumulate_gradient`], and [`Error::Length`] for `out`, which is unchanged on any error.
-    pub fn gradient<B: Backend<T> + Send + Sync>(
+    pub fn gradient<B: Backend<T> + Send + Sync, X: Rows<T>>(
         &self,
         backend: B,
         loss: impl Loss<T> + Sync,
-        inputs: MatRef<'_, T>,
+        inputs: X,
         targets: MatRef<'_, T>,
         memory: &mut SampleSum<T>,
         out: &mut [T],
-    ) -> Result<T, Error> {
+    ) -> Result<T, X::Error> {
         let view = self.view_on(backend)?;
         if out.len() != self.parameters().len() {
             let (expected, found) = (self.parameters().len(), out.len());
-            return Err(Error::Length { what: "gradient", expected, found });
+            return Err(Error::Length { what: "gradient", expected, found }.into());
         }
         let mut sum = gradient_sums(&view, backend, loss, (inputs, targets), memory)?;
         let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
@@ -159,16 +162,18 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// As [`Network::accumulate_features`], and [`Error::Workspace`] when the memory cannot be had.
-    pub fn features<B: Backend<T> + Send + Sync>(
+    pub fn features<B: Backend<T> + Send + Sync, X: Rows<T>>(
         &self,
         backend: B,
-        inputs: MatRef<'_, T>,
+        inputs: X,
         memory: &mut SampleSum<T>,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Vec<T>, X::Error> {
         let view = self.view_on(backend)?;
         let mut sum = memory.sum(backend, inputs.rows(), |range, tree, workspace| {
-            view.accumulate_features(backend, inputs.row_range(range.start, range.len()), tree, workspace)
-                .map_err(|error| in_whole(error, range.start))
+            inputs.each(range, &mut Vec::new(), &mut |start, x| {
+                let added = view.accumulate_features(backend, x, tree, workspace);
+                Ok(added.map_err(|error| in_whole(error, start))?)
+            })
         })?;
         let finished = feature::finish(backend, self.shape()?, &mut sum)?;
         let mut features = Vec::new();
@@ -189,15 +194,15 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
     ///
     /// # Errors
     /// As [`Network::accumulate_gradient`] and [`Optimizer::step`]; the parameters are unchanged then.
-    pub fn train_step<B: Backend<T> + Send + Sync>(
+    pub fn train_step<B: Backend<T> + Send + Sync, X: Rows<T>>(
         &mut self,
         backend: B,
         loss: impl Loss<T> + Sync,
         optimizer: &Optimizer<'_>,
-        samples: (MatRef<'_, T>, MatRef<'_, T>),
+        samples: (X, MatRef<'_, T>),
         memory: &mut SampleSum<T>,
         state: &mut [T],
-    ) -> Result<T, Error> {
+    ) -> Result<T, X::Error> {
         let shape = Shape::new(&self.widths, self.bias)?;
         let view = Network::new_on(backend, shape, self.activation, self.parameters.as_slice())?;
         let mut sum = gradient_sums(&view, backend, loss, samples, memory)?;
@@ -243,22 +248,29 @@ pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_>, valu
 }
 
 /// The sums of gradient and loss over samples, inputs and targets.
-fn gradient_sums<'m, T: Scalar + Send + Sync, A: Activation<T> + Sync, B: Backend<T> + Send + Sync>(
+fn gradient_sums<'m, T, A, B, X>(
     view: &Network<'_, T, A>,
     backend: B,
     loss: impl Loss<T> + Sync,
-    (inputs, targets): (MatRef<'_, T>, MatRef<'_, T>),
+    (inputs, targets): (X, MatRef<'_, T>),
     memory: &'m mut SampleSum<T>,
-) -> Result<SampleTree<'m, T>, Error> {
+) -> Result<SampleTree<'m, T>, X::Error>
+where
+    T: Scalar + Send + Sync,
+    A: Activation<T> + Sync,
+    B: Backend<T> + Send + Sync,
+    X: Rows<T>,
+{
     if targets.rows() != inputs.rows() {
         let expected = (inputs.rows(), view.shape().outputs());
-        return Err(Error::Shape { what: "targets", expected, found: targets.shape() });
+        return Err(Error::Shape { what: "targets", expected, found: targets.shape() }.into());
     }
     memory.sum(backend, inputs.rows(), |range, tree, workspace| {
-        let x = inputs.row_range(range.start, range.len());
-        let y = targets.row_range(range.start, range.len());
-        view.accumulate_gradient(backend, loss, x, y, tree, workspace)
-            .map_err(|error| in_whole(error, range.start))
+        inputs.each(range, &mut Vec::new(), &mut |start, x| {
+            let y = targets.row_range(start, x.rows());
+            let added = view.accumulate_gradient(backend, loss, x, y, tree, workspace);
+            Ok(added.map_err(|error| in_whole(error, start))?)
+        })
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::measure::Block;
 use crate::network::Model;
+use crate::samples::Rows;
 use agop_core::activation::{Activation, AnyActivation};
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
@@ -74,7 +75,7 @@ impl Reasons {
 pub(crate) fn dead_layers<T: Real>(
     level: Level,
     model: &Model<T, AnyActivation>,
-    inputs: MatRef<'_, T>,
+    inputs: impl Rows<T>,
 ) -> Result<Vec<usize>> {
     const ROWS: usize = 1024;
     let layers = single_layers(model)?;
@@ -84,15 +85,20 @@ pub(crate) fn dead_layers<T: Real>(
     let mut start = 0;
     // Few samples show that a layer lives.
     while start < inputs.rows() && alive.contains(&false) {
-        let rows = Ord::min(ROWS, inputs.rows() - start);
-        let chunk = inputs.row_range(start, rows);
-        let mut x: Vec<T> = chunk.elements().copied().collect();
+        let end = Ord::min(start + ROWS, inputs.rows());
+        let mut chunk = Vec::new();
+        let copied = inputs.each(start..end, &mut Vec::new(), &mut |_, x| {
+            chunk.extend(x.elements().copied());
+            Ok(())
+        });
+        copied.map_err(Into::into)?;
+        let (mut x, rows) = (chunk, end - start);
         for (layer, alive) in layers.iter().zip(&mut alive) {
             x = layer.forward(level, MatRef::new(&x, rows, x.len() / rows)?)?;
             phi.apply(level, &mut x);
             *alive |= x.iter().any(|x| *x != T::zero());
         }
-        start += rows;
+        start = end;
     }
     Ok((0..hidden).zip(alive).filter(|(_, alive)| !alive).map(|(layer, _)| layer).collect())
 }
@@ -114,17 +120,26 @@ pub(crate) fn single_layers<T: Real>(
 }
 
 /// What to say of inputs whose root mean square is not within [0.05, 20]; `remedy` says what to do.
-pub(crate) fn scale_of_inputs<T: Real>(values: &[T], remedy: &str) -> Option<String> {
-    let mean = values.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>() / values.len() as f64;
-    let rms = mean.sqrt();
-    match rms {
+///
+/// # Errors
+/// Those of reading the inputs.
+pub(crate) fn scale_of_inputs<T: Real>(inputs: impl Rows<T>, remedy: &str) -> Result<Option<String>> {
+    let (rows, columns) = inputs.shape();
+    let mut sum = 0.0;
+    let added = inputs.each(0..rows, &mut Vec::new(), &mut |_, x| {
+        sum = x.elements().fold(sum, |sum, x| sum + x.to_f64() * x.to_f64());
+        Ok(())
+    });
+    added.map_err(Into::into)?;
+    let rms = (sum / (rows as f64 * columns as f64)).sqrt();
+    Ok(match rms {
         0.0 => Some("all inputs are zero".to_owned()),
         0.05..=20.0 => None,
         _ => {
             let rms = number(Some(rms), 2);
             Some(format!("the inputs have root mean square {rms}, far from 1: {remedy}"))
         }
-    }
+    })
 }
 
 /// What to say of dead layers, by name; nothing where there are none.

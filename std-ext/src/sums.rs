@@ -59,15 +59,16 @@ impl<T: Scalar + Send + Sync> SampleSum<T> {
     /// The first error of `add` in order of samples, [`Error::Workspace`] for more samples than was said, or
     /// [`Error::Environment`] when a thread's floating-point environment is unsound: every thread has its own, and looks
     /// at it before it adds anything.
-    pub fn sum<B: Backend<T> + Send + Sync>(
+    pub fn sum<B: Backend<T> + Send + Sync, E: From<Error> + Send>(
         &mut self,
         backend: B,
         samples: usize,
-        add: impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), Error> + Sync,
-    ) -> Result<SampleTree<'_, T>, Error> {
+        add: impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), E> + Sync,
+    ) -> Result<SampleTree<'_, T>, E> {
         let length = self.length;
         if samples > self.capacity {
-            return Err(Error::Workspace { what: "sum over samples", needed: samples, found: self.capacity });
+            let (needed, found) = (samples, self.capacity);
+            return Err(Error::Workspace { what: "sum over samples", needed, found }.into());
         }
         let share = blocks(samples as u64).div_ceil(self.workers.len() as u64);
         let range = |index: usize| {
@@ -76,11 +77,11 @@ impl<T: Scalar + Send + Sync> SampleSum<T> {
             first.min(samples)..end.min(samples)
         };
         let (Some(pool), false) = (self.threads.pool(), self.workers.len() == 1) else {
-            let Some(worker) = self.workers.first_mut() else { return Err(Error::NoSamples) };
+            let Some(worker) = self.workers.first_mut() else { return Err(Error::NoSamples.into()) };
             return summed(worker, length, 0, range(0), &add);
         };
         let workers = &mut self.workers;
-        let trees: Vec<Result<_, Error>> = pool.install(|| {
+        let trees: Vec<Result<_, E>> = pool.install(|| {
             workers
                 .par_iter_mut()
                 .enumerate()
@@ -102,13 +103,13 @@ impl<T: Scalar + Send + Sync> SampleSum<T> {
     }
 }
 
-fn summed<'w, T: Scalar>(
+fn summed<'w, T: Scalar, E: From<Error>>(
     worker: &'w mut Worker<T>,
     length: usize,
     start: u64,
     range: Range<usize>,
-    add: &impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), Error>,
-) -> Result<SampleTree<'w, T>, Error> {
+    add: &impl Fn(Range<usize>, &mut SampleTree<'_, T>, &mut [T]) -> Result<(), E>,
+) -> Result<SampleTree<'w, T>, E> {
     environment::check_thread()?;
     let Worker { storage, workspace } = worker;
     let workspace = workspace.as_mut_slice();

@@ -277,7 +277,7 @@ fn run_in<T: Real>(
     let machine = options.computing.machine()?;
     let problem = Problem::<T>::load(config)?;
     let remedy = "divide them by it before training (pixels 0..255 by 255)";
-    let mut notes: Vec<String> = scale_of_inputs(&problem.train.inputs, remedy).into_iter().collect();
+    let mut notes: Vec<String> = scale_of_inputs(&problem.train.inputs, remedy)?.into_iter().collect();
     // All that can be wrong with the settings is found before the first rule trains.
     let rules = config.training.rules.iter();
     let runs = rules.map(|rule| Run::new(config, &problem, *rule, &machine)).collect::<Result<Vec<_>>>()?;
@@ -310,7 +310,7 @@ fn run_in<T: Real>(
     }
     let unknown = problem.outer_product.as_ref().err().copied();
     for outcome in &outcomes {
-        let layers = dead_layers(machine.level, &outcome.trained, problem.train.inputs()?)?;
+        let layers = dead_layers(machine.level, &outcome.trained, &problem.train.inputs)?;
         let names: Vec<String> =
             layers.iter().map(|layer| format!("{} layer {layer}", outcome.rule.name())).collect();
         notes.extend(dead(&names).map(|note| note + "; try a smaller --rate, or scale the inputs"));

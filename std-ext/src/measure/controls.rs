@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::machine::Machine;
 use crate::memory::filled;
 use crate::network::{Model, ROWS};
+use crate::samples::Rows;
 use agop_core::activation::Activation;
 use agop_core::correlation::{
     InputError, Powers, Route, correlate, correlate_workspace, covariance_cosine, covariance_workspace,
@@ -56,7 +57,7 @@ pub fn controls<T: Real, A: Activation<T> + Sync>(
     machine: &Machine,
     model: &Model<T, A>,
     initial: Option<(&Model<T, A>, &Features<T>)>,
-    inputs: MatRef<'_, T>,
+    inputs: impl Rows<T>,
 ) -> Result<Vec<Controls>> {
     let view = model.view()?;
     let level = machine.level;
@@ -82,7 +83,10 @@ pub fn controls<T: Real, A: Activation<T> + Sync>(
         let mut moments = filled("moments", d.saturating_mul(d).saturating_add(d), 0.0)?;
         let mut passes = filled("workspace", gradient_workspace(model.widths(), ROWS), T::zero())?;
         let mut wide = filled("samples", d.saturating_mul(SAMPLE_BLOCK), 0.0)?;
-        view.accumulate_moments(level, layer, inputs, &mut moments, &mut passes, &mut wide)?;
+        let added = inputs.each(0..inputs.rows(), &mut Vec::new(), &mut |_, x| {
+            Ok(view.accumulate_moments(level, layer, x, &mut moments, &mut passes, &mut wide)?)
+        });
+        added.map_err(Into::into)?;
         let mut workspace = filled("workspace", covariance_workspace(k, d), 0.0)?;
         let samples = inputs.rows() as u64;
         let found = covariance_cosine(level, view.weights(layer)?, samples, &mut moments, &mut workspace)?;

@@ -3,11 +3,11 @@
 use crate::error::Result;
 use crate::memory::filled;
 use crate::network::{Model, ROWS};
+use crate::samples::Rows;
 use crate::sums::SampleSum;
 use agop_core::activation::{Activation, Bounded};
 use agop_core::error::Error;
 use agop_core::feature_error::{LayerError, Norms, ReadError, norms_length, norms_workspace};
-use agop_core::matrix::MatRef;
 use agop_core::network::{gradient_workspace, jacobian_workspace};
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
@@ -41,28 +41,33 @@ impl<T: Real> Features<T> {
     pub fn new<A: Activation<T> + Bounded + Sync>(
         level: Level,
         model: &Model<T, A>,
-        inputs: MatRef<'_, T>,
+        inputs: impl Rows<T>,
         (read, proof): (ReadError, Proof),
         memory: &mut SampleSum<T>,
     ) -> Result<Self> {
-        let values = model.features(level, inputs, memory)?;
+        let values = model.features(level, &inputs, memory).map_err(Into::into)?;
         let (widths, layers) = (model.widths(), model.shape()?.hidden_layers());
         let mut numbers = filled("norms", norms_length(widths), 0.0)?;
         let mut workspace = filled("workspace", norms_workspace(widths), 0.0)?;
         let norms = Norms::new(level, model.view()?, read, &mut numbers, &mut workspace)?;
         let units: usize = widths.iter().skip(1).take(layers).sum();
         let blocks = memory.threads().each(inputs.rows().div_ceil(SAMPLE_BLOCK), |block| {
-            let x = inputs.row_range(block * SAMPLE_BLOCK, SAMPLE_BLOCK);
+            let start = block * SAMPLE_BLOCK;
+            let rows = start..Ord::min(start + SAMPLE_BLOCK, inputs.rows());
             let mut found = filled("errors", layers, LayerError::default())?;
-            if proof == Proof::Plain {
-                let mut workspace = filled("workspace", gradient_workspace(widths, ROWS), T::zero())?;
-                norms.forward(level, x, &mut found, &mut workspace)?;
-            } else {
-                let mut workspace = filled("workspace", jacobian_workspace(widths, ROWS), T::zero())?;
-                let mut flags = filled("flags", units.saturating_mul(SAMPLE_BLOCK), false)?;
-                norms.certify(level, x, &mut found, &mut flags, &mut workspace)?;
-            }
-            Ok::<_, crate::Error>(found)
+            let (size, units) = match proof {
+                Proof::Plain => (gradient_workspace(widths, ROWS), 0),
+                Proof::Certified => (jacobian_workspace(widths, ROWS), units),
+            };
+            let mut workspace = filled("workspace", size, T::zero())?;
+            let mut flags = filled("flags", units.saturating_mul(SAMPLE_BLOCK), false)?;
+            let done = inputs.each(rows, &mut Vec::new(), &mut |_, x| {
+                Ok(match proof {
+                    Proof::Plain => norms.forward(level, x, &mut found, &mut workspace),
+                    Proof::Certified => norms.certify(level, x, &mut found, &mut flags, &mut workspace),
+                }?)
+            });
+            done.map(|()| found).map_err(Into::into)
         })?;
         let mut found = filled("errors", layers, LayerError::default())?;
         for block in &blocks {

@@ -8,11 +8,11 @@ use crate::error::{Error, Result, shape_text};
 use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
+use crate::samples::Inputs;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
 use agop_core::feature_error::ReadError;
-use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -107,13 +107,13 @@ impl MeasureReport {
             let reason = format!("{columns} columns, the network takes {inputs} inputs");
             return input(files.data, "shape", reason);
         }
+        let x = &Inputs::new(values, samples, columns)?;
         let mut hash = Hasher::new();
         for model in [Some(&trained), initial.as_ref()].into_iter().flatten() {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
-        hash.array(&[samples, columns], &values);
+        x.hash(&mut hash)?;
         let level = machine.level;
-        let x = MatRef::new(&values, samples, columns)?;
         let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
         let (compared, doubt) = compared.map_or((None, None), |(agreement, doubt)| (Some(agreement), doubt));
         let mut memory = trained.feature_memory(&machine.threads, samples)?;
@@ -156,8 +156,7 @@ impl MeasureReport {
             .filter_map(|layer| names.get(*layer).map(|name| cut(name, LONGEST_NAME)))
             .collect();
         let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
-        let notes =
-            scale_of_inputs(&values, remedy).into_iter().chain(dead(&dead_names)).chain(doubt).collect();
+        let notes = scale_of_inputs(x, remedy)?.into_iter().chain(dead(&dead_names)).chain(doubt).collect();
         let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",

@@ -8,6 +8,7 @@ use crate::error::{Error, Result, shape_text};
 use crate::memory::collected;
 use crate::network::Model;
 use crate::notes::number;
+use crate::samples::Rows;
 use agop_core::activation::AnyActivation;
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
@@ -90,7 +91,7 @@ pub(super) fn compare<T: Real>(
     level: Level,
     names: &[String],
     model: &Model<T, AnyActivation>,
-    x: MatRef<'_, T>,
+    x: &dyn Rows<T, Error = Error>,
     file: &Path,
 ) -> Result<(Agreement, Option<String>)> {
     let (samples, columns) = (x.rows(), model.shape()?.outputs());
@@ -143,7 +144,7 @@ pub(super) fn compare<T: Real>(
 /// The search for what makes the outputs agree.
 struct Search<'a, T> {
     chain: Chain,
-    x: MatRef<'a, T>,
+    x: &'a dyn Rows<T, Error = Error>,
     given: Vec<f64>,
     found: Vec<f64>,
     columns: usize,
@@ -229,8 +230,15 @@ impl<T: Real> Search<'_, T> {
     }
 
     fn agrees(&self, trial: &Trial, rows: &[usize], tolerance: f64) -> bool {
-        let x: Vec<f64> =
-            rows.iter().flat_map(|&i| self.x.row_range(i, 1).elements().map(|x| x.to_f64())).collect();
+        let (mut x, mut buffer) = (Vec::new(), Vec::new());
+        let mut add = |_: usize, run: MatRef<'_, T>| {
+            x.extend(run.elements().map(|x| x.to_f64()));
+            Ok(())
+        };
+        // What cannot be read again agrees with nothing.
+        if rows.iter().any(|&i| self.x.each(i..i + 1, &mut buffer, &mut add).is_err()) {
+            return false;
+        }
         let given = rows.iter().flat_map(|&i| self.given.iter().skip(i * self.columns).take(self.columns));
         let Some(found) = trial.outputs(&self.chain, x, rows.len()) else { return false };
         found.iter().zip(given).all(|(f, z)| (f - z).abs() <= tolerance * self.scale)

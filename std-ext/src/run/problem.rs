@@ -4,30 +4,18 @@ use super::config::{Config, Data, Synthetic};
 use crate::dataset::{Array, Classes, Targets, npy, read_matrix};
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
+use crate::samples::{Inputs, Samples};
 use agop_core::digest::{Digest, Hasher};
 use agop_core::loss::AnyLoss;
-use agop_core::matrix::{MatMut, MatRef};
+use agop_core::matrix::MatMut;
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
 use agop_core::task::{chain_monomial, chain_monomial_outer_product, fill_gaussian};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Samples with their targets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Samples<T> {
-    /// Number of samples n.
-    pub count: usize,
-    /// n x d.
-    pub inputs: Vec<T>,
-    /// n x c.
-    pub targets: Vec<T>,
-    /// The class of each sample, where classes are known.
-    pub classes: Option<Vec<usize>>,
-}
-
 /// Everything a run trains and tests on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Problem<T> {
     /// Width of the input d.
     pub dimension: usize,
@@ -43,46 +31,6 @@ pub struct Problem<T> {
     pub digest: Digest,
     /// What the files were taken for; `None` for a task.
     pub understood: Option<String>,
-}
-
-impl<T: Real> Samples<T> {
-    /// The inputs as a matrix.
-    ///
-    /// # Errors
-    /// None for samples that were made here.
-    pub fn inputs(&self) -> Result<MatRef<'_, T>> {
-        Ok(MatRef::new(&self.inputs, self.count, self.inputs.len() / self.count.max(1))?)
-    }
-
-    /// The targets as a matrix.
-    ///
-    /// # Errors
-    /// None for samples that were made here.
-    pub fn targets(&self) -> Result<MatRef<'_, T>> {
-        Ok(MatRef::new(&self.targets, self.count, self.targets.len() / self.count.max(1))?)
-    }
-
-    /// The samples of the given indices, in that order.
-    ///
-    /// # Errors
-    /// When the memory cannot be had.
-    pub fn gather(&self, indices: &[usize]) -> Result<Self> {
-        let (d, c) = (self.inputs.len() / self.count.max(1), self.targets.len() / self.count.max(1));
-        let rows = |values: &[T], width: usize| {
-            let rows = indices.iter().flat_map(|i| values.iter().skip(i * width).take(width));
-            collected("samples", indices.len().saturating_mul(width), rows.copied())
-        };
-        let classes = self.classes.as_ref().map(|classes| {
-            let chosen = indices.iter().filter_map(|i| classes.get(*i).copied());
-            collected("classes", indices.len(), chosen)
-        });
-        Ok(Self {
-            count: indices.len(),
-            inputs: rows(&self.inputs, d)?,
-            targets: rows(&self.targets, c)?,
-            classes: classes.transpose()?,
-        })
-    }
 }
 
 impl<T: Real> Problem<T> {
@@ -112,7 +60,7 @@ impl<T: Real> Problem<T> {
         enough_classes(config.training.loss, problem.outputs)?;
         let mut hash = Hasher::new();
         for samples in [&problem.train, &problem.test] {
-            hash.array(&[samples.count, problem.dimension], &samples.inputs);
+            samples.inputs.hash(&mut hash)?;
             hash.array(&[samples.count, problem.outputs], &samples.targets);
         }
         problem.digest = hash.finish();
@@ -154,7 +102,7 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         } else {
             Stream::new(seed, labels_of, 0).fill_normal(&mut targets);
         }
-        Ok(Samples { count, inputs, targets, classes: None })
+        Ok(Samples { count, inputs: Inputs::new(inputs, count, dimension)?, targets, classes: None })
     };
     let outer_product = if monomial {
         let mut expected =
@@ -214,6 +162,7 @@ fn given<T: Real>(
         let mut targets: Targets<T> = targets.map_err(|error| error.in_file(labels))?;
         let values = std::mem::take(&mut targets.values);
         let classes = targets.classes.take();
+        let inputs = Inputs::new(inputs, count, dimension)?;
         Ok((dimension, targets, Samples { count, inputs, targets: values, classes }))
     };
     let (dimension, Targets { outputs, meaning, .. }, train) = read(train_data, train_labels, &array)?;

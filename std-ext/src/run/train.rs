@@ -2,13 +2,14 @@
 
 use super::config::{Config, RuleName, Speeds, Training};
 use super::manifest::Mark;
-use super::problem::{Problem, Samples};
+use super::problem::Problem;
 use super::report::{add_record, usual_history};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::measure::{Features, LayerReport, Proof, measure};
 use crate::memory::{Growing, collected, filled, reserved};
 use crate::network::{Model, feature_memory, gradient_memory, hash_parameters};
+use crate::samples::Samples;
 use crate::sums::SampleSum;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -147,7 +148,7 @@ impl<'p, T: Real> Run<'p, T> {
         let batch = settings.batch.unwrap_or(count).min(count);
         let gradients = gradient_memory(&widths, config.network.bias, threads, batch)?;
         let initial = initial_model(config, problem)?;
-        let initial_features = Features::new(*level, &initial, problem.train.inputs()?, EXACT, &mut features)
+        let initial_features = Features::new(*level, &initial, &problem.train.inputs, EXACT, &mut features)
             .map_err(|error| diverged(rule, 0, error))?;
         let mut run = Self {
             config,
@@ -220,7 +221,9 @@ impl<'p, T: Real> Run<'p, T> {
     }
 
     fn update(&mut self, step: u64) -> Result<()> {
-        let train = &self.problem.train;
+        let (train, level, loss) = (&self.problem.train, self.machine.level, self.loss);
+        let optimizer = optimizer(&self.config.training, self.rule, &self.speeds);
+        let (model, sums, state) = (&mut self.model, &mut self.gradients, &mut self.state);
         match self.config.training.batch {
             Some(batch) if batch < train.count => {
                 let per_epoch = train.count.div_ceil(batch) as u64;
@@ -230,18 +233,15 @@ impl<'p, T: Real> Run<'p, T> {
                     Stream::new(self.config.seed, Purpose::Shuffle, epoch as u32).shuffle(&mut self.order);
                 }
                 let indices = self.order.chunks(batch).nth(index).unwrap_or_default();
-                let samples = train.gather(indices)?;
-                self.update_on(&samples)
+                let y = train.targets_of(indices)?;
+                let y = MatRef::new(&y, indices.len(), self.problem.outputs)?;
+                model.train_step(level, loss, &optimizer, (train.inputs.pick(indices), y), sums, state)?;
             }
-            _ => self.update_on(train),
+            _ => {
+                let samples = (&train.inputs, train.targets()?);
+                model.train_step(level, loss, &optimizer, samples, sums, state)?;
+            }
         }
-    }
-
-    fn update_on(&mut self, samples: &Samples<T>) -> Result<()> {
-        let level = self.machine.level;
-        let (x, y) = (samples.inputs()?, samples.targets()?);
-        let optimizer = optimizer(&self.config.training, self.rule, &self.speeds);
-        self.model.train_step(level, self.loss, &optimizer, (x, y), &mut self.gradients, &mut self.state)?;
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl<'p, T: Real> Run<'p, T> {
 
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
-        let inputs = self.problem.train.inputs()?;
+        let inputs = &self.problem.train.inputs;
         let features = Features::new(level, &self.model, inputs, EXACT, &mut self.features)?;
         let (now, initial) = ((&self.model, &features), (&self.initial, &self.initial_features));
         let (layers, shape) = (measure(self.machine, now, initial, 0.0, powers)?, self.model.shape()?);
@@ -288,7 +288,7 @@ impl<'p, T: Real> Run<'p, T> {
     /// Loss and accuracy on a set of samples.
     fn evaluate(&self, samples: &Samples<T>) -> Result<(f64, Option<f64>)> {
         let outputs = self.problem.outputs;
-        let mut f = self.model.forward(self.machine.level, samples.inputs()?)?;
+        let mut f = self.model.forward(self.machine.level, &samples.inputs)?;
         let right = if outputs > 1 {
             let rows = f.chunks_exact(outputs).zip(samples.targets.chunks_exact(outputs));
             Some(rows.filter(|(f, y)| argmax(f) == argmax(y)).count())

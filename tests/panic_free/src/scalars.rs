@@ -25,6 +25,8 @@ pub fn real<T: Float>() {
         Real::magnitude_order => fn(T) -> _,
         Real::canonical_bits => fn(T) -> _,
         Hasher::array::<T>,
+        Hasher::shape::<T>,
+        Hasher::values::<T>,
         Initializer::fill::<T>,
         Stream::fill_normal::<T>,
         AlignmentReversing::fill::<T>,

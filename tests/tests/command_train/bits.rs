@@ -97,7 +97,7 @@ fn a_record_is_hashed_with_its_layout() {
     hash.number(1);
     parameters(&mut hash, &vec![0.0; model.parameters().len()]);
     let mut memory = model.feature_memory(&Threads::one(), 700).unwrap();
-    let features = model.features(machine.level, problem.train.inputs().unwrap(), &mut memory).unwrap();
+    let features = model.features(machine.level, &problem.train.inputs, &mut memory).unwrap();
     let (first, second) = features.split_at(19 * 19);
     hash.array(&[19, 19], first).array(&[11, 11], second);
     hash.array(&[2], &[record.train_loss, record.test_loss]);

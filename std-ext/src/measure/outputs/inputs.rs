@@ -1,14 +1,15 @@
 //! Inputs as a network may have taken them: each column scaled and shifted.
 
-use agop_core::matrix::MatRef;
+use crate::error::Error;
+use crate::samples::Rows;
 use agop_core::scalar::Real;
 
 /// Factor and offset of each column.
 pub(super) type Scaling = Vec<(f64, f64)>;
 
 /// The usual scalings, each with what it does to the inputs.
-pub(super) fn causes<T: Real>(x: MatRef<'_, T>) -> Vec<(String, Scaling)> {
-    let columns: Vec<Column> = (0..x.columns()).map(|j| Column::of(x, j)).collect();
+pub(super) fn causes<T: Real>(x: &dyn Rows<T, Error = Error>) -> Vec<(String, Scaling)> {
+    let columns = Column::all(x);
     let whole = Column::whole(&columns);
     let all = |factor: f64, offset: f64| vec![(factor, offset); columns.len()];
     let each = |scale: &dyn Fn(&Column) -> (f64, f64)| columns.iter().map(scale).collect();
@@ -46,6 +47,7 @@ pub(super) fn causes<T: Real>(x: MatRef<'_, T>) -> Vec<(String, Scaling)> {
 }
 
 /// What scalings ask of a column.
+#[derive(Clone)]
 struct Column {
     count: f64,
     mean: f64,
@@ -56,15 +58,30 @@ struct Column {
 }
 
 impl Column {
-    fn of<T: Real>(x: MatRef<'_, T>, column: usize) -> Self {
-        let values = || x.elements().skip(column).step_by(x.columns()).map(|x| x.to_f64());
-        let count = x.rows() as f64;
-        let mean = values().sum::<f64>() / count;
-        let squares = values().map(|x| (x - mean) * (x - mean)).sum();
-        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-            (if x < low { x } else { low }, if x > high { x } else { high })
+    /// Every column; none where the inputs cannot be read again.
+    fn all<T: Real>(x: &dyn Rows<T, Error = Error>) -> Vec<Self> {
+        let (rows, columns) = x.shape();
+        let count = rows as f64;
+        let empty = Self { count, mean: 0.0, squares: 0.0, low: f64::INFINITY, high: f64::NEG_INFINITY };
+        let mut all = vec![empty; columns];
+        let each = |all: &mut Vec<Self>, add: fn(&mut Self, f64)| {
+            x.each(0..rows, &mut Vec::new(), &mut |_, run| {
+                for row in 0..run.rows() {
+                    all.iter_mut().zip(run.row(row)).for_each(|(column, x)| add(column, x.to_f64()));
+                }
+                Ok(())
+            })
+            .is_ok()
+        };
+        let read = each(&mut all, |column, x| {
+            column.mean += x;
+            column.low = if x < column.low { x } else { column.low };
+            column.high = if x > column.high { x } else { column.high };
         });
-        Self { count, mean, squares, low, high }
+        all.iter_mut().for_each(|column| column.mean /= count);
+        let read =
+            read && each(&mut all, |column, x| column.squares += (x - column.mean) * (x - column.mean));
+        if read { all } else { Vec::new() }
     }
 
     /// All columns as one.
