@@ -1,7 +1,6 @@
 //! What a table says beside its numbers: why one is missing, whether a layer is dead, whether the inputs have unit scale.
 
 use crate::error::Result;
-use crate::measure::Block;
 use crate::network::Model;
 use crate::samples::Rows;
 use agop_core::activation::{Activation, AnyActivation};
@@ -43,11 +42,17 @@ impl Reasons {
         self.0.entry((what.into(), reason.to_owned())).or_default().push(place.into());
     }
 
-    /// Notes those of `columns`, keys with their headings, that a block at `place` does not have.
-    pub(crate) fn add_block(&mut self, name: &str, place: &str, block: &Block, columns: &[(&str, &str)]) {
+    /// Notes those of `columns`, keys with their headings, whose reason a block at `place` gives in `why`.
+    pub(crate) fn add_block(
+        &mut self,
+        name: &str,
+        place: &str,
+        why: &BTreeMap<String, String>,
+        columns: &[(&str, &str)],
+    ) {
         let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (key, heading) in columns {
-            if let Some(reason) = block.why.get(*key) {
+            if let Some(reason) = why.get(*key) {
                 missing.entry(reason).or_default().push(heading);
             }
         }

@@ -1,39 +1,29 @@
-//! The floors of `core/src`: a module imports only from the floors below its own, and no files of a module form a ring.
+//! The floors of `core/src` and `std-ext/src`: a module imports only from the floors below its own. In `core`, no files of
+//! a module form a ring.
 //!
-//! The test reads `crate::` and `super::` paths of the sources, comments left out.
+//! The test reads the floors from ARCHITECTURE.md, and `crate::` and `super::` paths of the sources, comments left out.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The floors from the ground up, each with its modules. ARCHITECTURE.md shows the same list.
-const FLOORS: [&str; 17] = [
-    "error",
-    "ieee",
-    "elementary",
-    "scalar",
-    "matrix",
-    "kernel",
-    "simd",
-    "reduce activation environment eigen random digest",
-    "dual loss",
-    "network",
-    "feature optimizer",
-    "feature_error",
-    "correlation",
-    "early_time",
-    "task",
-    "golden",
-    "same_bits",
-];
+const PACKAGES: [&str; 2] = ["core", "std-ext"];
 
 type Module = Vec<String>;
 
-/// The module path of a file below `core/src`: none for `lib.rs`, that of the folder for `mod.rs`.
+/// The floors of a package from the ground up, each with its modules: the first paragraph of its section.
+fn floors(package: &str) -> Vec<Vec<&'static str>> {
+    let page = include_str!("../../ARCHITECTURE.md");
+    let (_, section) = page.split_once(&format!("## Floors of `{package}`")).unwrap();
+    let list = section.split("\n\n").nth(1).unwrap();
+    list.split('·').map(|floor| floor.split('`').skip(1).step_by(2).collect()).collect()
+}
+
+/// The module path of a file below `src`: none for `lib.rs` and `main.rs`, that of the folder for `mod.rs`.
 fn module(file: &str) -> Module {
     let name = file.trim_end_matches(".rs").trim_end_matches("mod").trim_end_matches('/');
-    name.split('/').filter(|part| *part != "lib").map(String::from).collect()
+    name.split('/').filter(|part| !matches!(*part, "lib" | "main")).map(String::from).collect()
 }
 
 /// Adds to `paths` those of a use tree, `prefix` before each; returns the text after it.
@@ -78,8 +68,9 @@ fn imports(from: &Module, source: &str) -> BTreeSet<Module> {
     paths
 }
 
-/// Every import of one module from a sibling, as `a -> b`, that goes up or along a floor, or that is a part of a ring.
-fn wrong(sources: &BTreeMap<String, String>) -> Vec<String> {
+/// Every import of one module from a sibling, as `a -> b`, that goes up or along a floor, or in `core` is a part of a ring.
+fn wrong(package: &str, sources: &BTreeMap<String, String>) -> Vec<String> {
+    let floors = floors(package);
     let modules: BTreeSet<Module> = sources.keys().map(|file| module(file)).collect();
     let mut edges = BTreeSet::new();
     for (file, source) in sources {
@@ -93,7 +84,7 @@ fn wrong(sources: &BTreeMap<String, String>) -> Vec<String> {
             }
         }
     }
-    let floor = |module: &str| FLOORS.iter().position(|floor| floor.split(' ').any(|name| name == module));
+    let floor = |module: &str| floors.iter().position(|floor| floor.contains(&module));
     let reaches = |start: &str, goal: &str| {
         let (mut reached, mut open) = (BTreeSet::new(), vec![start]);
         while let Some(at) = open.pop() {
@@ -104,7 +95,7 @@ fn wrong(sources: &BTreeMap<String, String>) -> Vec<String> {
     };
     let is_wrong = |(from, to): &&(String, String)| match (floor(from), floor(to)) {
         (Some(from), Some(to)) => to >= from,
-        _ => reaches(to, from),
+        _ => package == "core" && reaches(to, from),
     };
     edges.iter().filter(is_wrong).map(|(from, to)| format!("{from} -> {to}")).collect()
 }
@@ -121,8 +112,8 @@ fn read(folder: &Path, root: &Path, sources: &mut BTreeMap<String, String>) {
     }
 }
 
-fn core() -> BTreeMap<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src");
+fn sources(package: &str) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("src");
     let mut sources = BTreeMap::new();
     read(&root, &root, &mut sources);
     sources
@@ -130,21 +121,26 @@ fn core() -> BTreeMap<String, String> {
 
 #[test]
 fn no_module_imports_from_a_floor_above() {
-    println!("{}", FLOORS.join("\n"));
-    assert_eq!(wrong(&core()), [""; 0]);
+    for package in PACKAGES {
+        assert_eq!(wrong(package, &sources(package)), [""; 0], "{package}");
+    }
 }
 
 #[test]
 fn every_module_has_one_floor() {
-    let modules = core().keys().filter_map(|file| module(file).into_iter().next()).collect::<BTreeSet<_>>();
-    let mut listed: Vec<_> = FLOORS.iter().flat_map(|floor| floor.split(' ')).collect();
-    listed.sort_unstable();
-    assert_eq!(listed, modules.into_iter().collect::<Vec<_>>());
+    for package in PACKAGES {
+        let sources = sources(package);
+        let modules =
+            sources.keys().filter_map(|file| module(file).into_iter().next()).collect::<BTreeSet<_>>();
+        let mut listed = floors(package).concat();
+        listed.sort_unstable();
+        assert_eq!(listed, modules.into_iter().collect::<Vec<_>>(), "{package}");
+    }
 }
 
 #[test]
 fn only_ieee_and_simd_name_an_architecture() {
-    let mut sources = core();
+    let mut sources = sources("core");
     sources.retain(|file, source| {
         source.contains("target_arch") && !file.starts_with("ieee/") && !file.starts_with("simd/")
     });
@@ -153,16 +149,27 @@ fn only_ieee_and_simd_name_an_architecture() {
 
 #[test]
 fn planted_imports_are_found() {
-    let found = |file: &str, line: &str| {
-        let mut sources = core();
-        let before = wrong(&sources);
+    let found = |package: &str, file: &str, line: &str| {
+        let mut sources = sources(package);
+        let before = wrong(package, &sources);
         sources.get_mut(file).unwrap().push_str(line);
-        wrong(&sources).into_iter().filter(|import| !before.contains(import)).collect::<Vec<_>>()
+        wrong(package, &sources).into_iter().filter(|import| !before.contains(import)).collect::<Vec<_>>()
     };
-    assert_eq!(found("kernel/mod.rs", "use crate::network::Shape;"), ["kernel -> network"]);
-    assert_eq!(found("kernel/definition.rs", "use super::super::{error::Error, task};"), ["kernel -> task"]);
-    assert_eq!(found("feature.rs", "fn f() { crate::optimizer::g() }"), ["feature -> optimizer"]);
+    assert_eq!(found("core", "kernel/mod.rs", "use crate::network::Shape;"), ["kernel -> network"]);
+    assert_eq!(
+        found("core", "kernel/definition.rs", "use super::super::{error::Error, task};"),
+        ["kernel -> task"]
+    );
+    assert_eq!(found("core", "feature.rs", "fn f() { crate::optimizer::g() }"), ["feature -> optimizer"]);
     let ring = ["elementary::ln -> elementary::reduction", "elementary::reduction -> elementary::ln"];
-    assert_eq!(found("elementary/reduction.rs", "use crate::{\n    elementary::{ln::f, NAME},\n};"), ring);
-    assert_eq!(found("kernel/mod.rs", "// use crate::network::Shape;"), [""; 0]);
+    assert_eq!(
+        found("core", "elementary/reduction.rs", "use crate::{\n    elementary::{ln::f, NAME},\n};"),
+        ring
+    );
+    assert_eq!(found("core", "kernel/mod.rs", "// use crate::network::Shape;"), [""; 0]);
+    assert_eq!(found("std-ext", "sums.rs", "use crate::run::train;"), ["sums -> run"]);
+    assert_eq!(
+        found("std-ext", "dataset/npy.rs", "use super::super::checkpoint::parse;"),
+        ["dataset -> checkpoint"]
+    );
 }

@@ -237,7 +237,7 @@ impl MeasureReport {
                 if block.why.get("cosine").is_some_and(|reason| reason == NEEDS_INIT) {
                     continue;
                 }
-                reasons.add_block(weights, name, block, &COLUMNS);
+                reasons.add_block(weights, name, &block.why, &COLUMNS);
                 let _ = writeln!(
                     out,
                     "{name:<names$} {shape:>shapes$} {weights:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",

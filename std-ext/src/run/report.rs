@@ -128,9 +128,9 @@ impl TrainReport {
             for layer in &rule.layers {
                 let place = format!("{name} layer {}", layer.layer);
                 let uncentered = [("cosine", "UC-NFC"), ("cosine_sqrt", "UC sqrt")];
-                reasons.add_block("", &place, &layer.uncentered, &uncentered);
-                reasons.add_block("", &place, &layer.centered, &[("cosine", "C-NFC")]);
-                reasons.add_block("", &place, &layer.double_centered, &[("cosine", "DC-NFC")]);
+                reasons.add_block("", &place, &layer.uncentered.why, &uncentered);
+                reasons.add_block("", &place, &layer.centered.why, &[("cosine", "C-NFC")]);
+                reasons.add_block("", &place, &layer.double_centered.why, &[("cosine", "DC-NFC")]);
                 if let Some(reason) = layer.why.get("relative_change") {
                     reasons.add("change", place, reason);
                 }
