@@ -2,7 +2,7 @@
 //! samples in parts. `tests/tests/fuzz_seeds.rs` runs the seeds through the same code.
 //!
 //! ```text
-//! byte 0  odd: f64            1  kind of values        2  region              3  where the chains begin
+//! byte 0  odd: f64            1  kind of values        2  triangle            3  where the chains begin
 //!      4, 5  m: class, value  6, 7  k                  8, 9  n                10  a, b transposed (bits), large
 //!     11, 12, 13  where a, b and c start, in values    14  blocks             15  samples in the last
 //!     16 .. 20  cuts between blocks (bits)             20, 21  first block    22 ..  values
@@ -10,7 +10,7 @@
 //! An input that ends early goes on with bytes that it seeds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "fuzzing and testing")]
 
-use agop_core::kernel::{self, Backend, Chain, Definition, Region};
+use agop_core::kernel::{self, Backend, Definition, Init, Triangle};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, partial_buffers};
 use agop_core::scalar::Real;
@@ -100,8 +100,8 @@ enum Kind {
 struct Plan {
     double: bool,
     kind: Kind,
-    region: Region,
-    chain: u8,
+    triangle: Triangle,
+    init: u8,
     sizes: (usize, usize, usize),
     transposed: (bool, bool),
     starts: [usize; 3],
@@ -115,8 +115,8 @@ impl Plan {
     fn new(source: &mut Source<'_>) -> Self {
         let double = source.byte() & 1 == 1;
         let kind = [Kind::Bits, Kind::Near, Kind::Finite][usize::from(source.byte() % 3)];
-        let region = if source.byte() & 1 == 1 { Region::Upper } else { Region::Full };
-        let chain = source.byte() % 3;
+        let triangle = if source.byte() & 1 == 1 { Triangle::Upper } else { Triangle::Full };
+        let init = source.byte() % 3;
         let (mut m, mut k, mut n) = (source.size(), source.size(), source.size());
         let layout = source.byte();
         while m * k * n > if layout >> 4 == 15 { MOST_LARGE } else { MOST } {
@@ -129,8 +129,8 @@ impl Plan {
         Self {
             double,
             kind,
-            region,
-            chain,
+            triangle,
+            init,
             sizes: (m, k, n),
             transposed: (layout & 1 == 1, layout & 2 == 2),
             starts,
@@ -154,7 +154,7 @@ impl Plan {
     /// vector level alike for these sizes; the wide panels are those of AVX-512.
     fn paths(&self) -> u32 {
         let ((m, k, n), (a_turned, b_turned)) = (self.sizes, self.transposed);
-        let (full, some) = (self.region == Region::Full, m > 0 && k > 0 && n > 0);
+        let (full, some) = (self.triangle == Triangle::Full, m > 0 && k > 0 && n > 0);
         let vector = if self.double { 8 } else { 16 };
         let inside = self.starts.map(|start| !start.is_multiple_of(vector));
         let many = k > 64 && m > 16 && n > 2 * vector;
@@ -166,9 +166,9 @@ impl Plan {
             inside[1],
             inside[2],
             !full && m > 1,
-            self.chain == 0,
-            self.chain == 1,
-            self.chain == 2,
+            self.init == 0,
+            self.init == 1,
+            self.init == 2,
             some && k <= 3 && !b_turned,
             some && m == 1 && k > 3 && full && n > 2 * vector && !b_turned,
             some && m <= 2 && k > 3 && full && n > 1 && b_turned,
@@ -277,7 +277,7 @@ fn kernels<T: Number>(plan: &Plan, source: &mut Source<'_>) {
     });
     let (left, right) = (view(a, m, k, plan.transposed.0), view(b, k, n, plan.transposed.1));
     let row = vec![T::one(); n];
-    let chain = [Chain::Begin, Chain::Continue, Chain::Row(&row)][usize::from(plan.chain)];
+    let init = [Init::Zero, Init::Accumulate, Init::Row(&row)][usize::from(plan.init)];
     // What `f` makes of the values of c, as many as there are places; what lies about them must stay.
     let on = |rows: usize, columns: usize, f: &dyn Fn(MatMut<'_, T>)| {
         let mut out = vec![T::one(); rows * columns + 32];
@@ -295,8 +295,8 @@ fn kernels<T: Number>(plan: &Plan, source: &mut Source<'_>) {
         }
     };
     compare("accumulate", m, n, &|level, c| match level {
-        Some(level) => level.accumulate(c, left, right, plan.region, chain),
-        None => Definition.accumulate(c, left, right, plan.region, chain),
+        Some(level) => level.accumulate(c, left, right, plan.triangle, init),
+        None => Definition.accumulate(c, left, right, plan.triangle, init),
     });
     // Rows of the left factor are samples.
     if m * k * k <= MOST {

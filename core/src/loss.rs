@@ -1,6 +1,6 @@
 //! Losses: for one sample the value's term and the derivative with respect to the outputs.
 
-use crate::kernel::{Backend, Chain, Region};
+use crate::kernel::{Backend, Init, Triangle};
 use crate::matrix::{MatMut, MatRef, rows_mut};
 use crate::scalar::{Scalar, Transcendental, undefined};
 use crate::simd::DETECTS;
@@ -55,7 +55,7 @@ impl<T: Scalar> Loss<T> for MeanSquared {
         backend.vectorize(|| outputs.iter_mut().zip(y).for_each(|(f, y)| *f = f.clone() - y.clone()));
         let (mut sum, g) = ([sum], MatRef::column_vector(outputs));
         if let Ok(sum) = MatMut::new(&mut sum, 1, 1) {
-            backend.accumulate(sum, g.t(), g, Region::Full, Chain::Continue);
+            backend.accumulate(sum, g.t(), g, Triangle::Full, Init::Accumulate);
         }
         let [sum] = sum;
         sum

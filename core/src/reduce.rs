@@ -12,7 +12,7 @@
 //! that ends at block boundaries gives the same bits; any division inside a block continues its chain.
 
 use crate::error::{Error, check_workspace};
-use crate::kernel::{Backend, Chain, add_assign, positive};
+use crate::kernel::{Backend, Init, add_assign, positive};
 use crate::matrix::copy;
 use crate::scalar::Scalar;
 
@@ -129,10 +129,10 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
 
     /// As [`SampleTree::open_block`] for kernels that write every value: where their chains begin at `+0`, the block holds
     /// anything.
-    pub(crate) fn open_chains(&mut self) -> (&mut [T], Chain<'_, T>) {
-        let chain = if self.open == 0 { Chain::Begin } else { Chain::Continue };
+    pub(crate) fn open_chains(&mut self) -> (&mut [T], Init<'_, T>) {
+        let init = if self.open == 0 { Init::Zero } else { Init::Accumulate };
         self.clear = false;
-        (self.block(), chain)
+        (self.block(), init)
     }
 
     /// The buffer behind the subtrees.

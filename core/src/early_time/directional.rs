@@ -2,7 +2,7 @@
 
 use crate::dual::Dual;
 use crate::kernel::definition::begin;
-use crate::kernel::{Backend, Chain, Definition, Plain, Region, agree};
+use crate::kernel::{Backend, Definition, Init, SimdLoop, Triangle, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;
 
@@ -29,19 +29,19 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
         mut c: MatMut<'_, Dual<T>>,
         a: MatRef<'_, Dual<T>>,
         b: MatRef<'_, Dual<T>>,
-        region: Region,
-        chain: Chain<'_, Dual<T>>,
+        triangle: Triangle,
+        init: Init<'_, Dual<T>>,
     ) {
         let (m, n) = c.shape();
         let inner = a.columns();
-        if !agree((m, n), a, b, chain) {
+        if !agree((m, n), a, b, init) {
             return;
         }
-        begin(&mut c, region, chain);
+        begin(&mut c, triangle, init);
         let mut tile = Tile::new();
         for i in (0..m).step_by(SIDE) {
             for j in (0..n).step_by(SIDE) {
-                if region == Region::Upper && j + SIDE <= i {
+                if triangle == Triangle::Upper && j + SIDE <= i {
                     continue;
                 }
                 let place =
@@ -51,7 +51,7 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
                     let depth = if inner - p < DEPTH { inner - p } else { DEPTH };
                     tile.multiply(self.0, a, b, place, (p, depth));
                 }
-                tile.store(&mut c, place, region);
+                tile.store(&mut c, place, triangle);
             }
         }
     }
@@ -64,7 +64,7 @@ impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
         Definition.dot(a, b)
     }
 
-    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+    fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output {
         self.0.vectorize(loops)
     }
 }
@@ -94,9 +94,9 @@ impl<T: Scalar> Tile<T> {
         gather(c, (i, j, m, n), &mut self.derivative, |x| &x.derivative);
     }
 
-    fn store(&self, c: &mut MatMut<'_, Dual<T>>, (i, j, m, n): Place, region: Region) {
+    fn store(&self, c: &mut MatMut<'_, Dual<T>>, (i, j, m, n): Place, triangle: Triangle) {
         for (r, row) in c.rows_mut().skip(i).take(m).enumerate() {
-            let first = if region == Region::Upper && i + r > j { i + r - j } else { 0 };
+            let first = if triangle == Triangle::Upper && i + r > j { i + r - j } else { 0 };
             let parts = self.value.iter().zip(&self.derivative).skip(r * n + first);
             for (slot, (value, derivative)) in
                 row.iter_mut().skip(j + first).zip(parts.take(n.saturating_sub(first)))
@@ -156,6 +156,6 @@ fn add<T: Scalar, B: Backend<T>>(
         MatRef::new(b.get(..p * n).unwrap_or_default(), p, n),
     );
     if let (Ok(c), Ok(a), Ok(b)) = views {
-        backend.accumulate(c, a, b, Region::Full, Chain::Continue);
+        backend.accumulate(c, a, b, Triangle::Full, Init::Accumulate);
     }
 }

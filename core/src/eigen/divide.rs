@@ -11,7 +11,7 @@ use super::secular::{Roots, STEPS, Vectors, Weights};
 use super::{LEAF, NEGLIGIBLE, multiply, sort, sweeps, view};
 use crate::error::Error;
 use crate::ieee::{largest_magnitude, sqrt};
-use crate::kernel::{Backend, Chain};
+use crate::kernel::{Backend, Init};
 use crate::matrix::{copy, rows, rows_mut, take};
 use core::f64::consts::FRAC_1_SQRT_2;
 use core::mem::swap;
@@ -48,18 +48,18 @@ pub(super) fn decompose<'a, B: Backend<f64>>(
     for part in 0..1 << level {
         let rows = first_row(part, level, n)..first_row(part + 1, level, n);
         let couplings = off_diagonal.get(rows.clone()).unwrap_or_default();
-        let region = vectors.get_mut(rows.start * n..).unwrap_or_default();
-        sweeps::decompose(backend, region, diagonal.get_mut(rows).unwrap_or_default(), couplings)?;
+        let triangle = vectors.get_mut(rows.start * n..).unwrap_or_default();
+        sweeps::decompose(backend, triangle, diagonal.get_mut(rows).unwrap_or_default(), couplings)?;
     }
     for level in (0..level).rev() {
         for part in 0..1 << level {
             let [first, cut, end] = [0, 1, 2].map(|half| first_row(2 * part + half, level + 1, n));
-            let region = first * n..end * n;
+            let triangle = first * n..end * n;
             let coupling = off_diagonal.get(cut - 1).copied().unwrap_or_default();
             let buffers = [
-                vectors.get_mut(region.clone()).unwrap_or_default(),
-                kept.get_mut(region.clone()).unwrap_or_default(),
-                secular.get_mut(region).unwrap_or_default(),
+                vectors.get_mut(triangle.clone()).unwrap_or_default(),
+                kept.get_mut(triangle.clone()).unwrap_or_default(),
+                secular.get_mut(triangle).unwrap_or_default(),
             ];
             let values = diagonal.get_mut(first..end).unwrap_or_default();
             merge(backend, values, [cut - first, end - cut], coupling, buffers, lines)?;
@@ -129,7 +129,7 @@ fn merge<B: Backend<f64>>(
         backend.vectorize(Vectors { poles: half_poles, z, origins, offsets, factors, vectors: entries });
         (*new, products) = take(products, k * width);
         let (vectors, rows) = (view(entries, k, count), view(rows, count, width));
-        multiply(backend, new, vectors, rows, Chain::Begin);
+        multiply(backend, new, vectors, rows, Init::Zero);
     }
 
     let [first, second] = new;

@@ -27,7 +27,7 @@ mod tridiagonal;
 
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent_of, scale_by_halves};
-use crate::kernel::{Backend, Chain, Region};
+use crate::kernel::{Backend, Init, Triangle};
 use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut, take};
 use core::num::NonZeroUsize;
 use tridiagonal::Tridiagonalise;
@@ -180,10 +180,10 @@ fn multiply<B: Backend<f64>>(
     c: &mut [f64],
     a: MatRef<'_, f64>,
     b: MatRef<'_, f64>,
-    chain: Chain<'_, f64>,
+    init: Init<'_, f64>,
 ) {
     if let Ok(c) = MatMut::new(c, a.rows(), b.columns()) {
-        backend.accumulate(c, a, b, Region::Full, chain);
+        backend.accumulate(c, a, b, Triangle::Full, init);
     }
 }
 

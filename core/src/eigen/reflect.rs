@@ -1,7 +1,7 @@
 //! The product of the reflectors with vectors.
 
 use super::{first_columns, multiply, view};
-use crate::kernel::{Backend, Chain};
+use crate::kernel::{Backend, Init};
 use crate::matrix::{rows, take};
 
 /// Most reflectors that turn vectors together.
@@ -39,7 +39,7 @@ pub(super) fn reflect<B: Backend<f64>>(
         let (s, rest) = take(rest, count * count);
         let (products, rest) = take(rest, count * n);
         let (turned, _) = take(rest, count * n);
-        multiply(backend, gram, v, v.t(), Chain::Begin);
+        multiply(backend, gram, v, v.t(), Init::Zero);
         s.fill(0.0);
         for (j, (gram, h)) in rows(gram, count).zip(heights.iter().skip(first)).enumerate() {
             let (earlier, row) = take(s, j * count);
@@ -53,8 +53,8 @@ pub(super) fn reflect<B: Backend<f64>>(
             row.iter_mut().skip(j).take(1).for_each(|corner| *corner = factor);
         }
         let (x, _) = take(x, width * n);
-        multiply(backend, products, v, view(x, width, n), Chain::Begin);
-        multiply(backend, turned, view(s, count, count), view(products, count, n), Chain::Begin);
-        multiply(backend, x, v.t(), view(turned, count, n), Chain::Continue);
+        multiply(backend, products, v, view(x, width, n), Init::Zero);
+        multiply(backend, turned, view(s, count, count), view(products, count, n), Init::Zero);
+        multiply(backend, x, v.t(), view(turned, count, n), Init::Accumulate);
     }
 }

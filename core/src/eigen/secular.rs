@@ -5,7 +5,7 @@
 
 use super::eight::{Choice, Eight, LANES};
 use crate::ieee::sqrt;
-use crate::kernel::Plain;
+use crate::kernel::SimdLoop;
 use crate::matrix::rows_mut;
 
 /// Steps allowed for a root. Three to five are usual.
@@ -33,7 +33,7 @@ pub(super) struct Roots<'a> {
     pub(super) offsets: &'a mut [f64],
 }
 
-impl Plain for Roots<'_> {
+impl SimdLoop for Roots<'_> {
     type Output = usize;
     #[inline(always)]
     fn run(self) -> usize {
@@ -228,7 +228,7 @@ pub(super) struct Weights<'a> {
     pub(super) factors: &'a mut [f64],
 }
 
-impl Plain for Weights<'_> {
+impl SimdLoop for Weights<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
@@ -275,7 +275,7 @@ pub(super) struct Vectors<'a> {
     pub(super) vectors: &'a mut [f64],
 }
 
-impl Plain for Vectors<'_> {
+impl SimdLoop for Vectors<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {

@@ -3,7 +3,7 @@
 use super::{LEAF, NEGLIGIBLE, sort};
 use crate::error::Error;
 use crate::ieee::sqrt;
-use crate::kernel::{Backend, Plain};
+use crate::kernel::{Backend, SimdLoop};
 use crate::matrix::{copy, take};
 use core::cell::Cell;
 use core::num::NonZeroUsize;
@@ -108,7 +108,7 @@ struct Turn<'a> {
     angles: (&'a [f64], &'a [f64]),
 }
 
-impl Plain for Turn<'_> {
+impl SimdLoop for Turn<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {

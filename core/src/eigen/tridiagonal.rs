@@ -3,7 +3,7 @@
 use super::eight::LANES;
 use super::{exponent_of_largest, split_rows};
 use crate::ieee::{scale_by_halves, sqrt};
-use crate::kernel::Plain;
+use crate::kernel::SimdLoop;
 use core::num::NonZeroUsize;
 
 /// Reduces `A` to tridiagonal form from the last row upwards, so that a matrix graded towards its last corner keeps
@@ -24,7 +24,7 @@ pub(super) struct Tridiagonalise<'a> {
     pub(super) w: &'a mut [f64],
 }
 
-impl Plain for Tridiagonalise<'_> {
+impl SimdLoop for Tridiagonalise<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {

@@ -1,6 +1,6 @@
 //! The kernels as formulas, for any scalar.
 
-use super::{Backend, Chain, Plain, Region, TreeSum, agree};
+use super::{Backend, Init, SimdLoop, TreeSum, Triangle, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;
 
@@ -14,15 +14,15 @@ impl<T: Scalar> Backend<T> for Definition {
         mut c: MatMut<'_, T>,
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
-        region: Region,
-        chain: Chain<'_, T>,
+        triangle: Triangle,
+        init: Init<'_, T>,
     ) {
-        if !agree(c.shape(), a, b, chain) {
+        if !agree(c.shape(), a, b, init) {
             return;
         }
-        begin(&mut c, region, chain);
+        begin(&mut c, triangle, init);
         for (i, row) in c.rows_mut().enumerate() {
-            let first = if region == Region::Upper { i } else { 0 };
+            let first = if triangle == Triangle::Upper { i } else { 0 };
             // The inner index outside: the chains of a row go on side by side, none waits for its own last step.
             for (p, x) in a.row(i).enumerate() {
                 for (element, y) in row.iter_mut().zip(b.row(p)).skip(first) {
@@ -51,20 +51,20 @@ impl<T: Scalar> Backend<T> for Definition {
         columns.finish()
     }
 
-    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+    fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output {
         loops.run()
     }
 }
 
 /// Puts what the chains begin at where a product is wanted.
-pub(crate) fn begin<T: Scalar>(c: &mut MatMut<'_, T>, region: Region, chain: Chain<'_, T>) {
-    if let Chain::Continue = chain {
+pub(crate) fn begin<T: Scalar>(c: &mut MatMut<'_, T>, triangle: Triangle, init: Init<'_, T>) {
+    if let Init::Accumulate = init {
         return;
     }
     for (i, row) in c.rows_mut().enumerate() {
-        let first = if region == Region::Upper { i } else { 0 };
-        match chain {
-            Chain::Row(values) => row.iter_mut().zip(values).skip(first).for_each(|(x, v)| x.clone_from(v)),
+        let first = if triangle == Triangle::Upper { i } else { 0 };
+        match init {
+            Init::Row(values) => row.iter_mut().zip(values).skip(first).for_each(|(x, v)| x.clone_from(v)),
             _ => row.iter_mut().skip(first).for_each(|element| *element = T::zero()),
         }
     }

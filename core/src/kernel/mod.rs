@@ -48,7 +48,7 @@ pub(crate) const fn positive(n: usize) -> usize {
 
 /// Which elements of a product are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Region {
+pub enum Triangle {
     /// All of them.
     Full,
     /// Those on and above the diagonal; the others are left as they are.
@@ -57,29 +57,29 @@ pub enum Region {
 
 /// Where the chains of a product begin.
 #[derive(Debug)]
-pub enum Chain<'a, T> {
+pub enum Init<'a, T> {
     /// At `+0`; what c held is not read.
-    Begin,
+    Zero,
     /// At what c holds.
-    Continue,
+    Accumulate,
     /// In every row at these values, one for each column; what c held is not read.
     Row(&'a [T]),
 }
 
-impl<T> Clone for Chain<'_, T> {
+impl<T> Clone for Init<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Chain<'_, T> {}
+impl<T> Copy for Init<'_, T> {}
 
-impl<T> Chain<'_, T> {
+impl<T> Init<'_, T> {
     /// Whether a product of so many columns can begin there.
     pub(crate) const fn fits(&self, columns: usize) -> bool {
         match self {
             Self::Row(row) => row.len() == columns,
-            Self::Begin | Self::Continue => true,
+            Self::Zero | Self::Accumulate => true,
         }
     }
 }
@@ -90,22 +90,22 @@ pub(crate) fn agree<T>(
     (rows, columns): (usize, usize),
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
-    chain: Chain<'_, T>,
+    init: Init<'_, T>,
 ) -> bool {
-    (a.rows(), a.columns(), b.columns()) == (rows, b.rows(), columns) && chain.fits(columns)
+    (a.rows(), a.columns(), b.columns()) == (rows, b.rows(), columns) && init.fits(columns)
 }
 
 /// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with
 /// shapes that do not agree leaves the product as it is, gives the dot product zero, and stops at the shorter vector.
 pub trait Backend<T: Scalar>: Copy {
-    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending, the first c as [`Chain`] says.
+    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending, the first c as [`Init`] says.
     fn accumulate(
         self,
         c: MatMut<'_, T>,
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
-        region: Region,
-        chain: Chain<'_, T>,
+        triangle: Triangle,
+        init: Init<'_, T>,
     );
 
     /// `y[i] <- fma(a, x[i], y[i])`.
@@ -116,19 +116,19 @@ pub trait Backend<T: Scalar>: Copy {
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide;
 
     /// Runs plain loops (no fma in them) compiled for the backend's instruction set.
-    fn vectorize<P: Plain>(self, loops: P) -> P::Output;
+    fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output;
 }
 
 /// Loops for [`Backend::vectorize`]: a closure, if it is small enough to be inlined, or a type whose `run` and all that it
 /// calls are `#[inline(always)]`.
-pub trait Plain {
+pub trait SimdLoop {
     /// What they return.
     type Output;
     /// Runs them.
     fn run(self) -> Self::Output;
 }
 
-impl<R, F: FnOnce() -> R> Plain for F {
+impl<R, F: FnOnce() -> R> SimdLoop for F {
     type Output = R;
     #[inline(always)]
     fn run(self) -> R {
@@ -147,7 +147,7 @@ pub fn accumulate<T: Scalar>(
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
 ) -> Result<(), Error> {
-    chains(backend, c, a, b, Chain::Continue)
+    chains(backend, c, a, b, Init::Accumulate)
 }
 
 /// `c = a b`: [`accumulate`] from `+0`.
@@ -157,7 +157,7 @@ pub fn product<T: Scalar>(
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
 ) -> Result<(), Error> {
-    chains(backend, c, a, b, Chain::Begin)
+    chains(backend, c, a, b, Init::Zero)
 }
 
 /// `c = 1 r^T + a b`: [`accumulate`] from the same values in every row, the biases of a layer.
@@ -172,7 +172,7 @@ pub fn affine<T: Scalar>(
     r: &[T],
 ) -> Result<(), Error> {
     check_length("row", b.columns(), r.len())?;
-    chains(backend, c, a, b, Chain::Row(r))
+    chains(backend, c, a, b, Init::Row(r))
 }
 
 /// [`accumulate`], [`product`] or, with a row that fits, [`affine`].
@@ -181,10 +181,10 @@ pub(crate) fn chains<T: Scalar>(
     c: MatMut<'_, T>,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
-    chain: Chain<'_, T>,
+    init: Init<'_, T>,
 ) -> Result<(), Error> {
     check_product(c.shape(), a, b)?;
-    backend.accumulate(c, a, b, Region::Full, chain);
+    backend.accumulate(c, a, b, Triangle::Full, init);
     Ok(())
 }
 
@@ -207,7 +207,7 @@ pub fn symmetric_product<T: Scalar>(
 ) -> Result<(), Error> {
     b.check_shape("right factor", (a.columns(), a.rows()))?;
     c.as_ref().check_shape("symmetric product", (a.rows(), a.rows()))?;
-    backend.accumulate(c.reborrow(), a, b, Region::Upper, Chain::Begin);
+    backend.accumulate(c.reborrow(), a, b, Triangle::Upper, Init::Zero);
     mirror(c)
 }
 
@@ -222,7 +222,7 @@ pub fn accumulate_outer<T: Scalar>(
     x: MatRef<'_, T>,
 ) -> Result<(), Error> {
     c.as_ref().check_shape("outer product", (x.columns(), x.columns()))?;
-    backend.accumulate(c, x.t(), x, Region::Upper, Chain::Continue);
+    backend.accumulate(c, x.t(), x, Triangle::Upper, Init::Accumulate);
     Ok(())
 }
 

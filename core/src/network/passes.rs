@@ -4,7 +4,7 @@ use super::Network;
 use super::shape::{forward_row, jacobian_row, rows_of};
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Chain, positive};
+use crate::kernel::{self, Backend, Init, positive};
 use crate::loss::Loss;
 use crate::matrix::{MatMut, MatRef, copy, rows_mut};
 use crate::reduce::SampleTree;
@@ -235,11 +235,11 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         for (layer, span) in self.shape.spans().enumerate() {
             let (z, after) = split_start(later, m * span.outputs);
             let weights = self.weights(layer)?.t();
-            let chain = self.bias(layer)?.map_or(Chain::Begin, Chain::Row);
+            let init = self.bias(layer)?.map_or(Init::Zero, Init::Row);
             // A view that is used again is copied: 72 bytes of flash on a Cortex-M4F.
             let inputs = if V::FORWARD { previous } else { x };
             let h = MatMut::new(z, m, span.outputs)?;
-            kernel::chains(backend, h, previous, weights, chain)?;
+            kernel::chains(backend, h, previous, weights, init)?;
             if layer < self.shape.hidden_layers() {
                 let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
                 if V::FORWARD {
@@ -261,7 +261,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         loss: impl Loss<T>,
         x: MatRef<'_, T>,
         y: MatRef<'_, T>,
-        (sum, chain): (&mut [T], Chain<'_, T>),
+        (sum, init): (&mut [T], Init<'_, T>),
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let (m, c) = (x.rows(), self.shape.outputs());
@@ -269,7 +269,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let (gradient, value) = split_end(sum, 1);
         let (mut earlier, mut delta) = split_end(activations, m * c);
         if let Some(value) = value.first_mut() {
-            if let Chain::Begin = chain {
+            if let Init::Zero = init {
                 *value = T::zero();
             }
             *value = loss.residuals(backend, delta, y, value.clone());
@@ -281,17 +281,17 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let (weights, bias) = split_start(gradient, span.weights());
             let weights = MatMut::new(weights, span.outputs, span.inputs)?;
             if span.bias {
-                if let Chain::Begin = chain {
+                if let Init::Zero = init {
                     bias.fill(T::zero());
                 }
                 kernel::add_rows(backend, bias, delta);
             }
             if span.offset == 0 {
-                return kernel::chains(backend, weights, residual.t(), x, chain);
+                return kernel::chains(backend, weights, residual.t(), x, init);
             }
             let (before, current) = split_end(earlier, m * span.inputs);
             let inputs = MatRef::new(current, m, span.inputs)?;
-            kernel::chains(backend, weights, residual.t(), inputs, chain)?;
+            kernel::chains(backend, weights, residual.t(), inputs, init)?;
             let next = super::weights(self.parameters, span)?;
             let next_delta = MatMut::new(current, m, span.inputs)?;
             kernel::product(backend, next_delta, residual, next)?;

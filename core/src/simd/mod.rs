@@ -31,7 +31,7 @@ pub use simd128::Simd128;
 #[cfg(hardware_fma = "vfpv4")]
 pub use vfpv4::Vfpv4;
 
-use crate::kernel::{Backend, Chain, Definition, Plain, Region};
+use crate::kernel::{Backend, Definition, Init, SimdLoop, Triangle};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::{PerFloat, Real, Scalar};
 
@@ -165,8 +165,8 @@ trait Element: Real {
         c: MatMut<'_, Self>,
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
-        region: Region,
-        chain: Chain<'_, Self>,
+        triangle: Triangle,
+        init: Init<'_, Self>,
     );
     /// See [`Backend::axpy`].
     fn axpy(level: Level, a: Self, x: &[Self], y: &mut [Self]);
@@ -182,21 +182,21 @@ macro_rules! element {
                 c: MatMut<'_, Self>,
                 a: MatRef<'_, Self>,
                 b: MatRef<'_, Self>,
-                region: Region,
-                chain: Chain<'_, Self>,
+                triangle: Triangle,
+                init: Init<'_, Self>,
             ) {
                 match level {
-                    Level::Scalar => Definition.accumulate(c, a, b, region, chain),
+                    Level::Scalar => Definition.accumulate(c, a, b, triangle, init),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => lanes::accumulate(token, c, a, b, region, chain),
+                    Level::Avx2(token) => lanes::accumulate(token, c, a, b, triangle, init),
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => lanes::accumulate(token, c, a, b, region, chain),
+                    Level::Avx512(token) => lanes::accumulate(token, c, a, b, triangle, init),
                     #[cfg(neon)]
-                    Level::Neon(token) => lanes::accumulate(token, c, a, b, region, chain),
+                    Level::Neon(token) => lanes::accumulate(token, c, a, b, triangle, init),
                     #[cfg(simd128)]
-                    Level::Simd128(token) => lanes::accumulate(token, c, a, b, region, chain),
+                    Level::Simd128(token) => lanes::accumulate(token, c, a, b, triangle, init),
                     #[cfg(hardware_fma = "vfpv4")]
-                    Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, region, chain),
+                    Level::Vfpv4(token) => vfpv4::Loops::accumulate(token, c, a, b, triangle, init),
                 }
             }
 
@@ -260,7 +260,7 @@ macro_rules! per_float {
 }
 
 per_float!(Accumulate, accumulate(
-    level: Level, c: MatMut<'a, T>, a: MatRef<'a, T>, b: MatRef<'a, T>, region: Region, chain: Chain<'a, T>
+    level: Level, c: MatMut<'a, T>, a: MatRef<'a, T>, b: MatRef<'a, T>, triangle: Triangle, init: Init<'a, T>
 ) -> ());
 per_float!(Axpy, axpy(level: Level, a: T, x: &'a [T], y: &'a mut [T]) -> ());
 per_float!(Dot, dot(level: Level, a: MatRef<'a, T>, b: MatRef<'a, T>) -> f64);
@@ -271,10 +271,10 @@ impl<T: Real> Backend<T> for Level {
         c: MatMut<'_, T>,
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
-        region: Region,
-        chain: Chain<'_, T>,
+        triangle: Triangle,
+        init: Init<'_, T>,
     ) {
-        T::choose::<Accumulate>((self, c, a, b, region, chain));
+        T::choose::<Accumulate>((self, c, a, b, triangle, init));
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {
@@ -285,17 +285,17 @@ impl<T: Real> Backend<T> for Level {
         T::choose::<Dot>((self, a, b))
     }
 
-    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+    fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output {
         match self {
             Self::Scalar => loops.run(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.run(lanes::Plain(loops)),
+            Self::Avx2(token) => token.run(lanes::SimdLoop(loops)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.run(lanes::Plain(loops)),
+            Self::Avx512(token) => token.run(lanes::SimdLoop(loops)),
             #[cfg(neon)]
-            Self::Neon(token) => token.run(lanes::Plain(loops)),
+            Self::Neon(token) => token.run(lanes::SimdLoop(loops)),
             #[cfg(simd128)]
-            Self::Simd128(token) => token.run(lanes::Plain(loops)),
+            Self::Simd128(token) => token.run(lanes::SimdLoop(loops)),
             #[cfg(hardware_fma = "vfpv4")]
             Self::Vfpv4(_) => loops.run(),
         }
@@ -312,10 +312,10 @@ impl<T: Real> Backend<T> for Compiled {
         c: MatMut<'_, T>,
         a: MatRef<'_, T>,
         b: MatRef<'_, T>,
-        region: Region,
-        chain: Chain<'_, T>,
+        triangle: Triangle,
+        init: Init<'_, T>,
     ) {
-        const { Level::compiled() }.accumulate(c, a, b, region, chain);
+        const { Level::compiled() }.accumulate(c, a, b, triangle, init);
     }
 
     fn axpy(self, a: T, x: &[T], y: &mut [T]) {
@@ -326,7 +326,7 @@ impl<T: Real> Backend<T> for Compiled {
         const { Level::compiled() }.dot(a, b)
     }
 
-    fn vectorize<P: Plain>(self, loops: P) -> P::Output {
+    fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output {
         Backend::<T>::vectorize(const { Level::compiled() }, loops)
     }
 }

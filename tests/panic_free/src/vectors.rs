@@ -6,7 +6,7 @@ use agop_core::dual::Dual;
 use agop_core::early_time::{self, Derivatives, Directional, quadratic, wide};
 use agop_core::feature;
 use agop_core::feature_error::Norms;
-use agop_core::kernel::{self, Backend, Plain};
+use agop_core::kernel::{self, Backend, SimdLoop};
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::network::Network;
 use agop_core::optimizer::{self, Optimizer};

@@ -9,7 +9,7 @@ use agop_core::correlation::{Route, Traces};
 use agop_core::dual::Dual;
 use agop_core::early_time::{Directional, Path, limit_by_samples, limit_by_samples_workspace};
 use agop_core::feature::of_layer;
-use agop_core::kernel::{Backend, Chain, Definition, Region, accumulate, accumulate_outer, affine};
+use agop_core::kernel::{Backend, Definition, Init, Triangle, accumulate, accumulate_outer, affine};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{jacobian_workspace, weights};
 use agop_core::scalar::Scalar;
@@ -210,7 +210,7 @@ fn directional_lanes_give_what_the_definition_gives() {
         let other = dual((p + 1) * n);
         let other = MatRef::new(&other, p + 1, n).unwrap();
         let c = MatMut::new(&mut tiled, m, n).unwrap();
-        Directional(Definition).accumulate(c, a, other, Region::Full, Chain::Begin);
+        Directional(Definition).accumulate(c, a, other, Triangle::Full, Init::Zero);
         assert_eq!(plain, tiled, "{m} x {p} with {} x {n}", p + 1);
         let (mut plain, mut tiled) = (dual(n * n), Vec::new());
         tiled.clone_from(&plain);

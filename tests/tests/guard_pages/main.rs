@@ -10,7 +10,7 @@
 
 mod fenced;
 
-use agop_core::kernel::{Backend, Chain, Definition, Region};
+use agop_core::kernel::{Backend, Definition, Init, Triangle};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
@@ -43,11 +43,11 @@ impl<T: Real> Memory<T> {
         let Self { rng, a: left, b: right, c: out, row } = self;
         let [a, b, c, start] = [m * k, k * n, m * n, n].map(|length| values::<T>(rng, length));
         let row: &[T] = row.hold(&start, Edge::End);
-        let wanted = [Chain::Begin, Chain::Continue, Chain::Row(row)].map(|chain| {
+        let wanted = [Init::Zero, Init::Accumulate, Init::Row(row)].map(|init| {
             let mut wanted = c.clone();
             let (a, b) = (MatRef::new(&a, m, k).unwrap(), MatRef::new(&b, k, n).unwrap());
-            Definition.accumulate(MatMut::new(&mut wanted, m, n).unwrap(), a, b, Region::Full, chain);
-            (chain, wanted)
+            Definition.accumulate(MatMut::new(&mut wanted, m, n).unwrap(), a, b, Triangle::Full, init);
+            (init, wanted)
         });
         for layout in layouts {
             let (of_a, of_b) = (Layout(layout % 4), Layout(layout / 4));
@@ -56,17 +56,17 @@ impl<T: Real> Memory<T> {
                 let b = right.hold(&of_b.stored(&b, k, n, edge), edge);
                 let (a, b) = (of_a.view(a, m, k, edge), of_b.view(b, k, n, edge));
                 for level in Level::available().filter(|l| *l != Level::scalar() || m * k * n < LARGE) {
-                    for region in [Region::Full, Region::Upper] {
-                        for (chain, wanted) in &wanted {
+                    for triangle in [Triangle::Full, Triangle::Upper] {
+                        for (init, wanted) in &wanted {
                             let found = out.hold(&c, edge);
-                            level.accumulate(MatMut::new(found, m, n).unwrap(), a, b, region, *chain);
+                            level.accumulate(MatMut::new(found, m, n).unwrap(), a, b, triangle, *init);
                             for (at, found) in found.iter().enumerate() {
-                                let kept = region == Region::Upper && at % n < at / n;
+                                let kept = triangle == Triangle::Upper && at % n < at / n;
                                 let wanted = if kept { c[at] } else { wanted[at] };
                                 assert_eq!(
                                     found.canonical_bits(),
                                     wanted.canonical_bits(),
-                                    "{m}x{k}x{n} {} {of_a:?} {of_b:?} {edge:?} {region:?} {chain:?} on {}: {at}",
+                                    "{m}x{k}x{n} {} {of_a:?} {of_b:?} {edge:?} {triangle:?} {init:?} on {}: {at}",
                                     T::NAME,
                                     level.name()
                                 );

@@ -4,7 +4,7 @@ use super::{
     Kind, MOST, Matrix, Number, Pool, assert_same, assert_upper, guarded, levels, marked_below,
     plain_or_transposed,
 };
-use agop_core::kernel::{self, Backend, Chain, Definition, Region};
+use agop_core::kernel::{self, Backend, Definition, Init, Triangle};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::simd::Level;
 
@@ -18,7 +18,7 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
     let shift = pool.rng.below(8) as usize;
     let (a, b) = (a.view(), b.view());
     let mut full = c.clone();
-    Definition.accumulate(MatMut::new(&mut full, m, n).unwrap(), a, b, Region::Full, Chain::Continue);
+    Definition.accumulate(MatMut::new(&mut full, m, n).unwrap(), a, b, Triangle::Full, Init::Accumulate);
     let mut product = vec![T::zero(); m * n];
     kernel::accumulate(Definition, MatMut::new(&mut product, m, n).unwrap(), a, b).unwrap();
     let row = pool.cut(kind, n);
@@ -41,15 +41,15 @@ fn check_product<T: Number>(pool: &mut Pool<T>, (m, k, n): (usize, usize, usize)
         assert_same(&|| what("affine"), &found, &affine);
         if m == n {
             let found = guarded(&marked, (m, n), shift, |c| {
-                level.accumulate(c, a, b, Region::Upper, Chain::Continue);
+                level.accumulate(c, a, b, Triangle::Upper, Init::Accumulate);
             });
             assert_upper(&|| what("upper"), n, &found, &full);
             let found = guarded(&marked, (m, n), shift, |c| {
-                level.accumulate(c, a, b, Region::Upper, Chain::Begin);
+                level.accumulate(c, a, b, Triangle::Upper, Init::Zero);
             });
             assert_upper(&|| what("upper from zero"), n, &found, &product);
             let found = guarded(&marked, (m, n), shift, |c| {
-                level.accumulate(c, a, b, Region::Upper, Chain::Row(&row));
+                level.accumulate(c, a, b, Triangle::Upper, Init::Row(&row));
             });
             assert_upper(&|| what("upper from a row"), n, &found, &affine);
         }

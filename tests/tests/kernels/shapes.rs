@@ -2,7 +2,7 @@
 
 use super::levels;
 use agop_core::error::Error;
-use agop_core::kernel::{self, Backend, Chain, Definition, Region};
+use agop_core::kernel::{self, Backend, Definition, Init, Triangle};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::simd::Level;
 
@@ -14,12 +14,12 @@ fn disagreeing_shapes_are_alike_on_every_level() {
     let matrix = |rows, columns| MatRef::new(&long[..rows * columns], rows, columns).unwrap();
     let run = |level: Option<Level>| {
         for (a, b) in [((3, 5), (4, 40)), ((3, 5), (5, 39)), ((4, 5), (5, 40)), ((0, 5), (5, 40))] {
-            for region in [Region::Full, Region::Upper] {
+            for triangle in [Triangle::Full, Triangle::Upper] {
                 let mut c = values(3 * 40);
                 let (out, x, y) = (MatMut::new(&mut c, 3, 40).unwrap(), matrix(a.0, a.1), matrix(b.0, b.1));
                 match level {
-                    Some(level) => level.accumulate(out, x, y, region, Chain::Begin),
-                    None => Definition.accumulate(out, x, y, region, Chain::Begin),
+                    Some(level) => level.accumulate(out, x, y, triangle, Init::Zero),
+                    None => Definition.accumulate(out, x, y, triangle, Init::Zero),
                 }
                 assert_eq!(c, values(3 * 40), "{a:?} {b:?} on {level:?}");
             }
@@ -28,10 +28,10 @@ fn disagreeing_shapes_are_alike_on_every_level() {
         for length in [0, 4, 6] {
             let mut c = values(3 * 5);
             let (out, x, y) = (MatMut::new(&mut c, 3, 5).unwrap(), matrix(3, 2), matrix(2, 5));
-            let chain = Chain::Row(&long[..length]);
+            let init = Init::Row(&long[..length]);
             match level {
-                Some(level) => level.accumulate(out, x, y, Region::Full, chain),
-                None => Definition.accumulate(out, x, y, Region::Full, chain),
+                Some(level) => level.accumulate(out, x, y, Triangle::Full, init),
+                None => Definition.accumulate(out, x, y, Triangle::Full, init),
             }
             assert_eq!(c, values(3 * 5), "a row of {length} on {level:?}");
         }
@@ -58,11 +58,11 @@ fn columns_without_rows_are_not_visited() {
     let empty = MatRef::<f32>::new(&[], 0, usize::MAX).unwrap();
     for level in levels() {
         assert_eq!(kernel::dot(level, empty, empty).unwrap().to_bits(), 0, "{}", level.name());
-        for chain in [Chain::Begin, Chain::Continue, Chain::Row(&[])] {
+        for init in [Init::Zero, Init::Accumulate, Init::Row(&[])] {
             let c = || MatMut::new(&mut [], 0, usize::MAX).unwrap();
             let none = MatRef::<f32>::new(&[], 0, 0).unwrap();
-            level.accumulate(c(), none, empty, Region::Full, chain);
-            level.accumulate(c(), none, empty, Region::Upper, chain);
+            level.accumulate(c(), none, empty, Triangle::Full, init);
+            level.accumulate(c(), none, empty, Triangle::Upper, init);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     KINDS, Kind, MOST, Matrix, Number, Pool, assert_same, assert_upper, column_sums, guarded, levels,
     marked_below,
 };
-use agop_core::kernel::{self, Backend, Chain, Definition, Region};
+use agop_core::kernel::{self, Backend, Definition, Init, Triangle};
 use agop_core::matrix::MatMut;
 use agop_core::scalar::Real;
 use agop_tests::literal::tree;
@@ -35,7 +35,13 @@ fn sweep_outer<T: Number>(seed: u64) {
         let start = pool.cut(kind, k * k);
         let marked = marked_below(&start, k);
         let mut sum = start.clone();
-        Definition.accumulate(MatMut::new(&mut sum, k, k).unwrap(), x.t(), x, Region::Upper, Chain::Continue);
+        Definition.accumulate(
+            MatMut::new(&mut sum, k, k).unwrap(),
+            x.t(),
+            x,
+            Triangle::Upper,
+            Init::Accumulate,
+        );
         for level in levels() {
             let what = || format!("outer {} {n}x{k} {kind:?} on {}", T::NAME, level.name());
             let found = guarded(&start, (k, k), n % 8, |c| kernel::outer(level, c, x).unwrap());

@@ -4,7 +4,7 @@ use super::{MOST, Source};
 use agop_core::correlation::{self, Route};
 use agop_core::early_time::{self, quadratic, wide};
 use agop_core::eigen::eigen_workspace;
-use agop_core::kernel::{self, Backend, Chain, Definition, Region};
+use agop_core::kernel::{self, Backend, Definition, Init, Triangle};
 use agop_core::matrix::MatRef;
 use agop_core::network::{self, Shape};
 use agop_core::reduce::{self, SampleTree};
@@ -37,9 +37,9 @@ pub(super) fn products<T: Real>(s: &mut Source) {
     let mut y = s.values::<T>(row.len());
     let _ = kernel::axpy(level, T::from_f64(2.0), &row, &mut y);
     // A backend checks shapes again.
-    let region = s.of(&[Region::Full, Region::Upper]);
-    let chain = s.of(&[Chain::Begin, Chain::Continue, Chain::Row(&row)]);
-    level.accumulate(c.edit(), a.view(), b.view(), region, chain);
+    let triangle = s.of(&[Triangle::Full, Triangle::Upper]);
+    let init = s.of(&[Init::Zero, Init::Accumulate, Init::Row(&row)]);
+    level.accumulate(c.edit(), a.view(), b.view(), triangle, init);
     let _ = black_box(level.dot(a.view(), b.view()));
     level.axpy(T::one(), &row, &mut y);
 }

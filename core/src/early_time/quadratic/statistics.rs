@@ -4,7 +4,7 @@ use super::{Expectation, QuadraticTraces, Readout, WordTraces, expected_traces};
 use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
-use crate::kernel::{self, Backend, Chain, Region};
+use crate::kernel::{self, Backend, Init, Triangle};
 use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Real;
 
@@ -87,8 +87,8 @@ pub fn statistics<'w, T: Real, B: Backend<f64>>(
         }
         let x = MatRef::new(plain.get(..m * d).unwrap_or_default(), m, d)?;
         let yx = MatRef::new(labelled.get(..m * d).unwrap_or_default(), m, d)?;
-        backend.accumulate(MatMut::new(b, d, d)?, x.t(), x, Region::Upper, Chain::Continue);
-        backend.accumulate(MatMut::new(s, d, d)?, x.t(), yx, Region::Upper, Chain::Continue);
+        backend.accumulate(MatMut::new(b, d, d)?, x.t(), x, Triangle::Upper, Init::Accumulate);
+        backend.accumulate(MatMut::new(s, d, d)?, x.t(), yx, Triangle::Upper, Init::Accumulate);
         start += m;
     }
     kernel::mirror(MatMut::new(b, d, d)?)?;

@@ -6,7 +6,7 @@ use crate::correlation::{Undefined, cosine};
 use crate::early_time::Spread;
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
-use crate::kernel::{self, Backend, Chain, Region};
+use crate::kernel::{self, Backend, Init, Triangle};
 use crate::matrix::{MatMut, MatRef, take};
 use crate::random::{Purpose, Stream};
 
@@ -113,7 +113,7 @@ impl Statistics<'_> {
             let filled =
                 rows.chunks_exact_mut(kernel::positive(d)).map_while(|row| next(row).then_some(())).count();
             let part = MatRef::new(rows.get(..filled * d).unwrap_or_default(), filled, d)?;
-            backend.accumulate(MatMut::new(m, d, d)?, part.t(), part, Region::Upper, Chain::Continue);
+            backend.accumulate(MatMut::new(m, d, d)?, part.t(), part, Triangle::Upper, Init::Accumulate);
             if filled < ROWS {
                 break;
             }

@@ -30,7 +30,7 @@ use super::slim::{FewInner, FewRows, OneRow};
 use super::strips::{PACK_STRIPS, Place, Rows, strips_of};
 use super::{Lanes, Product, SHORT, Start, WIDE, even, least};
 use crate::kernel::definition::begin;
-use crate::kernel::{Chain, Region, agree};
+use crate::kernel::{Init, Triangle, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
@@ -97,25 +97,25 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     mut c: MatMut<'_, T>,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
-    region: Region,
-    chain: Chain<'_, T>,
+    triangle: Triangle,
+    init: Init<'_, T>,
 ) {
     let ((rows, columns), inner) = (c.shape(), a.columns());
-    if !agree((rows, columns), a, b, chain) || rows == 0 || columns == 0 {
+    if !agree((rows, columns), a, b, init) || rows == 0 || columns == 0 {
         return;
     }
     if inner == 0 {
-        begin(&mut c, region, chain);
+        begin(&mut c, triangle, init);
         return;
     }
     let (left, right) = (Strided::new(a), Strided::new(b));
-    let (to, start) = (c.as_mut_slice().as_mut_ptr(), Start::new(chain));
-    let product = Product { c: to, a: left, b: right, rows, inner, columns, region, start };
+    let (to, start) = (c.as_mut_slice().as_mut_ptr(), Start::new(init));
+    let product = Product { c: to, a: left, b: right, rows, inner, columns, triangle, start };
     if slim(set, product) {
         return;
     }
     let fits = |most: usize, vectors: usize| rows <= most && columns <= vectors * S::WIDTH;
-    let short = region == Region::Full && inner <= SHORT && !large::<T>(rows, columns);
+    let short = triangle == Triangle::Full && inner <= SHORT && !large::<T>(rows, columns);
     if right.column == 1 && (fits(S::SINGLE_ROWS, 1) || fits(S::ROWS, 2)) {
         // SAFETY: the shapes agree, and c is exclusively ours; all of it is one tile.
         return unsafe { product.tiles(set, (0, 0), (rows, columns), 1, right.start, right.row) };
@@ -125,30 +125,30 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
     } else if right.column != 1 && short && rows <= SHORT_STRIPS * S::ROWS {
         return set.call(Transposed(product));
     }
-    let apart = left.row == 1 && apart::<T>(left.column, columns, region);
+    let apart = left.row == 1 && apart::<T>(left.column, columns, triangle);
     let wide_panels =
-        if S::WIDE_ROWS > 0 && region == Region::Full { columns / (WIDE * S::WIDTH) } else { 0 };
+        if S::WIDE_ROWS > 0 && triangle == Triangle::Full { columns / (WIDE * S::WIDTH) } else { 0 };
     if inner <= SHORT && wide_panels > 0 && right.column == 1 {
-        set.call(Accumulate::<T, SHORT, WIDE, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, SHORT, WIDE, 0> { c, a, b, triangle, init });
     } else if inner <= SHORT {
-        set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, SHORT, 2, 0> { c, a, b, triangle, init });
     } else if apart {
         if const { size_of::<S::Vector>() == 16 } {
-            set.call(Accumulate::<T, LONG_APART, 2, BLOCK_SHORT_VECTORS> { c, a, b, region, chain });
+            set.call(Accumulate::<T, LONG_APART, 2, BLOCK_SHORT_VECTORS> { c, a, b, triangle, init });
         } else {
-            set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, region, chain });
+            set.call(Accumulate::<T, LONG_APART, 2, BLOCK_VECTORS> { c, a, b, triangle, init });
         }
     } else if wide_panels >= WIDE_PANELS && left.row != 1 {
-        set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, LONG_WIDE, WIDE, 0> { c, a, b, triangle, init });
     } else {
-        set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, region, chain });
+        set.call(Accumulate::<T, LONG, 2, 0> { c, a, b, triangle, init });
     }
 }
 
 /// Whether packing a pays, whose columns are contiguous and `a_column` values apart, for so many columns of b.
 #[inline(always)]
-fn apart<T>(a_column: usize, columns: usize, region: Region) -> bool {
-    let over = if region == Region::Upper { columns / 2 } else { columns };
+fn apart<T>(a_column: usize, columns: usize, triangle: Triangle) -> bool {
+    let over = if triangle == Triangle::Upper { columns / 2 } else { columns };
     let bytes = |values: usize| values.saturating_mul(size_of::<T>());
     bytes(a_column) >= APART && bytes(a_column).saturating_mul(bytes(over)) >= APART_BY_ROW
 }
@@ -174,7 +174,7 @@ const fn large<T>(rows: usize, columns: usize) -> bool {
 /// Does a product of few inner indices or few rows, if it is one.
 #[inline(always)]
 fn slim<T: Real, S: Lanes<T>>(set: S, product: Product<T>) -> bool {
-    let Product { b, rows, inner, columns, region, .. } = product;
+    let Product { b, rows, inner, columns, triangle, .. } = product;
     macro_rules! slim {
         ($($kernel:tt)*) => {
             set.call($($kernel)*(product))
@@ -190,12 +190,12 @@ fn slim<T: Real, S: Lanes<T>>(set: S, product: Product<T>) -> bool {
     }
     // Inner indices beyond whole blocks take a pass of their own, which pays where the rows are very few or the blocks many.
     let pays = rows <= 2 || inner > SHORT || inner.is_multiple_of(S::DEPTH);
-    let transposed = b.row == 1 && region == Region::Full && rows <= S::TRANSPOSED_ROWS && pays;
+    let transposed = b.row == 1 && triangle == Triangle::Full && rows <= S::TRANSPOSED_ROWS && pays;
     match (rows, inner) {
         (_, 1) if b.column == 1 => slim!(FewInner::<T, 1>),
         (_, 2) if b.column == 1 => slim!(FewInner::<T, 2>),
         (_, 3) if b.column == 1 => slim!(FewInner::<T, 3>),
-        (1, _) if b.column == 1 && inner > 3 && region == Region::Full && columns > 2 * S::WIDTH => {
+        (1, _) if b.column == 1 && inner > 3 && triangle == Triangle::Full && columns > 2 * S::WIDTH => {
             slim!(OneRow::<T, 8>);
         }
         // A column that lies in one piece is a tile.
@@ -212,8 +212,8 @@ struct Accumulate<'a, T, const DEPTH: usize, const RIGHT: usize, const LEFT: usi
     c: MatMut<'a, T>,
     a: MatRef<'a, T>,
     b: MatRef<'a, T>,
-    region: Region,
-    chain: Chain<'a, T>,
+    triangle: Triangle,
+    init: Init<'a, T>,
 }
 
 impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: usize> Kernel<S>
@@ -228,11 +228,11 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let mut left = [[const { MaybeUninit::<S::Vector>::uninit() }; LEFT]; DEPTH];
         let right = core::hint::black_box(right.as_mut_ptr()).cast::<T>();
         let left = core::hint::black_box(left.as_mut_ptr()).cast::<T>();
-        let Self { mut c, a, b, region, chain } = self;
+        let Self { mut c, a, b, triangle, init } = self;
         let (rows, columns) = c.shape();
         let inner = a.columns();
         let long = const { DEPTH > SHORT };
-        if !agree((rows, columns), a, b, chain) || rows == 0 || columns == 0 || !long && inner > DEPTH {
+        if !agree((rows, columns), a, b, init) || rows == 0 || columns == 0 || !long && inner > DEPTH {
             return;
         }
         let (a, b) = (Strided::new(a), Strided::new(b));
@@ -243,7 +243,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         let (strips, panels) = (rows.div_ceil(S::ROWS), columns.div_ceil(panel));
         // Where a is packed: there the tiles, as high as ever and two vectors wide, touch c the most.
         let first = if LEFT > 0 { before_line(c, columns, b) % panel } else { 0 };
-        let tiles = if region == Region::Full { strips * panels } else { (strips + 1) * panels / 2 + 1 };
+        let tiles = if triangle == Triangle::Full { strips * panels } else { (strips + 1) * panels / 2 + 1 };
         let most_strips = if LEFT > 0 {
             LEFT * S::WIDTH / S::ROWS
         } else {
@@ -264,7 +264,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
         };
         // The panels left of the diagonal of an upper triangle hold nothing of a block.
         let first_panel = |top: usize| {
-            if region == Region::Upper && top >= first { top - (top - first) % panel } else { 0 }
+            if triangle == Triangle::Upper && top >= first { top - (top - first) % panel } else { 0 }
         };
         let mut base = 0;
         while base < rows {
@@ -272,7 +272,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
             let mut p = 0;
             while p < inner {
                 let depth = least(inner - p, run);
-                let start = if p > 0 { Start::Kept } else { Start::new(chain) };
+                let start = if p > 0 { Start::Kept } else { Start::new(init) };
                 let mut ahead = Ahead::nothing(a.start);
                 if long && near && p + depth < inner {
                     let next = b.start.wrapping_add((p + depth) * b.row);
@@ -333,7 +333,7 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const RIGHT: usize, const LEFT: u
                         // of one panel; a is the block of rows top .. top + height; c holds those rows, and those columns,
                         // and is exclusively ours.
                         unsafe {
-                            let place = Place { top, height, j, width, depth, fetch, region, start };
+                            let place = Place { top, height, j, width, depth, fetch, triangle, start };
                             strips_of(set, c, columns, block_rows, b.from(p, j), right, place, &mut ahead);
                         }
                         j += width;

@@ -14,7 +14,7 @@ pub(crate) use axpy::Axpy;
 pub(crate) use blocks::accumulate;
 pub(crate) use dot::Dot;
 
-use crate::kernel::{Chain, Region, positive};
+use crate::kernel::{Init, Triangle, positive};
 use crate::scalar::Real;
 use pack::Strided;
 
@@ -26,9 +26,9 @@ pub(crate) trait Kernel<S> {
 }
 
 /// Any code: the compiler vectorises what it can of it.
-pub(crate) struct Plain<P>(pub(crate) P);
+pub(crate) struct SimdLoop<P>(pub(crate) P);
 
-impl<P: crate::kernel::Plain, S> Kernel<S> for Plain<P> {
+impl<P: crate::kernel::SimdLoop, S> Kernel<S> for SimdLoop<P> {
     type Output = P::Output;
     #[inline(always)]
     fn run(self, _: S) -> P::Output {
@@ -123,7 +123,7 @@ pub(crate) struct Product<T> {
     rows: usize,
     inner: usize,
     columns: usize,
-    region: Region,
+    triangle: Triangle,
     start: Start<T>,
 }
 
@@ -140,11 +140,11 @@ pub(crate) enum Start<T> {
 
 impl<T: Real> Start<T> {
     #[inline(always)]
-    fn new(chain: Chain<'_, T>) -> Self {
-        match chain {
-            Chain::Begin => Self::Zero,
-            Chain::Continue => Self::Kept,
-            Chain::Row(row) => Self::Row(row.as_ptr()),
+    fn new(init: Init<'_, T>) -> Self {
+        match init {
+            Init::Zero => Self::Zero,
+            Init::Accumulate => Self::Kept,
+            Init::Row(row) => Self::Row(row.as_ptr()),
         }
     }
 

@@ -5,7 +5,7 @@ use super::ahead::Ahead;
 use super::pack::pack;
 use super::tile::Tile;
 use super::{Lanes, Product, SHORT, WIDE, even, least};
-use crate::kernel::{Region, positive};
+use crate::kernel::{Triangle, positive};
 use crate::scalar::Real;
 use core::mem::MaybeUninit;
 
@@ -25,7 +25,7 @@ impl<T: Real> Product<T> {
         b: *const T,
         b_row: usize,
     ) {
-        let Self { c, a, inner, columns, region, start, .. } = *self;
+        let Self { c, a, inner, columns, triangle, start, .. } = *self;
         // SAFETY: the caller's promise.
         unsafe {
             set.call(Tile {
@@ -41,7 +41,7 @@ impl<T: Real> Product<T> {
                 start: start.from(j),
                 fill: core::ptr::null_mut(),
                 ahead: Ahead::nothing(b).share(b, inner),
-                below: if region == Region::Upper && height > 1 { Some((i, j)) } else { None },
+                below: if triangle == Triangle::Upper && height > 1 { Some((i, j)) } else { None },
             });
         }
     }

@@ -1,7 +1,7 @@
 //! Products with few inner indices or with few rows, for which tiles and packing cost more than the arithmetic.
 
 use super::{Kernel, Lanes, Product, Start, least};
-use crate::kernel::Region;
+use crate::kernel::Triangle;
 use crate::scalar::Real;
 
 /// With N inner indices, b's columns contiguous: each row of c passes through the registers once.
@@ -24,11 +24,11 @@ impl<T: Real, const N: usize> FewInner<T, N> {
     /// All rows; their chains begin at `+0` if `ZERO`.
     #[inline(always)]
     fn rows<S: Lanes<T>, const ZERO: bool>(&self, set: S) {
-        let Product { c, a, rows, columns, region, start, .. } = self.0;
+        let Product { c, a, rows, columns, triangle, start, .. } = self.0;
         let mut factors = [set.splat(T::default()); N];
         let (mut from, next) = start.rows(c, columns);
         for i in 0..rows {
-            let mut j = if region == Region::Upper { i } else { 0 };
+            let mut j = if triangle == Triangle::Upper { i } else { 0 };
             // SAFETY: row i < rows of a, N inner indices; in row i, V vectors from column j on or what is left of one.
             unsafe {
                 for (p, factor) in factors.iter_mut().enumerate() {
@@ -98,16 +98,16 @@ impl<T: Real, S: Lanes<T>, const N: usize> Kernel<S> for OneRow<T, N> {
     type Output = ();
     #[inline(always)]
     fn run(self, set: S) {
-        let Product { c, a, b, rows, inner, columns, region, mut start } = self.0;
+        let Product { c, a, b, rows, inner, columns, triangle, mut start } = self.0;
         let mut p = 0;
         while p < inner {
             // SAFETY: as many inner indices are left.
             let (a, b) = unsafe { (a.from(0, p), b.from(p, 0)) };
             if p + N <= inner {
-                FewInner::<T, N>(Product { c, a, b, rows, inner: N, columns, region, start }).run(set);
+                FewInner::<T, N>(Product { c, a, b, rows, inner: N, columns, triangle, start }).run(set);
                 p += N;
             } else {
-                FewInner::<T, 1>(Product { c, a, b, rows, inner: 1, columns, region, start }).run(set);
+                FewInner::<T, 1>(Product { c, a, b, rows, inner: 1, columns, triangle, start }).run(set);
                 p += 1;
             }
             start = Start::Kept;

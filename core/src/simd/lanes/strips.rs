@@ -4,7 +4,7 @@ use super::ahead::Ahead;
 use super::pack::{Strided, pack};
 use super::tile::Tile;
 use super::{Lanes, Start, WIDE, even, least};
-use crate::kernel::{Region, positive};
+use crate::kernel::{Triangle, positive};
 use crate::scalar::Real;
 
 /// Strips that have to go over a panel of b before copying it pays.
@@ -108,7 +108,7 @@ pub(super) struct Place<T> {
     pub(super) depth: usize,
     /// Whether a tile fetches what the next one adds to: no cache near by holds that.
     pub(super) fetch: bool,
-    pub(super) region: Region,
+    pub(super) triangle: Triangle,
     pub(super) start: Start<T>,
 }
 
@@ -129,7 +129,7 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     place: Place<T>,
     ahead: &mut Ahead<T>,
 ) {
-    let Place { top, height, j, width, depth, fetch, region, start } = place;
+    let Place { top, height, j, width, depth, fetch, triangle, start } = place;
     let wide = width == WIDE * S::WIDTH;
     let vectors = if wide { WIDE } else { 2 };
     let tile_rows = if wide { S::WIDE_ROWS } else { S::ROWS };
@@ -152,9 +152,9 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
     // the second alone would leave the first as it was.
     let mut fill = whole && height >= PACK_STRIPS * tile_rows && b.row > packed.row;
     // Rows from `single` on have only their second vector on or above the diagonal.
-    let (end, single) = match region {
-        Region::Full => (height, height),
-        Region::Upper => {
+    let (end, single) = match triangle {
+        Triangle::Full => (height, height),
+        Triangle::Upper => {
             let end = least(height, (j + width).saturating_sub(top));
             (end, least(end, (j + S::WIDTH).saturating_sub(top)))
         }
@@ -165,10 +165,11 @@ pub(super) unsafe fn strips_of<T: Real, S: Lanes<T>>(
         while i < end {
             // SAFETY: i is below `height`.
             let (a, rows) = unsafe { a.strip::<S>(i, depth, end - i, most) };
-            let crosses = region == Region::Upper && top + i + rows > j + skip + 1;
+            let crosses = triangle == Triangle::Upper && top + i + rows > j + skip + 1;
             let fills = fill && !crosses && skip == 0;
             // As many of that height as there are, where all that changes from one to the next is the rows.
-            let alike = whole && region == Region::Full && !fills && !fetch && in_place && ahead.is_nothing();
+            let alike =
+                whole && triangle == Triangle::Full && !fills && !fetch && in_place && ahead.is_nothing();
             let strips = if alike { (end - i) / positive(rows) } else { 1 };
             if fetch {
                 for below in i + rows..i + rows + most {

@@ -13,7 +13,7 @@
 //! and takes the definition.
 
 use crate::kernel::definition::begin;
-use crate::kernel::{Backend, Chain, Definition, Region, agree};
+use crate::kernel::{Backend, Definition, Init, Triangle, agree};
 use crate::matrix::{MatMut, MatRef};
 
 /// Assembly that changes s0 to s26, and nothing of the stack.
@@ -53,8 +53,8 @@ pub(crate) trait Loops: Sized {
         c: MatMut<'_, Self>,
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
-        region: Region,
-        chain: Chain<'_, Self>,
+        triangle: Triangle,
+        init: Init<'_, Self>,
     );
     fn axpy(set: Vfpv4, a: Self, x: &[Self], y: &mut [Self]);
 }
@@ -65,10 +65,10 @@ impl Loops for f64 {
         c: MatMut<'_, Self>,
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
-        region: Region,
-        chain: Chain<'_, Self>,
+        triangle: Triangle,
+        init: Init<'_, Self>,
     ) {
-        Definition.accumulate(c, a, b, region, chain);
+        Definition.accumulate(c, a, b, triangle, init);
     }
     fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
         Definition.axpy(a, x, y);
@@ -87,20 +87,20 @@ impl Loops for f32 {
         mut c: MatMut<'_, Self>,
         a: MatRef<'_, Self>,
         b: MatRef<'_, Self>,
-        region: Region,
-        chain: Chain<'_, Self>,
+        triangle: Triangle,
+        init: Init<'_, Self>,
     ) {
         let ((rows, columns), inner) = (c.shape(), a.columns());
-        if !agree((rows, columns), a, b, chain) {
+        if !agree((rows, columns), a, b, init) {
             return;
         }
-        begin(&mut c, region, chain);
+        begin(&mut c, triangle, init);
         if inner == 0 || columns == 0 {
             return;
         }
         let ((left, a_row, a_column), (right, b_row, b_column)) = (a.parts(), b.parts());
         let to = c.as_mut_slice().as_mut_ptr();
-        let upper = region == Region::Upper;
+        let upper = triangle == Triangle::Upper;
         let pairs = match a_row == 1 && b_column == 1 {
             true if upper && columns < rows => columns / 2,
             true => rows / 2,

@@ -12,7 +12,7 @@ fn main() {
 
 #[cfg(target_os = "none")]
 mod bare {
-    use agop_core::kernel::{Backend, Chain, Definition, Region, accumulate, accumulate_outer, product};
+    use agop_core::kernel::{Backend, Definition, Init, Triangle, accumulate, accumulate_outer, product};
     use agop_core::matrix::{MatMut, MatRef};
     use agop_core::simd::Level;
     use core::hint::black_box;
@@ -83,17 +83,17 @@ mod bare {
                     };
                     let a = view(left, rows, inner, way & 1 == 1).ok()?;
                     let b = view(right, inner, columns, way & 2 == 2).ok()?;
-                    let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
-                    let chain = match way / 8 {
-                        0 => Chain::Continue,
-                        1 => Chain::Begin,
-                        _ => Chain::Row(right.get(..columns).unwrap_or_default()),
+                    let triangle = if way & 4 == 4 { Triangle::Upper } else { Triangle::Full };
+                    let init = match way / 8 {
+                        0 => Init::Accumulate,
+                        1 => Init::Zero,
+                        _ => Init::Row(right.get(..columns).unwrap_or_default()),
                     };
                     let inside = GUARD..GUARD + rows * columns;
                     let c = MatMut::new(&mut found[inside.clone()], rows, columns).ok()?;
                     let d = MatMut::new(&mut expected[inside], rows, columns).ok()?;
-                    level.accumulate(c, a, b, region, chain);
-                    Definition.accumulate(d, a, b, region, chain);
+                    level.accumulate(c, a, b, triangle, init);
+                    Definition.accumulate(d, a, b, triangle, init);
                     if way == 0 && inner > 0 && rows > 0 {
                         level.axpy(left[0], &right[..columns], &mut found[GUARD..][..columns]);
                         Definition.axpy(left[0], &right[..columns], &mut expected[GUARD..][..columns]);

@@ -21,7 +21,7 @@ mod platform;
 mod fma;
 
 use agop_core::golden::{NUMBERS, WIDE, run};
-use agop_core::kernel::{Backend, Chain, Definition, Region};
+use agop_core::kernel::{Backend, Definition, Init, Triangle};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::Shape;
 use agop_core::random::{Purpose, Stream};
@@ -103,14 +103,14 @@ fn kernels<T: Real>(level: Level, out: &mut impl Write) -> Result<(), Error> {
                 let (Ok(to), Ok(of)) = (MatMut::new(c, rows, columns), MatMut::new(d, rows, columns)) else {
                     return Err(Error);
                 };
-                let region = if way & 4 == 4 { Region::Upper } else { Region::Full };
-                let chain = match way / 8 {
-                    0 => Chain::Continue,
-                    1 => Chain::Begin,
-                    _ => Chain::Row(b.get(..columns).unwrap_or_default()),
+                let triangle = if way & 4 == 4 { Triangle::Upper } else { Triangle::Full };
+                let init = match way / 8 {
+                    0 => Init::Accumulate,
+                    1 => Init::Zero,
+                    _ => Init::Row(b.get(..columns).unwrap_or_default()),
                 };
-                level.accumulate(to, left, right, region, chain);
-                Definition.accumulate(of, left, right, region, chain);
+                level.accumulate(to, left, right, triangle, init);
+                Definition.accumulate(of, left, right, triangle, init);
                 let same = c.iter().zip(&*d).all(|(c, d)| c.canonical_bits() == d.canonical_bits());
                 if !same || level.dot(right, right).to_bits() != Definition.dot(right, right).to_bits() {
                     return writeln!(out, "kernels {} {rows} {inner} {columns} {way} differ", T::NAME);
