@@ -1,6 +1,7 @@
 //! The correlations of a trained network, from the library:
 //! `cargo run -p agop --example measure -- A.safetensors B.safetensors X.npy`.
 
+use agop::dataset::{Paths, Reading};
 use agop::machine::Machine;
 use agop::measure::{MeasureFiles, MeasureReport, Proof};
 use agop_core::activation::AnyActivation;
@@ -12,7 +13,8 @@ fn main() -> agop::Result<()> {
         return Err(agop::Error::Usage("expected three files: A.safetensors B.safetensors X.npy".into()));
     };
     let machine = Machine::new(agop::detect::level()?, 2)?;
-    let files = MeasureFiles { initial: Some(initial), weights, data, layers: None, outputs: None };
+    let (data, reading) = (&Paths::from(data.as_path()), &Reading::default());
+    let files = MeasureFiles { initial: Some(initial), weights, data, reading, layers: None, outputs: None };
     let report = MeasureReport::of_files::<f64>(&machine, files, AnyActivation::Relu, Proof::Plain)?;
     print!("{}", report.table());
     Ok(())

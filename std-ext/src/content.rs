@@ -1,9 +1,8 @@
 //! The numbers in a file, whatever its format, and their digest.
 
 use crate::checkpoint::{self, Elements, Tensor, natural};
-use crate::dataset::{Array, Values, npy};
+use crate::dataset::{self, Array, Reading, Values};
 use crate::error::Result;
-use crate::file;
 use crate::memory::collected;
 use agop_core::digest::{Digest, Hasher};
 use std::path::Path;
@@ -17,18 +16,23 @@ pub struct Content {
 }
 
 impl Content {
-    /// All arrays that a `.npy` or safetensors file stores; the first bytes tell which it is.
+    /// All arrays that a file of data or a safetensors file stores; the first bytes tell which it is.
     ///
     /// # Errors
-    /// As [`npy::read`], which here reads every `u8`, and [`checkpoint::read_tensors`].
+    /// As [`dataset::arrays`], which here reads every `u8`, and [`checkpoint::read_tensors`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read_as(path, &Reading::default())
+    }
+
+    /// As [`read`](Self::read), with what options say about a file of data.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_as(path: impl AsRef<Path>, reading: &Reading) -> Result<Self> {
         let path = path.as_ref();
-        let (mut file, length) = file::open(path)?;
-        let start = file::read_exactly(path, &mut file, length.min(npy::MAGIC.len() as u64))?;
-        let mut arrays: Vec<(String, Tensor)> = if start == npy::MAGIC {
-            vec![(String::new(), of_npy(path)?)]
-        } else {
-            checkpoint::read_tensors(path)?.into_iter().collect()
+        let mut arrays: Vec<(String, Tensor)> = match dataset::arrays(path, reading)? {
+            Some(arrays) => arrays.into_iter().map(tensor).collect::<Result<_>>()?,
+            None => checkpoint::read_tensors(path)?.into_iter().collect(),
         };
         arrays.sort_by(|(a, _), (b, _)| natural(a).cmp(natural(b)));
         Ok(Self { arrays })
@@ -86,9 +90,9 @@ fn hash_bytes(hash: &mut Hasher, bytes: &[u8]) {
     }
 }
 
-/// The array of a `.npy` file, as safetensors would store it.
-fn of_npy(path: &Path) -> Result<Tensor> {
-    let (Array { shape, values }, other) = npy::read_bits(path)?;
+/// An array as safetensors would store it.
+fn tensor((name, (array, other)): (String, (Array, Option<&'static str>))) -> Result<(String, Tensor)> {
+    let Array { shape, values } = array;
     let elements = match (values, other) {
         (Values::Integers(bits), Some(dtype)) => {
             let size = if dtype == "F16" { 2 } else { 8 };
@@ -97,7 +101,7 @@ fn of_npy(path: &Path) -> Result<Tensor> {
         }
         (values, _) => Elements::Values(values),
     };
-    Ok(Tensor { shape, elements })
+    Ok((name, Tensor { shape, elements }))
 }
 
 #[cfg(test)]
@@ -105,6 +109,7 @@ fn of_npy(path: &Path) -> Result<Tensor> {
 mod tests {
     use super::*;
     use crate::dataset::npy;
+    use crate::file;
 
     #[test]
     fn names_are_ordered_by_their_numbers() {

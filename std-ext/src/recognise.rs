@@ -12,7 +12,25 @@ pub(crate) enum Wanted {
     Safetensors,
     /// One array.
     Npy,
+    /// Samples in any format.
+    Data,
 }
+
+/// Whether a file that begins so is an archive of arrays.
+pub(crate) fn is_npz(start: &[u8]) -> bool {
+    start.starts_with(ZIP) && first_entry(start).ends_with(b".npy")
+}
+
+/// Whether a file that begins so is a table of text, in whatever encoding: no control characters, no other format.
+pub(crate) fn is_table(start: &[u8]) -> bool {
+    let control =
+        |byte: &u8| (byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')) || *byte >= 0xfe;
+    let first = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start().first();
+    let known = FORMATS.iter().any(|(magic, ..)| start.starts_with(magic));
+    !known && !start.iter().any(control) && !matches!(first, None | Some(b'{' | b'[' | b'<'))
+}
+
+const ZIP: &[u8] = b"PK\x03\x04";
 
 /// First bytes, what has them, and how it is opened. What only has to be unpacked or fetched ends with a dot.
 const FORMATS: &[(&[u8], &str, &str)] = &[
@@ -24,6 +42,8 @@ const FORMATS: &[(&[u8], &str, &str)] = &[
     (b"\x80\x04", "a Python pickle", "load it in Python"),
     (b"\x80\x05", "a Python pickle", "load it in Python"),
     (b"\x1f\x8b", "a gzip file", "unpack it with gunzip."),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8."),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8."),
     (b"BZh", "a bzip2 file", "unpack it with bunzip2."),
     (b"\xfd7zXZ\0", "an xz file", "unpack it with unxz."),
     (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it with unzstd."),
@@ -49,6 +69,7 @@ pub(crate) fn check(start: &[u8], wanted: Wanted) -> Result<(), ParseError> {
             ("expected a safetensors file", "save the weights with safetensors.torch.save_file")
         }
         Wanted::Npy => ("not an .npy file", "save the array with numpy.save"),
+        Wanted::Data => ("no data that is read", "save the array with numpy.save"),
     };
     let way = open.strip_suffix('.').map_or_else(|| format!("{open} and {save}"), str::to_owned);
     Err(ParseError::new("byte 0", format!("{what}, {wanted}: {way}")))
@@ -57,7 +78,7 @@ pub(crate) fn check(start: &[u8], wanted: Wanted) -> Result<(), ParseError> {
 fn other_format(start: &[u8], wanted: Wanted) -> Option<(&'static str, &'static str)> {
     // No other format has a length below 2^24 and a brace after it; a file may be cut before the brace.
     if let [_, _, _, 0, 0, 0, 0, 0] | [_, _, _, 0, 0, 0, 0, 0, b'{', ..] = start {
-        return (wanted == Wanted::Npy).then_some(("a safetensors file", "load it with safetensors"));
+        return (wanted != Wanted::Safetensors).then_some(("a safetensors file", "load it with safetensors"));
     }
     if let Some((magic, what, open)) = FORMATS.iter().find(|(magic, ..)| start.starts_with(magic)) {
         return match *magic {
@@ -69,6 +90,7 @@ fn other_format(start: &[u8], wanted: Wanted) -> Option<(&'static str, &'static 
         };
     }
     match start {
+        _ if start.get(257..262) == Some(b"ustar") => Some(("a tar archive", "unpack it with tar.")),
         [0, 0, 8 | 9 | 11..=14, 1..=4, ..] => Some(("an IDX file, as MNIST has", "load it with torchvision")),
         _ => text(start),
     }

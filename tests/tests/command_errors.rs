@@ -68,7 +68,7 @@ fn arrays() {
     infinite[3] = f64::NEG_INFINITY;
     let cases: Vec<(&str, Vec<u8>, &str, &str)> = vec![
         ("empty", vec![], "byte 0", "empty"),
-        ("text", b"1,2,3\n4,5,6\n".to_vec(), "byte 0", "not an .npy file"),
+        ("text", b"1,2,x\n4,5,6\n7,x,8\n".to_vec(), "row 1, column 1 (line 3, \"2\")", "\"x\" is no number"),
         ("truncated", good[..good.len() - 1].to_vec(), "", "byte"),
         ("cut-header", good[..40].to_vec(), "byte", ""),
         ("longer", [&good[..], &[0]].concat(), "byte 92288", "1 trailing bytes"),
@@ -232,6 +232,7 @@ fn samples() {
 fn options() {
     let files = Files::new();
     let out = files.name("run");
+    let x = files.write("x", &npy(&header("<f8", "(5, 1)"), &floats(&[1.0; 5])));
     let cases: &[(&[&str], &str)] = &[
         (&["--hidden", "0"], "hidden: a width is zero"),
         (&["--hidden", "4,x"], "invalid value 'x'"),
@@ -291,7 +292,7 @@ fn options() {
         (&["--rule", "gd", "--epsilon", "3"], "'--epsilon' cannot be used with '--rule gd'"),
         (&["--measure-evry", "3"], "tip: a similar argument exists: '--measure-every' (see --help)"),
         (&["--threads", "0"], "invalid value '0'"),
-        (&["--data", "x.npy"], "--labels"),
+        (&["--data", &x], "x: labels: none are known: --labels names"),
         (&["--data", "x.npy", "--labels", "y.npy", "--task", "random-labels"], "cannot be used with"),
         (&["--no-such-option"], "unexpected argument '--no-such-option'"),
     ];

@@ -1,5 +1,6 @@
 //! `agop digest`.
 
+use super::data::ReadingOptions;
 use super::{DONE, write, write_json};
 use crate::content::Content;
 use crate::error::{Result, Shown};
@@ -9,14 +10,14 @@ use std::path::PathBuf;
 
 /// Print the digest of the numbers in files, whatever their format
 ///
-/// A .npy file and a safetensors file with one tensor of the same shape, type and bits have the same digest. Byte order
+/// A file of any format and a safetensors file with one tensor of the same shape, type and bits have the same digest. Byte order
 /// and memory order of a .npy file do not count, nor do names and metadata. Every type that safetensors knows is hashed:
 /// F32 and F64 as their width and bits; integers and bools as their values, whatever their width; all others (F16, BF16,
 /// 8-bit and narrower floats, C64, and U64 with a value above 2^63 - 1) as the type's name and the stored bits.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// .npy or .safetensors files
-    #[arg(required = true, value_name = "FILE")]
+    /// Files of data or weights: .npy, .npz (or FILE.npz:NAME), tables of text, IDX, CIFAR-10, also gzip; safetensors
+    #[arg(id = "data", required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Also print the digest of each tensor
     #[arg(long)]
@@ -24,6 +25,8 @@ pub(super) struct Options {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reading: ReadingOptions,
 }
 
 #[derive(Serialize)]
@@ -50,8 +53,9 @@ struct Tensor {
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let mut report =
         Report { schema: "agop.digest/1", contract: agop_core::digest::CONTRACT_VERSION, files: Vec::new() };
+    let reading = options.reading.reading();
     for path in &options.files {
-        let content = Content::read(path)?;
+        let content = Content::read_as(path, &reading)?;
         let tensors = content.arrays.iter().map(|(name, array)| Tensor {
             name: name.clone(),
             shape: array.shape.clone(),

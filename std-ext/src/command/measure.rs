@@ -1,7 +1,9 @@
 //! `agop measure`.
 
+use super::data::{ReadingOptions, joined};
 use super::{Computing, DONE, choice, patiently, write, write_json};
 use crate::checkpoint::ScalarKind;
+use crate::dataset::Paths;
 use crate::error::Result;
 use crate::measure::{MeasureFiles, MeasureReport, Proof};
 use crate::run::named::in_scalar;
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 
 /// Measure the neural feature correlations of every hidden layer of a trained network
 ///
-/// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...), samples a .npy file. The file tells
+/// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...). The file tells
 /// neither the activation nor what else the network did: --outputs makes sure. A bound is on the error of a correlation,
 /// from the files on: it counts the rounding of K, of K_0, of W - W_0 and of reading.
 ///
@@ -28,9 +30,9 @@ pub(super) struct Options {
     /// Names of all layers, as before `.weight`, in the order of the computation, where the files do not tell it
     #[arg(long, value_name = "A,..", value_delimiter = ',')]
     layers: Option<Vec<String>>,
-    /// Samples over which gradients are averaged, one a row
-    #[arg(long, value_name = "X.npy")]
-    data: PathBuf,
+    /// Samples over which gradients are averaged, one a row; several files, by commas or one --data each, are one set
+    #[arg(long, value_name = "FILE", required = true)]
+    data: Vec<Paths>,
     /// The network's outputs on these samples as its framework gives them, one row a sample: refused, with the likely
     /// cause, if they differ by more than 1e-4 of the largest (1e-9 where the file and --scalar are f64, 1e-2 for f16)
     #[arg(long, value_name = "Z.npy")]
@@ -48,15 +50,20 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     pub(super) computing: Computing,
 }
 
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let machine = options.computing.machine()?;
+    let reading = options.reading.reading();
+    let data = joined(&options.data)?;
     let files = MeasureFiles {
         initial: options.init.as_deref(),
         weights: &options.weights,
-        data: &options.data,
+        data: &data,
+        reading: &reading,
         layers: options.layers.as_deref(),
         outputs: options.outputs.as_deref(),
     };

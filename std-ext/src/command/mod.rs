@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is no, 2 bad usage or input. Results go to the output, everything else to the
 //! messages; an error is one line there. With `--json` the output is one object and nothing else.
 
+mod data;
 mod digest;
 mod info;
 mod measure;

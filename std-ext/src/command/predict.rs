@@ -1,7 +1,9 @@
 //! `agop predict`.
 
+use super::data::{ReadingOptions, joined};
 use super::{Computing, DONE, choice, patiently, write, write_json};
 use crate::checkpoint::ScalarKind;
+use crate::dataset::Paths;
 use crate::error::Result;
 use crate::predict::{Given, Model, PredictFiles, Settings, TRIALS, predict};
 use crate::run::named::{Named, in_scalar};
@@ -19,12 +21,12 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("network").required(true).args(["hidden", "readout", "init"]))]
 pub(super) struct Options {
-    /// Inputs, one sample a row
-    #[arg(long, value_name = "X.npy")]
-    data: PathBuf,
+    /// Inputs, one sample a row; several files, by commas or one --data each, are one set
+    #[arg(long, value_name = "FILE", required = true)]
+    data: Vec<Paths>,
     /// Labels: integers in one column are classes, numbered in order; all else is taken as it is
-    #[arg(long, value_name = "Y.npy")]
-    labels: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    labels: Vec<Paths>,
     /// Widths of the hidden layers; weights N(0, 1/fan_in)
     #[arg(long, value_name = "K,..", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
@@ -58,6 +60,8 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     pub(super) computing: Computing,
 }
 
@@ -83,7 +87,9 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         _ => Given::Hidden(&[]),
     };
     let layers = options.layers.as_deref();
-    let files = PredictFiles { data: &options.data, labels: &options.labels, network, layers };
+    let (reading, data) = (options.reading.reading(), joined(&options.data)?);
+    let labels = Paths::joined(&options.labels);
+    let files = PredictFiles { data: &data, labels: labels.as_ref(), reading: &reading, network, layers };
     let settings = Settings {
         model: options.model.map(|model| match model {
             ModelChoice::Limit => Model::Limit,

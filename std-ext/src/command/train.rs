@@ -1,10 +1,12 @@
 //! `agop train`.
 
+use super::data::ReadingOptions;
 use super::{Computing, DONE, choice, write, write_json};
 use crate::checkpoint::ScalarKind;
+use crate::dataset::Paths;
 use crate::error::{Error, Result, Shown};
 use crate::notes::{dead, dead_layers, scale_of_inputs};
-use crate::run::config::{self, Config, Data, RuleName, Speeds, Synthetic};
+use crate::run::config::{self, Config, Data, Files, RuleName, Speeds, Synthetic};
 use crate::run::folder::{Claim, Folder, Placed};
 use crate::run::named::in_scalar;
 use crate::run::problem::Problem;
@@ -17,7 +19,7 @@ use agop_core::scalar::Real;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Train a network by gradient descent and by Speed Limited Optimization, and watch it learn features
 ///
@@ -29,18 +31,18 @@ pub(super) struct Options {
     /// Synthetic task
     #[arg(long, value_enum, default_value_t = Task::ChainMonomial, conflicts_with = "data", help_heading = "Samples")]
     task: Task,
-    /// Training inputs, one sample a row (.npy), instead of a task
-    #[arg(long, value_name = "X.npy", requires = "labels", help_heading = "Samples")]
-    data: Option<PathBuf>,
-    /// Training labels (.npy): integers in one column are classes, numbered in order; all else is regression, as it is
-    #[arg(long, value_name = "Y.npy", requires = "data", help_heading = "Samples")]
-    labels: Option<PathBuf>,
+    /// Training inputs, one sample a row, instead of a task; several files, by commas or one --data each, are one set
+    #[arg(long, value_name = "FILE", help_heading = "Samples")]
+    data: Vec<Paths>,
+    /// Training labels: integers in one column are classes, numbered in order; all else is regression, as it is
+    #[arg(long, value_name = "FILE", requires = "data", help_heading = "Samples")]
+    labels: Vec<Paths>,
     /// Test inputs [default: a seeded fifth of the samples]
-    #[arg(long, value_name = "X.npy", requires_all = ["data", "test_labels"], help_heading = "Samples")]
-    test_data: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "data", help_heading = "Samples")]
+    test_data: Vec<Paths>,
     /// Test labels
-    #[arg(long, value_name = "Y.npy", requires_all = ["data", "test_data"], help_heading = "Samples")]
-    test_labels: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires_all = ["data", "test_data"], help_heading = "Samples")]
+    test_labels: Vec<Paths>,
     // Not a default of the parser, for which a value that was not given would be as good as one that was.
     #[arg(long, value_name = "R", help = rank_help(), conflicts_with = "data", help_heading = "Samples")]
     rank: Option<usize>,
@@ -136,6 +138,8 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     pub(super) computing: Computing,
 }
 
@@ -202,15 +206,17 @@ impl Options {
             test_samples: self.test_samples,
             spectrum: self.spectrum,
         };
-        config.data = match (&self.data, &self.labels, self.task) {
-            (Some(data), Some(labels), _) => Data::Files {
-                data: absolute(data)?,
-                labels: absolute(labels)?,
-                test_data: self.test_data.as_deref().map(absolute).transpose()?,
-                test_labels: self.test_labels.as_deref().map(absolute).transpose()?,
-            },
-            (_, _, Task::ChainMonomial) => Data::ChainMonomial(sizes),
-            (_, _, Task::RandomLabels) => Data::RandomLabels(sizes),
+        let absolute = |paths: &[Paths]| Paths::joined(paths).map(|paths| paths.absolute()).transpose();
+        config.data = match (absolute(&self.data)?, self.task) {
+            (Some(data), _) => Data::Files(Files {
+                data,
+                labels: absolute(&self.labels)?,
+                test_data: absolute(&self.test_data)?,
+                test_labels: absolute(&self.test_labels)?,
+                reading: self.reading.reading(),
+            }),
+            (None, Task::ChainMonomial) => Data::ChainMonomial(sizes),
+            (None, Task::RandomLabels) => Data::RandomLabels(sizes),
         };
         config.network = config::Network {
             hidden: self.hidden.clone(),
@@ -250,16 +256,6 @@ fn rank_help() -> String {
 fn epsilon_help() -> String {
     let default = Config::default().training.epsilon;
     format!("Added to the gradient's norm before Speed Limited divides by it [default: {default}]")
-}
-
-/// The path from the root, so that the stored configuration serves from any folder.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    let absolute = std::path::absolute(path).map_err(|error| Error::io(path, "locate", error))?;
-    if absolute.to_str().is_none() {
-        let reason = "the path is not UTF-8, which the run's configuration cannot hold";
-        return Err(Error::Usage(format!("{}: {reason}", path.display())));
-    }
-    Ok(absolute)
 }
 
 pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn Write) -> Result<u8> {

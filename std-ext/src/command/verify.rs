@@ -2,6 +2,7 @@
 
 use super::train::bar;
 use super::{Computing, DONE, NO, write, write_json};
+use crate::dataset::Paths;
 use crate::error::{Result, Shown};
 use crate::run::verify::{Moved, Stored};
 use std::io::Write;
@@ -14,17 +15,17 @@ pub(super) struct Options {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// Training inputs, when they are not where the run found them
-    #[arg(long, value_name = "X.npy")]
-    data: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    data: Vec<Paths>,
     /// Training labels, likewise
-    #[arg(long, value_name = "Y.npy")]
-    labels: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    labels: Vec<Paths>,
     /// Test inputs, likewise
-    #[arg(long, value_name = "X.npy")]
-    test_data: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    test_data: Vec<Paths>,
     /// Test labels, likewise
-    #[arg(long, value_name = "Y.npy")]
-    test_labels: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    test_labels: Vec<Paths>,
     /// Replay also what takes more than 1e14 floating-point operations or 4 GiB of memory
     #[arg(long)]
     allow_large: bool,
@@ -37,10 +38,10 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn Write) -> Result<u8> {
     let moved = Moved {
-        data: options.data.clone(),
-        labels: options.labels.clone(),
-        test_data: options.test_data.clone(),
-        test_labels: options.test_labels.clone(),
+        data: Paths::joined(&options.data),
+        labels: Paths::joined(&options.labels),
+        test_data: Paths::joined(&options.test_data),
+        test_labels: Paths::joined(&options.test_labels),
     };
     let stored = Stored::read(&options.directory, moved)?;
     let machine = options.computing.machine()?;

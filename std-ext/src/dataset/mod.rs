@@ -2,16 +2,34 @@
 //!
 //! One file here reads one format; all give an [`Array`] in C order.
 
+pub(crate) mod bytes;
+mod cifar;
 mod classes;
+mod csv;
+mod csv_form;
+mod elements;
+mod idx;
+mod labels;
 pub mod npy;
 mod npy_header;
+mod npz;
+mod open;
+mod options;
+mod source;
 
 pub use classes::{Classes, MOST_CLASSES};
+pub use labels::Labels;
+pub(crate) use open::arrays;
+pub use open::{Opened, Role, open, with_labels};
+pub(crate) use options::file_and_array;
+pub use options::{Format, Paths, Reading, Separator};
+pub use source::Source;
 
 use crate::error::{ParseError, Result, shape_text};
 use agop_core::loss::AnyLoss;
 use agop_core::scalar::Real;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::path::Path;
 
 /// Elements of an array in C order (the last index fastest), as wide as the file had them.
@@ -42,14 +60,18 @@ impl Values {
 
     /// The relative error of each element rounded to `T`: zero where `T` holds all of them.
     pub(crate) fn read_error<T: Real>(&self) -> f64 {
+        if self.rounds::<T>() { T::UNIT_ROUNDOFF } else { 0.0 }
+    }
+
+    /// Whether an element is no number of `T`.
+    fn rounds<T: Real>(&self) -> bool {
         // All integers up to 1 / u are floats.
         let exact = (1.0 / T::UNIT_ROUNDOFF) as u64;
-        let rounds = match self {
+        match self {
             Self::F32(_) => false,
             Self::F64(v) => v.iter().any(|x| T::from_f64(*x).to_f64() != *x),
             Self::Integers(v) => v.iter().any(|n| n.unsigned_abs() > exact),
-        };
-        if rounds { T::UNIT_ROUNDOFF } else { 0.0 }
+        }
     }
 
     /// Every element as f64; no float changes by it.
@@ -65,8 +87,17 @@ impl Values {
     ///
     /// **Errors** the index and the reason at the first value that is not finite, or not finite any more in `T`.
     pub(crate) fn append_to<T: Real>(&self, output: &mut Vec<T>) -> std::result::Result<(), (usize, String)> {
-        if output.try_reserve_exact(self.len()).is_err() {
-            return Err((0, format!("{} more values do not fit the memory", self.len())));
+        self.append_range(0..self.len(), output)
+    }
+
+    /// As [`append_to`](Self::append_to), of the elements of a range; the index counts from its start.
+    fn append_range<T: Real>(
+        &self,
+        range: Range<usize>,
+        output: &mut Vec<T>,
+    ) -> std::result::Result<(), (usize, String)> {
+        if output.try_reserve_exact(range.len()).is_err() {
+            return Err((0, format!("{} more values do not fit the memory", range.len())));
         }
         let float = |(index, x): (usize, f64)| {
             let rounded = T::from_f64(x);
@@ -78,10 +109,19 @@ impl Values {
             }
         };
         match self {
-            Self::F32(v) => extend(output, v.iter().map(|&x| f64::from(x)).enumerate().map(float)),
-            Self::F64(v) => extend(output, v.iter().copied().enumerate().map(float)),
+            Self::F32(v) => {
+                let v = v.get(range).unwrap_or_default();
+                extend(output, v.iter().map(|&x| f64::from(x)).enumerate().map(float))
+            }
+            Self::F64(v) => {
+                let v = v.get(range).unwrap_or_default();
+                extend(output, v.iter().copied().enumerate().map(float))
+            }
             // Not by way of f64: that would round twice.
-            Self::Integers(v) => extend(output, v.iter().map(|&n| Ok(T::from_integer(n)))),
+            Self::Integers(v) => {
+                let v = v.get(range).unwrap_or_default();
+                extend(output, v.iter().map(|&n| Ok(T::from_integer(n))))
+            }
         }
     }
 }
@@ -154,18 +194,12 @@ impl<T: Real> Targets<T> {
 impl Array {
     /// Rows and columns of this array as a matrix.
     fn rows_and_columns(&self) -> std::result::Result<(usize, usize), ParseError> {
-        let wrong = |reason: &str| ParseError::new(format!("shape {}", shape_text(&self.shape)), reason);
-        let Some((&rows, rest)) = self.shape.split_first() else {
-            return Err(wrong("a single number is no matrix, expected one dimension or more"));
-        };
-        if self.shape.contains(&0) {
-            return Err(wrong(if rows == 0 { "there are no rows" } else { "there are no columns" }));
+        let (rows, columns) = source::rows_and_columns(&self.shape)?;
+        if rows * columns == self.values.len() {
+            return Ok((rows, columns));
         }
-        let columns = rest.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
-        match columns.map(|columns| (columns, columns.checked_mul(rows))) {
-            Some((columns, Some(count))) if count == self.values.len() => Ok((rows, columns)),
-            _ => Err(wrong(&format!("the product of the shape is not the {} elements", self.values.len()))),
-        }
+        let reason = format!("the product of the shape is not the {} elements", self.values.len());
+        Err(ParseError::new(format!("shape {}", shape_text(&self.shape)), reason))
     }
 
     /// The samples as a matrix: `(rows, columns, values)`, row-major.

@@ -9,12 +9,14 @@
 //!
 //! **Source** `numpy.lib.format`, NEP 1.
 
-use super::npy_header::{self, Dtype, Header, Kind};
+use super::bytes::Bytes;
+use super::elements::{Dtype, Kind};
+use super::npy_header::{self, Header};
+use super::source::{Part, Records};
 use super::{Array, Values, little_endian};
 use crate::error::{Error, Result, shape_text};
-use crate::{file, half, recognise};
+use crate::{file, recognise};
 use agop_core::scalar::Real;
-use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 pub use crate::error::ParseError;
@@ -43,9 +45,9 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Array, ParseError> {
     let preamble = npy_header::Preamble::parse(bytes, length)?;
     let text = preamble.header_of(bytes);
     let header = Header::parse(text, &preamble, length)?;
-    let mut decoder = Decoder::new(header)?;
-    decoder.push(bytes.get(preamble.end()..).unwrap_or_default())?;
-    decoder.finish()
+    let mut values = header.dtype.room(header.count)?;
+    header.dtype.decode(bytes.get(preamble.end()..).unwrap_or_default(), header.data, &mut values)?;
+    finish(header, values)
 }
 
 /// The array in a `.npy` file, in C order.
@@ -54,13 +56,13 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Array, ParseError> {
 ///
 /// **Errors** [`Error::Io`] when the file cannot be read, [`Error::Input`] as for [`parse`].
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {
-    read_with(path.as_ref(), |dtype| dtype).map(|(array, _)| array)
+    read_with(&mut Bytes::open(path.as_ref())?, |dtype| dtype).map(|(array, _)| array)
 }
 
 /// As [`read`], but types that [`Values`] does not hold give their bits as integers; and the name of such a type in
 /// safetensors: `F16`, or `U64` where an element is above `i64::MAX`.
-pub(crate) fn read_bits(path: &Path) -> Result<(Array, Option<&'static str>)> {
-    let (array, dtype) = read_with(path, |dtype| match (dtype.kind, dtype.size) {
+pub(crate) fn read_bits(bytes: &mut Bytes) -> Result<(Array, Option<&'static str>)> {
+    let (array, dtype) = read_with(bytes, |dtype| match (dtype.kind, dtype.size) {
         (Kind::Float, 2) => Dtype { kind: Kind::Unsigned, ..dtype },
         (Kind::Unsigned, 8) => Dtype { kind: Kind::Signed, ..dtype },
         _ => dtype,
@@ -73,27 +75,51 @@ pub(crate) fn read_bits(path: &Path) -> Result<(Array, Option<&'static str>)> {
     Ok((array, other))
 }
 
+/// The array as samples: in place where rows stand one after the other, else read at once.
+pub(super) fn open(mut bytes: Bytes) -> Result<Part> {
+    let header = header(&mut bytes)?;
+    if header.fortran && header.shape.len() > 1 {
+        let (array, _) = elements(&mut bytes, header, |dtype| dtype)?;
+        return Part::of_array(bytes.path(), array);
+    }
+    let Header { dtype, shape, data, .. } = header;
+    Part::of_records(bytes, &shape, Records { dtype, start: data, skip: 0 })
+}
+
 /// The array read as another type than the header says, and what it says.
-fn read_with(path: &Path, read_as: impl Fn(Dtype) -> Dtype) -> Result<(Array, Dtype)> {
-    let input = |error: ParseError| error.in_file(path);
-    let (mut file, length) = file::open(path)?;
-    let mut start = file::read_exactly(path, &mut file, length.min(recognise::ENOUGH))?;
-    let preamble = npy_header::Preamble::parse(&start, length).map_err(input)?;
-    let missing = (preamble.end() as u64).saturating_sub(start.len() as u64);
-    start.extend(file::read_exactly(path, &mut file, missing)?);
-    let mut header = Header::parse(preamble.header_of(&start), &preamble, length).map_err(input)?;
+fn read_with(bytes: &mut Bytes, read_as: impl Fn(Dtype) -> Dtype) -> Result<(Array, Dtype)> {
+    let header = header(bytes)?;
+    elements(bytes, header, read_as)
+}
+
+fn header(bytes: &mut Bytes) -> Result<Header> {
+    let length = bytes.length();
+    let start = bytes.read(0, length.min(recognise::ENOUGH))?;
+    let preamble = npy_header::Preamble::parse(&start, length);
+    let preamble = preamble.map_err(|error| error.in_file(bytes.path()))?;
+    // No more than a mebibyte, or the preamble had refused it.
+    let start = bytes.read(0, preamble.end() as u64)?;
+    let header = Header::parse(preamble.header_of(&start), &preamble, length);
+    header.map_err(|error| error.in_file(bytes.path()))
+}
+
+fn elements(
+    bytes: &mut Bytes,
+    mut header: Header,
+    read_as: impl Fn(Dtype) -> Dtype,
+) -> Result<(Array, Dtype)> {
+    let path = bytes.path().to_path_buf();
+    let input = |error: ParseError| error.in_file(&path);
     let dtype = header.dtype;
     header.dtype = read_as(dtype);
-
-    let mut decoder = Decoder::new(header).map_err(input)?;
-    let mut left = length.saturating_sub(preamble.end() as u64);
-    file.seek(SeekFrom::Start(preamble.end() as u64)).map_err(|error| Error::io(path, "read", error))?;
-    while left > 0 {
-        let chunk = file::read_exactly(path, &mut file, left.min(CHUNK))?;
-        left -= chunk.len() as u64;
-        decoder.push(&chunk).map_err(input)?;
+    let mut values = header.dtype.room(header.count).map_err(input)?;
+    let (mut at, end) = (header.data, bytes.length());
+    while at < end {
+        let chunk = bytes.read(at, (end - at).min(CHUNK))?;
+        header.dtype.decode(&chunk, at, &mut values).map_err(input)?;
+        at += chunk.len() as u64;
     }
-    Ok((decoder.finish().map_err(input)?, dtype))
+    Ok((finish(header, values).map_err(input)?, dtype))
 }
 
 /// The bytes of a version 1.0 `.npy` file with these elements in C order, little-endian; integers are written as `<i8`.
@@ -153,86 +179,18 @@ pub fn write<T: Real>(path: impl AsRef<Path>, rows: usize, columns: usize, value
     })
 }
 
-/// Turns the bytes after the header into values, in the order of the file; at the end into C order.
-struct Decoder {
-    header: Header,
-    values: Values,
-    /// Where in the file the next byte pushed stands.
-    position: u64,
-}
-
-impl Decoder {
-    /// Reserves room for exactly the elements that the header claims and the file was found to hold.
-    fn new(header: Header) -> std::result::Result<Self, ParseError> {
-        let mut values = match (header.dtype.kind, header.dtype.size) {
-            (Kind::Float, 2 | 4) => Values::F32(Vec::new()),
-            (Kind::Float, _) => Values::F64(Vec::new()),
-            _ => Values::Integers(Vec::new()),
-        };
-        let reserved = match &mut values {
-            Values::F32(v) => v.try_reserve_exact(header.count),
-            Values::F64(v) => v.try_reserve_exact(header.count),
-            Values::Integers(v) => v.try_reserve_exact(header.count),
-        };
-        reserved.map_err(|_| {
-            ParseError::new("header", format!("{} elements do not fit the memory", header.count))
-        })?;
-        Ok(Self { position: header.data, header, values })
+/// The elements in the order of the file, as an array in C order.
+fn finish(header: Header, values: Values) -> std::result::Result<Array, ParseError> {
+    let Header { shape, fortran, .. } = header;
+    if !fortran || shape.len() < 2 {
+        return Ok(Array { shape, values });
     }
-
-    /// Decodes whole elements.
-    fn push(&mut self, bytes: &[u8]) -> std::result::Result<(), ParseError> {
-        let dtype = self.header.dtype;
-        let elements = bytes.chunks_exact(dtype.size).map(|element| raw(element, dtype.big_endian));
-        match &mut self.values {
-            Values::F32(v) if dtype.size == 2 => v.extend(elements.map(|x| half::binary16(x as u16))),
-            Values::F32(v) => v.extend(elements.map(|x| f32::from_bits(x as u32))),
-            Values::F64(v) => v.extend(elements.map(f64::from_bits)),
-            Values::Integers(v) => {
-                for (index, x) in elements.enumerate() {
-                    v.push(integer(x, dtype).map_err(|reason| {
-                        let at = self.position + index as u64 * dtype.size as u64;
-                        ParseError::new(format!("byte {at}"), reason)
-                    })?);
-                }
-            }
-        }
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn finish(self) -> std::result::Result<Array, ParseError> {
-        let Header { shape, fortran, .. } = self.header;
-        if !fortran || shape.len() < 2 {
-            return Ok(Array { shape, values: self.values });
-        }
-        let values = match self.values {
-            Values::F32(v) => Values::F32(c_order(&shape, &v)?),
-            Values::F64(v) => Values::F64(c_order(&shape, &v)?),
-            Values::Integers(v) => Values::Integers(c_order(&shape, &v)?),
-        };
-        Ok(Array { shape, values })
-    }
-}
-
-/// The bytes of one element as a number, zero-extended.
-fn raw(element: &[u8], big_endian: bool) -> u64 {
-    let append = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-    if big_endian { element.iter().fold(0, append) } else { element.iter().rev().fold(0, append) }
-}
-
-/// The integer an element stands for, or why it is none that is read.
-fn integer(raw: u64, dtype: Dtype) -> std::result::Result<i64, String> {
-    match dtype.kind {
-        Kind::Bool if raw > 1 => Err(format!("a bool is 0 or 1, found {raw}")),
-        Kind::Signed => {
-            let unused = 64 - 8 * dtype.size as u32;
-            Ok((raw << unused).cast_signed() >> unused)
-        }
-        _ => i64::try_from(raw).map_err(|_| {
-            format!("the unsigned integer {raw} is above the largest that is read, {}", i64::MAX)
-        }),
-    }
+    let values = match values {
+        Values::F32(v) => Values::F32(c_order(&shape, &v)?),
+        Values::F64(v) => Values::F64(c_order(&shape, &v)?),
+        Values::Integers(v) => Values::Integers(c_order(&shape, &v)?),
+    };
+    Ok(Array { shape, values })
 }
 
 /// Elements stored with the first index fastest, in the order with the last index fastest.

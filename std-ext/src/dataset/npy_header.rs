@@ -1,5 +1,6 @@
 //! What stands before the elements of a `.npy` file: magic, version, and a Python dict literal.
 
+use super::elements::{Dtype, Kind};
 use crate::error::{ParseError, quote, shape_text};
 use crate::recognise::{self, Wanted};
 
@@ -70,25 +71,8 @@ impl Preamble {
     }
 }
 
-/// What the bits of an element mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Float,
-    Signed,
-    Unsigned,
-    Bool,
-}
-
-/// The type of the elements.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dtype {
-    pub(super) kind: Kind,
-    /// Bytes of one element: 1, 2, 4 or 8.
-    pub(super) size: usize,
-    pub(super) big_endian: bool,
-}
-
 impl Dtype {
+    /// From NumPy's `descr`.
     fn parse(text: &str) -> Result<Self> {
         let (mark, name) = match text.split_at_checked(1) {
             Some((mark @ ("<" | ">" | "=" | "|"), name)) => (mark, name),

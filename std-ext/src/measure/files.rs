@@ -3,8 +3,8 @@
 use super::outputs::{Agreement, compare};
 use super::{Block, Bounds, Features, LayerReport, Proof, controls, measure};
 use crate::checkpoint::read_named_model;
-use crate::dataset::npy;
-use crate::error::{Error, Result, shape_text};
+use crate::dataset::{Opened, Paths, Reading, Role, open};
+use crate::error::{Error, Result, Shown, shape_text};
 use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
@@ -26,8 +26,10 @@ pub struct MeasureFiles<'p> {
     pub initial: Option<&'p Path>,
     /// Weights after training (safetensors).
     pub weights: &'p Path,
-    /// Samples, one a row (`.npy`).
-    pub data: &'p Path,
+    /// Samples, one a row.
+    pub data: &'p Paths,
+    /// How their files are understood.
+    pub reading: &'p Reading,
     /// Names of the layers in their order, where the files do not tell it ([`crate::checkpoint::parse_in_order`]).
     pub layers: Option<&'p [String]>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
@@ -41,6 +43,9 @@ pub struct MeasureReport {
     pub schema: &'static str,
     /// Number of samples.
     pub samples: usize,
+    /// What the files of samples were taken for, where they left a choice; left out of the object when they did not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<String>,
     /// Scalar of the passes.
     pub scalar: &'static str,
     /// Activation of the hidden layers.
@@ -98,14 +103,13 @@ impl MeasureReport {
             None => (None, rounded),
         };
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
-        let array = npy::read(files.data)?;
-        let read_error = ReadError { weights: rounded, inputs: array.values.read_error::<T>() };
-        let (samples, columns, values) = array.matrix::<T>().map_err(|error| error.in_file(files.data))?;
-        drop(array);
+        let Opened { inputs: mut source, taken, .. } = open(files.data, None, files.reading, Role::Train)?;
+        let (samples, columns, values) = (source.count(), source.dimension(), source.read_all::<T>()?);
+        let read_error = ReadError { weights: rounded, inputs: source.read_error::<T>() };
         let inputs = trained.widths().first().copied().unwrap_or_default();
         if columns != inputs {
             let reason = format!("{columns} columns, the network takes {inputs} inputs");
-            return input(files.data, "shape", reason);
+            return input(files.data.first(), "shape", reason);
         }
         let x = &Inputs::new(values, samples, columns)?;
         let mut hash = Hasher::new();
@@ -156,11 +160,13 @@ impl MeasureReport {
             .filter_map(|layer| names.get(*layer).map(|name| cut(name, LONGEST_NAME)))
             .collect();
         let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
-        let notes = scale_of_inputs(x, remedy)?.into_iter().chain(dead(&dead_names)).chain(doubt).collect();
+        let scale = scale_of_inputs(x, remedy)?;
+        let notes = scale.into_iter().chain(dead(&dead_names)).chain(doubt).collect();
         let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",
             samples,
+            taken,
             scalar: T::NAME,
             activation: activation.name(),
             contract: CONTRACT_VERSION,
@@ -274,6 +280,9 @@ impl MeasureReport {
                     "", ""
                 );
             }
+        }
+        if !self.taken.is_empty() {
+            let _ = writeln!(out, "data: {}", Shown(self.taken.join("; ")));
         }
         for note in &self.notes {
             let _ = writeln!(out, "note: {note}");

@@ -3,6 +3,7 @@
 mod causes;
 mod inputs;
 
+use crate::dataset::bytes::Bytes;
 use crate::dataset::{Values, npy};
 use crate::error::{Error, Result, shape_text};
 use crate::memory::collected;
@@ -109,7 +110,7 @@ pub(super) fn compare<T: Real>(
     }
     let of_file = match array.values {
         // Its numbers were widened.
-        Values::F32(_) if npy::read_bits(file)?.1 == Some("F16") => TOLERANCE_F16,
+        Values::F32(_) if npy::read_bits(&mut Bytes::open(file)?)?.1 == Some("F16") => TOLERANCE_F16,
         Values::F32(_) => TOLERANCE_F32,
         Values::F64(_) => TOLERANCE_F64,
         Values::Integers(_) => {

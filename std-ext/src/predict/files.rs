@@ -6,6 +6,7 @@ use super::report::{
 use super::samples::{Samples, read_init, read_readout};
 use super::trials::{ResidualOfLabels, draw, trials, undrawn};
 use super::{Model as Predictor, TRIALS, limit, quadratic, wide};
+use crate::dataset::{Paths, Reading};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::measure::OVERFLOW;
@@ -36,10 +37,12 @@ pub enum Given<'p> {
 /// Where everything comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct PredictFiles<'p> {
-    /// Inputs, one sample a row (`.npy`).
-    pub data: &'p Path,
-    /// Labels or targets (`.npy`).
-    pub labels: &'p Path,
+    /// Inputs, one sample a row.
+    pub data: &'p Paths,
+    /// Labels or targets, where the data do not hold them.
+    pub labels: Option<&'p Paths>,
+    /// How these files are understood.
+    pub reading: &'p Reading,
     /// The network.
     pub network: Given<'p>,
     /// Names of the layers of [`Given::Init`] in their order, if it is given ([`crate::checkpoint::parse_in_order`]).
@@ -159,7 +162,7 @@ fn of_limit<T: Real>(
         return Err(Error::Usage("--trials draws weights, --init gives them: nothing is random".into()));
     }
     let found = limit(machine, &model, loss, x, y).map_err(|error| match error {
-        Error::Core(error) => Error::input(files.data, "samples", error.to_string()),
+        Error::Core(error) => Error::input(files.data.first(), "samples", error.to_string()),
         other => other,
     })?;
     let mut why = BTreeMap::new();
@@ -214,9 +217,9 @@ fn of_wide<T: Real>(
     let found = wide(machine.level, kernel, x, y, widths.len() - 2).map_err(|error| match error {
         Error::Core(CoreError::NoAngle { row, .. }) => {
             let reason = "all inputs are zero, or so small beside the largest that their squares are";
-            Error::input(files.data, format!("row {row}"), reason)
+            Error::input(files.data.first(), format!("row {row}"), reason)
         }
-        Error::Core(error) => Error::input(files.data, "samples", error.to_string()),
+        Error::Core(error) => Error::input(files.data.first(), "samples", error.to_string()),
         other => other,
     })?;
     let mut why = BTreeMap::new();
@@ -249,7 +252,7 @@ fn of_quadratic<T: Real>(
     }
     if samples.outputs != 1 {
         let reason = format!("{} targets a sample, the quadratic model has one output", samples.outputs);
-        return Err(Error::input(files.labels, "shape", reason));
+        return Err(Error::input(&samples.labels, "shape", reason));
     }
     let values;
     let readout = match files.network {
@@ -323,7 +326,7 @@ fn blank<T: Real>(
         schema: "agop.predict/1",
         model: model.name(),
         samples: samples.count,
-        labels: samples.meaning.clone(),
+        labels: samples.understood.clone(),
         widths,
         scalar: T::NAME,
         activation,

@@ -2,7 +2,7 @@
 
 use super::files::PredictFiles;
 use crate::checkpoint::read_model;
-use crate::dataset::{npy, read_matrix, read_targets};
+use crate::dataset::{Role, Targets, npy, with_labels};
 use crate::error::{Error, Result, shape_text};
 use crate::memory::collected;
 use crate::network::Model;
@@ -12,7 +12,7 @@ use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
 use agop_core::scalar::Real;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Samples in f64, rounded to the scalar first.
 pub(super) struct Samples {
@@ -21,13 +21,19 @@ pub(super) struct Samples {
     pub(super) outputs: usize,
     inputs: Vec<f64>,
     pub(super) targets: Vec<f64>,
-    pub(super) meaning: String,
+    /// What the labels were taken for, and what was chosen where a file left a choice.
+    pub(super) understood: String,
+    /// The file that messages about labels name.
+    pub(super) labels: PathBuf,
 }
 
 impl Samples {
     pub(super) fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
-        let (count, dimension, inputs) = read_matrix::<T>(files.data)?;
-        let targets = read_targets::<T>(files.labels, count, loss)?;
+        let PredictFiles { data, labels, reading, .. } = *files;
+        let (mut source, labels, taken) = with_labels(data, labels, reading, Role::Train)?;
+        let (count, dimension, inputs) = (source.count(), source.dimension(), source.read_all::<T>()?);
+        let targets: Targets<T> = labels.targets(count, None)?;
+        let targets = targets.for_loss(loss).map_err(|error| error.in_file(labels.path()))?;
         enough_classes(loss, targets.outputs)?;
         Ok(Self {
             count,
@@ -35,7 +41,8 @@ impl Samples {
             outputs: targets.outputs,
             inputs: wider(&inputs)?,
             targets: wider(&targets.values)?,
-            meaning: targets.meaning,
+            understood: [vec![targets.meaning], taken].concat().join("; "),
+            labels: labels.path().to_path_buf(),
         })
     }
 
@@ -69,12 +76,12 @@ pub(super) fn read_init<T: Real>(
     if ends.0 != Some(samples.dimension) {
         let reason =
             format!("{} columns, the network takes {} inputs", samples.dimension, ends.0.unwrap_or(0));
-        return Err(Error::input(files.data, "shape", reason));
+        return Err(Error::input(files.data.first(), "shape", reason));
     }
     if ends.1 != Some(samples.outputs) {
         let reason =
             format!("{} targets a sample, the network has {} outputs", samples.outputs, ends.1.unwrap_or(0));
-        return Err(Error::input(files.labels, "shape", reason));
+        return Err(Error::input(&samples.labels, "shape", reason));
     }
     Ok(Model::new(read.widths().to_vec(), read.bias(), activation, wider(read.parameters())?)?)
 }

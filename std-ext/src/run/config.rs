@@ -3,13 +3,13 @@
 use super::manifest::{LONGEST_CONFIG, MOST_MEASUREMENTS};
 use super::named;
 use crate::checkpoint::ScalarKind;
+use crate::dataset::{Paths, Reading};
 use crate::error::{Error, ParseError, Result, quote};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::network::Initializer;
 use agop_core::optimizer::EPSILON;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// Version of the file's form.
 pub const SCHEMA: &str = "agop.config/1";
@@ -41,17 +41,25 @@ pub enum Data {
     ChainMonomial(Synthetic),
     /// Gaussian inputs, independent Gaussian labels.
     RandomLabels(Synthetic),
-    /// `.npy` files.
-    Files {
-        /// Inputs.
-        data: PathBuf,
-        /// Labels or targets.
-        labels: PathBuf,
-        /// Test inputs; without them a seeded fifth of the samples is held out.
-        test_data: Option<PathBuf>,
-        /// Test labels or targets.
-        test_labels: Option<PathBuf>,
-    },
+    /// Files.
+    Files(Files),
+}
+
+/// Files of samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Inputs.
+    pub data: Paths,
+    /// Labels or targets; without them the data hold them.
+    pub labels: Option<Paths>,
+    /// Test inputs; without them a seeded fifth of the samples is held out.
+    pub test_data: Option<Paths>,
+    /// Test labels or targets.
+    pub test_labels: Option<Paths>,
+    /// How the files are understood; absent where nothing was said about it.
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
 }
 
 /// Sizes of a synthetic task.

@@ -1,6 +1,7 @@
 //! Choices that files and options spell as names.
 
 use crate::checkpoint::ScalarKind;
+use crate::dataset::Format;
 use crate::error::{Error, Result};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
@@ -50,6 +51,7 @@ named! {
     AnyActivation, "activation", Self::ALL;
     Initializer, "initializer", Self::ALL;
     AnyLoss, "loss", Self::ALL;
+    Format, "format", Self::ALL;
 }
 
 pub(super) fn serialize<T: Named, S: Serializer>(value: &T, to: S) -> std::result::Result<S::Ok, S::Error> {

@@ -1,7 +1,7 @@
 //! The samples of a run, ready to train on.
 
-use super::config::{Config, Data, Synthetic};
-use crate::dataset::{Array, Classes, Targets, npy, read_matrix};
+use super::config::{Config, Data, Files, Synthetic};
+use crate::dataset::{Labels, Role, Source, Targets, with_labels};
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
 use crate::samples::{Inputs, Samples};
@@ -12,7 +12,6 @@ use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
 use agop_core::task::{chain_monomial, chain_monomial_outer_product, fill_gaussian};
 use std::fmt::Write;
-use std::path::Path;
 
 /// Everything a run trains and tests on.
 #[derive(Debug)]
@@ -43,19 +42,7 @@ impl<T: Real> Problem<T> {
         let mut problem = match &config.data {
             Data::ChainMonomial(sizes) => synthetic(config.seed, sizes, true)?,
             Data::RandomLabels(sizes) => synthetic(config.seed, sizes, false)?,
-            Data::Files { data, labels, test_data, test_labels } => {
-                let loss = config.training.loss;
-                match (test_data, test_labels) {
-                    (Some(test_data), Some(test_labels)) => {
-                        given(loss, [data, labels], Some([test_data, test_labels]), config.seed)?
-                    }
-                    (None, None) => given(loss, [data, labels], None, config.seed)?,
-                    _ => {
-                        let reason = "--test-data and --test-labels go together";
-                        return Err(Error::Usage(reason.into()));
-                    }
-                }
-            }
+            Data::Files(files) => given(config.training.loss, files, config.seed)?,
         };
         enough_classes(config.training.loss, problem.outputs)?;
         let mut hash = Hasher::new();
@@ -123,26 +110,24 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
     })
 }
 
-fn given<T: Real>(
-    loss: AnyLoss,
-    train: [&Path; 2],
-    test: Option<[&Path; 2]>,
-    seed: u64,
-) -> Result<Problem<T>> {
-    let read = |path: &Path| -> Result<(Array, Option<Classes>)> {
-        let array = npy::read(path)?;
-        let classes = Classes::of(&array).map_err(|error| error.in_file(path))?;
-        Ok((array, classes))
-    };
-    let [train_data, train_labels] = train;
-    let (array, mut classes) = read(train_labels)?;
-    let mut test_array = None;
+fn given<T: Real>(loss: AnyLoss, files: &Files, seed: u64) -> Result<Problem<T>> {
+    let reading = &files.reading;
+    if files.test_data.is_none() && files.test_labels.is_some() {
+        return Err(Error::Usage("--test-labels: expected --test-data beside it, found none".into()));
+    }
+    let (mut inputs, labels, mut taken) =
+        with_labels(&files.data, files.labels.as_ref(), reading, Role::Train)?;
+    let test = files
+        .test_data
+        .as_ref()
+        .map(|data| with_labels(data, files.test_labels.as_ref(), reading, Role::Test));
+    let test = test.transpose()?;
+    let mut classes = labels.classes().cloned();
     let mut only_tested = Vec::new();
-    if let Some([_, labels]) = test {
-        let (array, test_classes) = read(labels)?;
-        classes = match (classes, test_classes) {
+    if let Some((_, labels, _)) = &test {
+        classes = match (classes, labels.classes()) {
             (Some(train), Some(test)) => {
-                let both = train.clone().beside(&test);
+                let both = train.clone().beside(test);
                 only_tested = train.missing(&both).collect();
                 Some(both)
             }
@@ -151,53 +136,70 @@ fn given<T: Real>(
                 let [classes, numbers] = ["classes (integers in one column)", "numbers, no classes"];
                 let (found, expected) = if train.is_none() { (classes, numbers) } else { (numbers, classes) };
                 let reason = format!("{found}, the training labels are {expected}");
-                return Err(Error::input(labels, "labels", reason));
+                return Err(Error::input(labels.path(), "labels", reason));
             }
         };
-        test_array = Some(array);
     }
-    let read = |data: &Path, labels: &Path, array: &Array| -> Result<(usize, Targets<T>, Samples<T>)> {
-        let (count, dimension, inputs) = read_matrix(data)?;
-        let targets = array.targets(count, classes.as_ref()).and_then(|targets| targets.for_loss(loss));
-        let mut targets: Targets<T> = targets.map_err(|error| error.in_file(labels))?;
-        let values = std::mem::take(&mut targets.values);
+    let read = |inputs: &mut Source, labels: &Labels| -> Result<(Targets<T>, Samples<T>)> {
+        let count = inputs.count();
+        let values = inputs.read_all()?;
+        let targets = labels.targets(count, classes.as_ref())?.for_loss(loss);
+        let mut targets: Targets<T> = targets.map_err(|error| error.in_file(labels.path()))?;
         let classes = targets.classes.take();
-        let inputs = Inputs::new(inputs, count, dimension)?;
-        Ok((dimension, targets, Samples { count, inputs, targets: values, classes }))
+        let targets_of = std::mem::take(&mut targets.values);
+        let inputs = Inputs::new(values, count, inputs.dimension())?;
+        Ok((targets, Samples { count, inputs, targets: targets_of, classes }))
     };
-    let (dimension, Targets { outputs, meaning, .. }, train) = read(train_data, train_labels, &array)?;
+    let (Targets { outputs, meaning, .. }, train) = read(&mut inputs, &labels)?;
+    let dimension = inputs.dimension();
     let mut understood = format!("{} samples, {dimension} inputs, {meaning}", train.count);
     if !only_tested.is_empty() {
         let _ = write!(understood, " (in the test labels only: {only_tested:?})");
     }
-    let (train, test) = match test.zip(test_array) {
-        Some(([data, labels], array)) => {
-            let (test_dimension, Targets { outputs: test_outputs, .. }, test) = read(data, labels, &array)?;
-            if test_dimension != dimension {
-                let reason = format!("{test_dimension} columns, the training data has {dimension}");
-                return Err(Error::input(data, "shape", reason));
+    let (train, test) = match (test, &files.test_data) {
+        (Some((mut test_inputs, labels, also_taken)), Some(data)) => {
+            let (Targets { outputs: test_outputs, .. }, test) = read(&mut test_inputs, &labels)?;
+            if test_inputs.dimension() != dimension {
+                let found = test_inputs.dimension();
+                let reason = format!("{found} columns, the training data has {dimension}");
+                return Err(Error::input(data.first(), "shape", reason));
+            }
+            if let (Some(found), Some(expected)) = (test_inputs.names(), inputs.names())
+                && found != expected
+            {
+                return Err(Error::input(
+                    data.first(),
+                    "row 0",
+                    "other names of columns than the training data",
+                ));
             }
             if test_outputs != outputs {
                 let reason = format!("{test_outputs} outputs, the training labels have {outputs}");
-                return Err(Error::input(labels, "shape", reason));
+                return Err(Error::input(labels.path(), "shape", reason));
             }
             let _ = write!(understood, "; {} more for the test", test.count);
+            let other = also_taken.into_iter().filter(|clause| !taken.contains(clause));
+            let other: Vec<String> = other.map(|clause| format!("test: {clause}")).collect();
+            taken.extend(other);
             (train, test)
         }
-        None => {
+        _ => {
             let mut order = collected("order of the samples", train.count, 0..train.count)?;
             Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
             let held_out = train.count / 5;
             if held_out == 0 {
                 let reason =
                     format!("{} samples: holding out a fifth for the test needs at least 5", train.count);
-                return Err(Error::input(train_labels, "shape", reason));
+                return Err(Error::input(labels.path(), "shape", reason));
             }
             let _ = write!(understood, "; {held_out} held out for the test");
             let (test, rest) = order.split_at(held_out);
             (train.gather(rest)?, train.gather(test)?)
         }
     };
+    for taken in taken {
+        let _ = write!(understood, "; {taken}");
+    }
     let outer_product = Err("no expected gradient outer product is known for given data");
     let digest = Hasher::new().finish();
     Ok(Problem { dimension, outputs, train, test, outer_product, digest, understood: Some(understood) })

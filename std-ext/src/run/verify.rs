@@ -1,6 +1,6 @@
 //! The replay that checks a run folder: stored files against the manifest, then every measurement against a new run.
 
-use super::config::{self, Config, Data, RuleName};
+use super::config::{self, Config, Data, Files, RuleName};
 use super::difference::{Replay, digests_differ, line_difference, tensor_difference};
 use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha256};
 use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
@@ -10,6 +10,7 @@ use super::report::longest_history;
 use super::train::Run;
 use super::work::{Sizes, Work};
 use crate::checkpoint;
+use crate::dataset::{Paths, file_and_array};
 use crate::error::{Error, Result, Shown, quote};
 use crate::file;
 use crate::machine::Machine;
@@ -56,21 +57,21 @@ pub struct Stored {
 #[derive(Clone, Debug, Default)]
 pub struct Moved {
     /// Training inputs.
-    pub data: Option<PathBuf>,
+    pub data: Option<Paths>,
     /// Training labels.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Paths>,
     /// Test inputs.
-    pub test_data: Option<PathBuf>,
+    pub test_data: Option<Paths>,
     /// Test labels.
-    pub test_labels: Option<PathBuf>,
+    pub test_labels: Option<Paths>,
 }
 
 impl Moved {
     fn put_into(self, config: &mut Config) -> Result<()> {
         let Self { data, labels, test_data, test_labels } = self;
         let places = match &mut config.data {
-            Data::Files { data, labels, test_data, test_labels } => {
-                (Some(data), Some(labels), test_data.as_mut(), test_labels.as_mut())
+            Data::Files(Files { data, labels, test_data, test_labels, .. }) => {
+                (Some(data), labels.as_mut(), test_data.as_mut(), test_labels.as_mut())
             }
             _ => (None, None, None, None),
         };
@@ -140,8 +141,9 @@ impl Stored {
             let reason = "nothing that a run writes".to_owned();
             differences.push(Difference { place: path.display().to_string(), reason });
         }
+        let file = |path: &Path| file_and_array(path).0;
         let given = [&moved.data, &moved.labels, &moved.test_data, &moved.test_labels];
-        let given = given.into_iter().flatten().cloned().collect();
+        let given = given.into_iter().flatten().flat_map(Paths::iter).map(file).collect();
         let mut replayed = config.clone();
         moved.put_into(&mut replayed)?;
         let directory = directory.to_path_buf();
@@ -236,11 +238,13 @@ impl Stored {
 
     /// Says which files outside the folder are read, and refuses large ones.
     fn announce_reads(&self, large: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
-        let Data::Files { data, labels, test_data, test_labels } = &self.config.data else {
+        let Data::Files(Files { data, labels, test_data, test_labels, .. }) = &self.config.data else {
             say(&format!("reads nothing outside {}", self.directory.display()));
             return Ok(());
         };
-        let files: Vec<&PathBuf> = [data, labels].into_iter().chain(test_data).chain(test_labels).collect();
+        let sets = [Some(data), labels.as_ref(), test_data.as_ref(), test_labels.as_ref()];
+        let file = |path: &Path| file_and_array(path).0;
+        let files: Vec<PathBuf> = sets.into_iter().flatten().flat_map(Paths::iter).map(file).collect();
         let names: Vec<String> = files.iter().map(|path| Shown(path.display()).to_string()).collect();
         // A line for each: the whole of one would be cut.
         names.iter().for_each(|name| say(&format!("reads {name}")));

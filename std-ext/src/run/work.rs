@@ -28,7 +28,7 @@ impl Sizes {
                 let Synthetic { dimension, samples: train, test_samples: test, .. } = *sizes;
                 Some(Self { dimension, outputs: 1, train, test })
             }
-            Data::Files { .. } => None,
+            Data::Files(_) => None,
         }
     }
 

@@ -1,0 +1,165 @@
+//! The bytes of an opened file, wherever they stand: on the disk, or unpacked in memory.
+
+use crate::error::{Error, Result};
+use crate::file;
+use crate::memory::{Growing, collected};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Bytes at offsets from 0 to their length, read in any order.
+#[derive(Debug)]
+pub(crate) struct Bytes {
+    path: PathBuf,
+    start: u64,
+    length: u64,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+enum Origin {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+const GZIP: [u8; 2] = *b"\x1f\x8b";
+
+/// So many bytes may come out of any compressed file.
+const ALWAYS_UNPACKED: u64 = 1 << 28;
+/// So many times its own size may come out of a larger one. Deflate makes at most 1032 of one; data that is mostly zeros
+/// stays below a hundred.
+const MOST_RATIO: u64 = 100;
+
+/// Bytes read at a time.
+const CHUNK: u64 = 1 << 16;
+
+impl Bytes {
+    /// Those of a regular file; of what it holds, where it is a gzip file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let (file, length) = file::open(path)?;
+        let mut bytes = Self { path: path.to_path_buf(), start: 0, length, origin: Origin::File(file) };
+        let wrong = |reason: String| Error::input(path, "gzip", reason);
+        if bytes.read(0, length.min(2))? == GZIP {
+            bytes = bytes.unpacked(MultiGzDecoder::new).map_err(wrong)?;
+            if bytes.read(0, bytes.length.min(2))? == GZIP {
+                return Err(wrong("a gzip file in a gzip file: unpack it with gunzip".to_owned()));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// A part of these bytes.
+    pub(crate) fn window(&mut self, at: u64, length: u64) -> Result<Self> {
+        let origin = match &self.origin {
+            Origin::File(file) => {
+                let copy = file.try_clone().map_err(|error| Error::io(&self.path, "open", error))?;
+                let ends = at.checked_add(length).is_none_or(|end| end > self.length);
+                if ends { Origin::Memory(self.read(at, length)?) } else { Origin::File(copy) }
+            }
+            Origin::Memory(_) => Origin::Memory(self.read(at, length)?),
+        };
+        let start = if let Origin::File(_) = origin { self.start + at } else { 0 };
+        Ok(Self { path: self.path.clone(), start, length, origin })
+    }
+
+    /// All that comes out of a decoder, held in memory; or why not: too much of it, or what the decoder says.
+    pub(crate) fn unpacked<'b, D: Read>(
+        &'b mut self,
+        decoder: impl FnOnce(BufReader<Cursor<'b>>) -> D,
+    ) -> std::result::Result<Self, String> {
+        let (path, packed) = (self.path.clone(), self.length);
+        let most = packed.saturating_mul(MOST_RATIO).max(ALWAYS_UNPACKED);
+        let mut unpacked = Growing::default();
+        let decoder = decoder(BufReader::new(self.cursor()));
+        let count = io::copy(&mut decoder.take(most.saturating_add(1)), &mut unpacked);
+        match count {
+            Ok(length) if length <= most => {
+                Ok(Self { path, start: 0, length, origin: Origin::Memory(unpacked.0) })
+            }
+            Ok(_) => Err(format!(
+                "{packed} bytes unpack to more than {most}: refused, as a bomb may be; unpack it yourself"
+            )),
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                Err(format!("what {packed} bytes unpack to does not fit the memory"))
+            }
+            Err(error) => Err(format!("the compressed data is damaged or cut: {error}")),
+        }
+    }
+
+    /// The bytes from the first on, as a reader.
+    pub(crate) fn cursor(&mut self) -> Cursor<'_> {
+        Cursor { bytes: self, at: 0 }
+    }
+
+    /// The checksum of zip files.
+    pub(crate) fn crc32(&mut self) -> Result<u32> {
+        let mut crc = rawzip::Crc32::new();
+        let mut at = 0;
+        while at < self.length {
+            let chunk = self.read(at, (self.length - at).min(CHUNK))?;
+            crc.update(&chunk);
+            at += chunk.len() as u64;
+        }
+        Ok(crc.checksum())
+    }
+
+    /// The file that messages name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// `length` bytes from `at` on; an error where there are fewer.
+    pub(crate) fn read(&mut self, at: u64, length: u64) -> Result<Vec<u8>> {
+        let ends = || {
+            let reason = format!("the file ends after {} bytes, expected {length} from here", self.length);
+            Error::input(&self.path, format!("byte {at}"), reason)
+        };
+        let end = at.checked_add(length).filter(|end| *end <= self.length).ok_or_else(ends)?;
+        let (from, to) = (self.start + at, self.start + end);
+        match &mut self.origin {
+            Origin::File(file) => {
+                let sought = file.seek(SeekFrom::Start(from));
+                sought.map_err(|error| Error::io(&self.path, "read", error))?;
+                file::read_exactly(&self.path, file, length)
+            }
+            Origin::Memory(bytes) => {
+                let bytes = bytes.get(from as usize..to as usize).unwrap_or_default();
+                collected("bytes of a file", bytes.len(), bytes.iter().copied())
+            }
+        }
+    }
+}
+
+/// Reads [`Bytes`] from their first on.
+#[derive(Debug)]
+pub(crate) struct Cursor<'b> {
+    bytes: &'b mut Bytes,
+    at: u64,
+}
+
+impl Read for Cursor<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = (buffer.len() as u64).min(self.bytes.length.saturating_sub(self.at));
+        let read = self.bytes.read(self.at, length).map_err(io::Error::other)?;
+        buffer.iter_mut().zip(&read).for_each(|(to, from)| *to = *from);
+        self.at += length;
+        Ok(read.len())
+    }
+}
+
+impl Seek for Cursor<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.bytes.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,80 @@
+//! Numbers in the bytes of a file: their type, and how they become [`Values`].
+
+use super::Values;
+use crate::error::ParseError;
+use crate::half;
+
+/// What the bits of an element mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Float,
+    Signed,
+    Unsigned,
+    Bool,
+}
+
+/// The type of the elements.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dtype {
+    pub(super) kind: Kind,
+    /// Bytes of one element: 1, 2, 4 or 8.
+    pub(super) size: usize,
+    pub(super) big_endian: bool,
+}
+
+impl Dtype {
+    /// Room for exactly `count` elements of this type.
+    pub(super) fn room(self, count: usize) -> Result<Values, ParseError> {
+        let mut values = match (self.kind, self.size) {
+            (Kind::Float, 2 | 4) => Values::F32(Vec::new()),
+            (Kind::Float, _) => Values::F64(Vec::new()),
+            _ => Values::Integers(Vec::new()),
+        };
+        let reserved = match &mut values {
+            Values::F32(v) => v.try_reserve_exact(count),
+            Values::F64(v) => v.try_reserve_exact(count),
+            Values::Integers(v) => v.try_reserve_exact(count),
+        };
+        reserved.map_err(|_| ParseError::new("header", format!("{count} elements do not fit the memory")))?;
+        Ok(values)
+    }
+
+    /// Appends whole elements to what [`room`](Self::room) gave; the bytes stand at `position` of the file.
+    pub(super) fn decode(self, bytes: &[u8], position: u64, values: &mut Values) -> Result<(), ParseError> {
+        let elements = bytes.chunks_exact(self.size).map(|element| self.raw(element));
+        match values {
+            Values::F32(v) if self.size == 2 => v.extend(elements.map(|x| half::binary16(x as u16))),
+            Values::F32(v) => v.extend(elements.map(|x| f32::from_bits(x as u32))),
+            Values::F64(v) => v.extend(elements.map(f64::from_bits)),
+            Values::Integers(v) => {
+                for (index, x) in elements.enumerate() {
+                    v.push(self.integer(x).map_err(|reason| {
+                        let at = position + index as u64 * self.size as u64;
+                        ParseError::new(format!("byte {at}"), reason)
+                    })?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of one element as a number, zero-extended.
+    fn raw(self, element: &[u8]) -> u64 {
+        let append = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        if self.big_endian { element.iter().fold(0, append) } else { element.iter().rev().fold(0, append) }
+    }
+
+    /// The integer an element stands for, or why it is none that is read.
+    fn integer(self, raw: u64) -> Result<i64, String> {
+        match self.kind {
+            Kind::Bool if raw > 1 => Err(format!("a bool is 0 or 1, found {raw}")),
+            Kind::Signed => {
+                let unused = 64 - 8 * self.size as u32;
+                Ok((raw << unused).cast_signed() >> unused)
+            }
+            _ => i64::try_from(raw).map_err(|_| {
+                format!("the unsigned integer {raw} is above the largest that is read, {}", i64::MAX)
+            }),
+        }
+    }
+}
