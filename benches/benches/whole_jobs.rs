@@ -16,9 +16,9 @@ use agop_benches::{Run, fma_rounds, name, race};
 use agop_core::activation::Relu;
 use agop_core::correlation::Powers;
 use agop_core::digest::Hasher;
-use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
 use agop_core::network::{Initializer, Shape};
+use agop_core::ptk_error::ReadError;
 use agop_core::random::{Purpose, Stream};
 use agop_core::simd::Level;
 
@@ -70,8 +70,8 @@ fn main() {
             let (mut found, mut by_two) = (Vec::new(), Vec::new());
             let correlations = race(&mut [
                 &mut || drop(correlate(&one, Powers::One)),
-                &mut || found = correlate(&one, Powers::OneAndHalf),
-                &mut || by_two = correlate(&two, Powers::OneAndHalf),
+                &mut || found = correlate(&one, Powers::OneAndRoot),
+                &mut || by_two = correlate(&two, Powers::OneAndRoot),
             ]);
             assert_eq!(found, by_two);
             let cosines: Vec<f64> = found.iter().filter_map(|layer| layer.uncentered.cosine_sqrt).collect();

@@ -8,7 +8,7 @@
 //! K is what others call the Gauss-Newton block of the layer's pre-activations for the loss `(1/2) |f - y|^2`: the mean over
 //! samples of the sum over outputs. For `|f - y|^2` that block is `2 K`.
 //!
-//! Sums over samples stream through [`crate::network::Network::accumulate_features`].
+//! Sums over samples stream through [`crate::network::Network::accumulate_ptk`].
 
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
@@ -20,20 +20,20 @@ use core::num::NonZeroU64;
 
 /// Divides the feature sums by the number of samples, fills the lower triangles and empties the sum.
 ///
-/// Returns the PTK features of all hidden layers, one after another; [`of_layer`] views one.
+/// Returns the PTK features of all hidden layers, one after another; [`ptk_of_layer`] views one.
 ///
 /// **Errors** [`Error::NoSamples`], [`Error::Length`].
-pub fn finish<'s, T: Scalar>(
+pub fn finish_ptk<'s, T: Scalar>(
     backend: impl Backend<T>,
     shape: Shape<'_>,
     sum: &'s mut SampleTree<'_, T>,
 ) -> Result<&'s mut [T], Error> {
-    check_length("feature sum", shape.features(), sum.length())?;
+    check_length("feature sum", shape.ptk_values(), sum.length())?;
     let samples = NonZeroU64::new(sum.samples()).ok_or(Error::NoSamples)?;
     let all = sum.finish(backend);
     backend.vectorize(|| T::divide_all(all, samples));
     for layer in 0..shape.hidden_layers() {
-        let (offset, k) = shape.feature_span(layer)?;
+        let (offset, k) = shape.ptk_span(layer)?;
         kernel::mirror(MatMut::new(all.get_mut(offset..offset + k * k).unwrap_or_default(), k, k)?)?;
     }
     Ok(all)
@@ -42,10 +42,10 @@ pub fn finish<'s, T: Scalar>(
 /// The PTK features K (k x k) of one hidden layer.
 ///
 /// **Errors** [`Error::Layer`] when there is no such hidden layer, [`Error::Length`].
-pub fn of_layer<'f, T>(shape: Shape<'_>, features: &'f [T], layer: usize) -> Result<MatRef<'f, T>, Error> {
-    check_length("features", shape.features(), features.len())?;
-    let (offset, k) = shape.feature_span(layer)?;
-    MatRef::new(features.get(offset..offset + k * k).unwrap_or_default(), k, k)
+pub fn ptk_of_layer<'f, T>(shape: Shape<'_>, ptk: &'f [T], layer: usize) -> Result<MatRef<'f, T>, Error> {
+    check_length("features", shape.ptk_values(), ptk.len())?;
+    let (offset, k) = shape.ptk_span(layer)?;
+    MatRef::new(ptk.get(offset..offset + k * k).unwrap_or_default(), k, k)
 }
 
 /// The neural feature matrix `F = W^T W`.
@@ -63,21 +63,21 @@ pub fn nfm<T: Scalar>(
 
 /// The average gradient outer product `G = W^T (K W)`.
 ///
-/// **Shapes** weights (k x d), features (k x k) symmetric, out (d x d), workspace at least k d.
+/// **Shapes** weights (k x d), ptk (k x k) symmetric, out (d x d), workspace at least k d.
 /// **Arithmetic** `K W`, then the upper triangle of `W^T (K W)`, mirrored; one chain over k for each element.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`].
 pub fn agop<T: Scalar>(
     backend: impl Backend<T>,
     weights: MatRef<'_, T>,
-    features: MatRef<'_, T>,
+    ptk: MatRef<'_, T>,
     out: MatMut<'_, T>,
     workspace: &mut [T],
 ) -> Result<(), Error> {
     let (k, d) = weights.shape();
-    features.check_shape("features", (k, k))?;
+    ptk.check_shape("features", (k, k))?;
     out.as_ref().check_shape("AGOP", (d, d))?;
     check_workspace("workspace", k.saturating_mul(d), workspace.len())?;
     let product = workspace.get_mut(..k * d).unwrap_or_default();
-    kernel::product(backend, MatMut::new(product, k, d)?, features, weights)?;
+    kernel::product(backend, MatMut::new(product, k, d)?, ptk, weights)?;
     kernel::symmetric_product(backend, out, weights.t(), MatRef::new(product, k, d)?)
 }

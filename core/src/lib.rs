@@ -26,7 +26,7 @@
 //! | [`matrix`], [`kernel`], [`simd`] | borrowed views; products and outer products; their vector twins behind [`simd::Level`] |
 //! | [`reduce`], [`environment`], [`eigen`] | the order of sums over samples, in mergeable parts; the floating-point self-test; symmetric eigen-decomposition |
 //! | [`activation`], [`loss`], [`mod@network`] | functions with derivatives; shape, initial weights, forward, gradients, Jacobians; const sizes: [`network!`] |
-//! | [`feature`], [`feature_error`], [`correlation`] | NFM, PTK features, AGOP; bounds of their rounding; cosine and Pearson correlations with error bounds |
+//! | [`feature`], [`ptk_error`], [`correlation`] | NFM, PTK features, AGOP; bounds of their rounding; cosine and Pearson correlations with error bounds |
 //! | [`optimizer`] | gradient descent and Speed Limited Optimization, with momentum and decay |
 //! | [`early_time`] | what the centred correlation does before training: limit, rate, expectation, wide limit |
 //! | [`random`], [`task`] | streams; synthetic data |
@@ -69,16 +69,16 @@
 //! let initial = net.clone();
 //!
 //! // PTK features K of the hidden layer, summed over samples in the order of the contract.
-//! let features = |net: &Tiny, out: &mut [f32]| {
-//!     let mut storage = [0.0; Tiny::feature_storage(N as u64)];
-//!     let mut sum = SampleTree::new(&mut storage, Tiny::FEATURES, 0)?;
+//! let ptk = |net: &Tiny, out: &mut [f32]| {
+//!     let mut storage = [0.0; Tiny::ptk_storage(N as u64)];
+//!     let mut sum = SampleTree::new(&mut storage, Tiny::PTK_VALUES, 0)?;
 //!     let mut work = [0.0; Tiny::jacobian_workspace(8)];
-//!     net.network()?.accumulate_features(level, x, &mut sum, &mut work)?;
-//!     out.copy_from_slice(feature::finish(level, Tiny::shape(), &mut sum)?);
+//!     net.network()?.accumulate_ptk(level, x, &mut sum, &mut work)?;
+//!     out.copy_from_slice(feature::finish_ptk(level, Tiny::shape(), &mut sum)?);
 //!     Ok::<(), agop_core::error::Error>(())
 //! };
-//! let (mut k_0, mut k) = ([0.0; Tiny::FEATURES], [0.0; Tiny::FEATURES]);
-//! features(&initial, &mut k_0)?;
+//! let (mut k_0, mut k) = ([0.0; Tiny::PTK_VALUES], [0.0; Tiny::PTK_VALUES]);
+//! ptk(&initial, &mut k_0)?;
 //!
 //! let speeds = [1.0, 0.002];
 //! let rule = Rule::SpeedLimited { speeds: &speeds, epsilon: EPSILON };
@@ -92,7 +92,7 @@
 //!     let (_loss, gradient) = view.finish_gradient(level, MeanSquared, &mut sum)?;
 //!     optimizer.step(level, Tiny::shape(), &mut net.parameters, gradient, &mut [])?;
 //! }
-//! features(&net, &mut k)?;
+//! ptk(&net, &mut k)?;
 //!
 //! let mut work = [0.0; measure_workspace(16, 8)];
 //! let shape = Tiny::shape();
@@ -100,8 +100,8 @@
 //!     level,
 //!     net.network()?.weights(0)?,
 //!     initial.network()?.weights(0)?,
-//!     feature::of_layer(shape, &k, 0)?,
-//!     feature::of_layer(shape, &k_0, 0)?,
+//!     feature::ptk_of_layer(shape, &k, 0)?,
+//!     feature::ptk_of_layer(shape, &k_0, 0)?,
 //!     GivenErrors::default(),
 //!     Powers::One,
 //!     &mut work,
@@ -120,7 +120,6 @@ pub mod elementary;
 pub mod environment;
 pub mod error;
 pub mod feature;
-pub mod feature_error;
 pub mod golden;
 pub mod ieee;
 pub mod kernel;
@@ -128,6 +127,7 @@ pub mod loss;
 pub mod matrix;
 pub mod network;
 pub mod optimizer;
+pub mod ptk_error;
 pub mod random;
 pub mod reduce;
 pub mod same_bits;

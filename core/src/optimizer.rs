@@ -263,7 +263,7 @@ pub fn lowest_correlation(correlations: impl IntoIterator<Item = Option<f64>>) -
     for (layer, value) in correlations.into_iter().enumerate() {
         if let Some(value) = value
             && !value.is_nan()
-            && lowest.is_none_or(|(_, least)| value < least)
+            && lowest.is_none_or(|(_, min)| value < min)
         {
             lowest = Some((layer, value));
         }

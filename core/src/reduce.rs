@@ -33,8 +33,8 @@ pub const fn buffers(samples: u64) -> usize {
     let last = blocks(samples).saturating_sub(1);
     // The most ones among the numbers 0 ..= last: last itself, or the longest run of ones below it.
     let below = (u64::BITS - last.leading_zeros()).saturating_sub(1);
-    let most = if last.count_ones() > below { last.count_ones() } else { below };
-    most as usize + 1
+    let max = if last.count_ones() > below { last.count_ones() } else { below };
+    max as usize + 1
 }
 
 /// Buffers that a sum over `blocks` consecutive blocks needs, wherever it starts: at most `2 ceil(log2 blocks) + 1`
@@ -99,23 +99,23 @@ impl<'a, T: Scalar> SampleTree<'a, T> {
         let samples = (samples as u64).checked_add(self.open as u64);
         let last = samples.and_then(|samples| self.end.checked_add(blocks(samples).saturating_sub(1)));
         // More blocks than can be counted have no tree.
-        let needed = last.filter(|last| *last < u64::MAX).map_or(usize::MAX, |last| self.most_buffers(last));
+        let needed = last.filter(|last| *last < u64::MAX).map_or(usize::MAX, |last| self.max_buffers(last));
         check_workspace("sample tree storage", needed.saturating_mul(self.length), self.storage.len())
     }
 
     /// The most buffers in use while the blocks up to `last` are open, one after another.
-    fn most_buffers(&self, last: u64) -> usize {
+    fn max_buffers(&self, last: u64) -> usize {
         // While an aligned run of 2^h blocks is filled, its subtrees are the ones of a number below 2^h: h at most.
         let mut tiling = Tiling { heights: self.heights, held: self.held, end: self.end };
-        let mut most = tiling.held;
+        let mut max = tiling.held;
         while let Some(h) = (last - tiling.end).checked_ilog2() {
             let aligned = tiling.end.trailing_zeros();
             let h = if aligned < h { aligned } else { h };
             let subtrees = tiling.held + h as usize;
-            most = if subtrees > most { subtrees } else { most };
+            max = if subtrees > max { subtrees } else { max };
             tiling.push(h as u8, self.start);
         }
-        (if tiling.held > most { tiling.held } else { most }) + 1
+        (if tiling.held > max { tiling.held } else { max }) + 1
     }
 
     /// The open block's running sum, for kernels to go on accumulating into.

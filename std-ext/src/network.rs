@@ -158,10 +158,10 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         Ok(value)
     }
 
-    /// PTK features of all hidden layers, one after another; [`feature::of_layer`] views one.
+    /// PTK features of all hidden layers, one after another; [`feature::ptk_of_layer`] views one.
     ///
     /// # Errors
-    /// As [`Network::accumulate_features`], and [`Error::Workspace`] when the memory cannot be had.
+    /// As [`Network::accumulate_ptk`], and [`Error::Workspace`] when the memory cannot be had.
     pub fn features<B: Backend<T> + Send + Sync, X: Rows<T>>(
         &self,
         backend: B,
@@ -171,11 +171,11 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
         let view = self.view_on(backend)?;
         let mut sum = memory.sum(backend, inputs.rows(), |range, tree, workspace| {
             inputs.each(range, &mut Vec::new(), &mut |start, x| {
-                let added = view.accumulate_features(backend, x, tree, workspace);
+                let added = view.accumulate_ptk(backend, x, tree, workspace);
                 Ok(added.map_err(|error| in_whole(error, start))?)
             })
         })?;
-        let finished = feature::finish(backend, self.shape()?, &mut sum)?;
+        let finished = feature::finish_ptk(backend, self.shape()?, &mut sum)?;
         let mut features = Vec::new();
         features.try_reserve_exact(finished.len()).map_err(|_| Error::Workspace {
             what: "memory for features",
@@ -228,7 +228,7 @@ pub(crate) fn feature_memory<T: Scalar + Send + Sync>(
     threads: &Threads,
     samples: usize,
 ) -> crate::error::Result<SampleSum<T>> {
-    let length = agop_core::network::features(widths);
+    let length = agop_core::network::ptk_values(widths);
     SampleSum::new(threads, length, samples, jacobian_workspace(widths, ROWS))
 }
 

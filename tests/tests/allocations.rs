@@ -105,17 +105,17 @@ fn optimizers(speeds: &[f64]) -> [Optimizer<'_>; 3] {
 fn measure<T: Real>(level: Level, network: Network<'_, T, impl Activation<T>>, x: &[T]) {
     let shape = network.shape();
     let inputs = MatRef::new(x, N, shape.inputs()).unwrap();
-    let mut storage = vec![T::zero(); buffers(N as u64) * shape.features()];
+    let mut storage = vec![T::zero(); buffers(N as u64) * shape.ptk_values()];
     let mut workspace = vec![T::zero(); jacobian_workspace(shape.widths(), 16)];
     let weights = network.weights(0).unwrap();
     let initial: Vec<T> = weights.elements().map(|w| *w * T::from_f64(0.5)).collect();
     let initial = MatRef::new(&initial, weights.rows(), weights.columns()).unwrap();
     let mut wide = vec![0.0; measure_workspace(weights.rows(), weights.columns())];
     let found = allocations(|| {
-        let mut sum = SampleTree::new(&mut storage, shape.features(), 0).unwrap();
-        network.accumulate_features(level, inputs, &mut sum, &mut workspace).unwrap();
-        let features = feature::finish(level, shape, &mut sum).unwrap();
-        let k = feature::of_layer(shape, features, 0).unwrap();
+        let mut sum = SampleTree::new(&mut storage, shape.ptk_values(), 0).unwrap();
+        network.accumulate_ptk(level, inputs, &mut sum, &mut workspace).unwrap();
+        let features = feature::finish_ptk(level, shape, &mut sum).unwrap();
+        let k = feature::ptk_of_layer(shape, features, 0).unwrap();
         let measured = measure_layer(
             level,
             weights,
@@ -123,7 +123,7 @@ fn measure<T: Real>(level: Level, network: Network<'_, T, impl Activation<T>>, x
             k,
             k,
             GivenErrors::default(),
-            Powers::OneAndHalf,
+            Powers::OneAndRoot,
             &mut wide,
         )
         .unwrap();

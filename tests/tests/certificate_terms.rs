@@ -119,7 +119,7 @@ fn formula(
     let (w_view, f_view) = (MatRef::new(w, k, d).unwrap(), MatRef::new(f, k, k).unwrap());
     let mut work = vec![0.0; route.workspace(k, d)];
     let t = traces(Definition, w_view, f_view, route, &mut work).unwrap();
-    let [e_w, e_k, e_c] = [given.weights, given.features, given.computed].map(Fixed::from_f64);
+    let [e_w, e_k, e_c] = [given.weights, given.ptk, given.computed].map(Fixed::from_f64);
     let w_norm = norm(dot(w, w, (k, d)), height(k, d));
     let k_norm = norm(dot(f, f, (k, k)), height(k, k));
     let computed = e_c * k_norm.clone();
@@ -210,7 +210,7 @@ fn bounds_are_those_of_the_formula() {
         let size = [1e-2, 1e-3, 2e-4][case % 3];
         let (weights, features, computed) =
             if long { (size / 2.0, size, size) } else { (draw(), draw(), draw()) };
-        let given = InputError { weights, features, computed };
+        let given = InputError { weights, ptk: features, computed };
         let views = (MatRef::new(&w, k, d).unwrap(), MatRef::new(&f, k, k).unwrap());
         let mut work = vec![0.0; correlate_workspace(k, d, route)];
         let found = correlate(Definition, views.0, views.1, given, route, Powers::One, &mut work).unwrap();

@@ -14,7 +14,7 @@ use agop_core::activation::{AnyActivation, Relu};
 use agop_core::correlation::{Correlation, GivenErrors, Powers, measure_layer, measure_workspace};
 use agop_core::early_time::{limit, limit_workspace};
 use agop_core::error::Error;
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::MatRef;
 use agop_core::network::{Network, Shape, parameters};
@@ -99,7 +99,7 @@ fn passes_and_features_meet_the_oracle_on_every_level() {
             let features = case.features(level);
             for layer in 0..shape.hidden_layers() {
                 let expected = numbers(&value["ptk_features"][layer]);
-                let found = of_layer(shape, &features, layer).unwrap();
+                let found = ptk_of_layer(shape, &features, layer).unwrap();
                 assert_close(&what("features"), found.as_slice().unwrap(), &expected, 1e-11);
                 let span = shape.layer(layer).unwrap();
                 let gradient = MatRef::new(&gradient[span.range()], span.outputs, span.inputs).unwrap();
@@ -143,8 +143,8 @@ fn both_rules_meet_the_oracle_after_five_steps() {
             for layer in 0..shape.hidden_layers() {
                 let (w, w0) = (case.model.weights(layer).unwrap(), initial.weights(layer).unwrap());
                 let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
-                let k = of_layer(shape, &features, layer).unwrap();
-                let k0 = of_layer(shape, &initial_features, layer).unwrap();
+                let k = ptk_of_layer(shape, &features, layer).unwrap();
+                let k0 = ptk_of_layer(shape, &initial_features, layer).unwrap();
                 let m = measure_layer(
                     level,
                     w,
@@ -152,7 +152,7 @@ fn both_rules_meet_the_oracle_after_five_steps() {
                     k,
                     k0,
                     GivenErrors::default(),
-                    Powers::OneAndHalf,
+                    Powers::OneAndRoot,
                     &mut workspace,
                 )
                 .unwrap();
@@ -210,7 +210,8 @@ fn square_roots_of_rounded_features_meet_the_oracle() {
         let (now, then) = (features(&model), features(&initial));
         for layer in 0..2 {
             let (w, w_0) = (model.weights(layer).unwrap(), initial.weights(layer).unwrap());
-            let (k, k_0) = (of_layer(shape, &now, layer).unwrap(), of_layer(shape, &then, layer).unwrap());
+            let (k, k_0) =
+                (ptk_of_layer(shape, &now, layer).unwrap(), ptk_of_layer(shape, &then, layer).unwrap());
             let mut workspace = vec![0.0; measure_workspace(w.rows(), w.columns())];
             let found = measure_layer(
                 level,
@@ -219,7 +220,7 @@ fn square_roots_of_rounded_features_meet_the_oracle() {
                 k,
                 k_0,
                 GivenErrors::default(),
-                Powers::OneAndHalf,
+                Powers::OneAndRoot,
                 &mut workspace,
             )
             .unwrap();

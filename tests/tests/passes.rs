@@ -7,7 +7,7 @@ use agop_core::kernel::Definition;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{
-    Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,
+    Network, Shape, gradient_sum, gradient_workspace, jacobian_workspace, parameters, ptk_values,
 };
 use agop_core::reduce::{SAMPLE_BLOCK, SampleTree};
 use agop_core::simd::Level;
@@ -86,14 +86,11 @@ fn targets_that_are_not_finite_are_refused() {
 fn feature_sums_of_another_length_or_without_room_are_refused() {
     with_network(|level, network, x, _| {
         let mut work = vec![0.0; jacobian_workspace(&WIDTHS, 4)];
-        let expected = features(&WIDTHS);
+        let expected = ptk_values(&WIDTHS);
         let mut refused = |length: usize, buffers: usize, reason: Error| {
             let mut storage = vec![0.0; length * buffers];
             let mut sum = SampleTree::new(&mut storage, length, 0).unwrap();
-            assert_eq!(
-                network.accumulate_features(level, head(x, SAMPLES), &mut sum, &mut work),
-                Err(reason)
-            );
+            assert_eq!(network.accumulate_ptk(level, head(x, SAMPLES), &mut sum, &mut work), Err(reason));
             assert_eq!((sum.samples(), sum.finish(level)), (0, &mut vec![0.0; length][..]));
         };
         for found in [0, 1, expected - 1, expected + 1, 2 * expected] {

@@ -133,7 +133,7 @@ fn measured(w: [f64; 6], w_0: [f64; 6], k: [f64; 4], k_0: [f64; 4]) -> Result<La
         MatRef::new(&k, 2, 2)?,
         MatRef::new(&k_0, 2, 2)?,
         GivenErrors::default(),
-        Powers::OneAndHalf,
+        Powers::OneAndRoot,
         &mut workspace,
     )
 }
@@ -183,7 +183,7 @@ fn what_has_no_certificate_is_refused() {
             let expected = "a finite number, at least 0";
             for (given, what) in [
                 (InputError { weights: bad, ..exact }, "error of the weights"),
-                (InputError { features: bad, ..exact }, "error of the features"),
+                (InputError { ptk: bad, ..exact }, "error of the features"),
                 (InputError { computed: bad, ..exact }, "error of the computed features"),
             ] {
                 let found = correlated(&[1.0, 0.5, 0.5, 2.0], given, route);
@@ -233,7 +233,7 @@ fn shapes_that_are_networks() {
     assert_eq!(Shape::new(&[usize::MAX, usize::MAX], false).map(|_| ()), large(2));
     let shape = Shape::new(&[3, 4, 5, 2], true).unwrap();
     assert_eq!(shape.layer(3), Err(Error::Layer { index: 3, layers: 3 }));
-    assert_eq!(shape.feature_span(2), Err(Error::Layer { index: 2, layers: 2 }));
+    assert_eq!(shape.ptk_span(2), Err(Error::Layer { index: 2, layers: 2 }));
     let text = shape.layer(3).unwrap_err().to_string();
     assert_eq!(text, "layer 3: expected an index below 3, the number of such layers");
     let last = shape.layer(2).unwrap();

@@ -15,7 +15,7 @@ use agop_core::correlation::{
     correlate_workspace, measure_layer, measure_workspace,
 };
 use agop_core::early_time::{limit, limit_workspace};
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::jacobian_workspace;
 use agop_core::scalar::Real;
@@ -113,10 +113,10 @@ impl<T: Real> Case<T> {
         Level: agop_core::kernel::Backend<T>,
     {
         let features = self.features();
-        let k = of_layer(self.model.shape().unwrap(), &features, layer).unwrap();
+        let k = ptk_of_layer(self.model.shape().unwrap(), &features, layer).unwrap();
         let (w, w_0) = (self.model.weights(layer).unwrap(), self.initial.weights(layer).unwrap());
         let mut work = vec![0.0; measure_workspace(w.rows(), w.columns())];
-        measure_layer(Level::detect(), w, w_0, k, k, GivenErrors::default(), Powers::OneAndHalf, &mut work)
+        measure_layer(Level::detect(), w, w_0, k, k, GivenErrors::default(), Powers::OneAndRoot, &mut work)
             .unwrap()
     }
 
@@ -173,9 +173,9 @@ where
                 // The same of the limit, with the weights in place of the gradient.
                 let w = case.model.weights(layer).unwrap();
                 let features = case.features();
-                let k = of_layer(case.model.shape().unwrap(), &features, layer).unwrap();
+                let k = ptk_of_layer(case.model.shape().unwrap(), &features, layer).unwrap();
                 let mut work = vec![0.0; limit_workspace(w.rows(), w.columns())];
-                let early = limit(Level::detect(), w, k, Powers::OneAndHalf, &mut work).unwrap();
+                let early = limit(Level::detect(), w, k, Powers::OneAndRoot, &mut work).unwrap();
                 assert_eq!(early, found.uncentered);
             }
         }
@@ -216,7 +216,7 @@ fn networks_with_fewer_samples_than_units() {
 
 fn pair(route: Route, w: MatRef<'_, f64>, k: MatRef<'_, f64>) -> Correlations {
     let mut work = vec![0.0; correlate_workspace(w.rows(), w.columns(), route)];
-    correlate(Level::detect(), w, k, InputError::default(), route, Powers::OneAndHalf, &mut work).unwrap()
+    correlate(Level::detect(), w, k, InputError::default(), route, Powers::OneAndRoot, &mut work).unwrap()
 }
 
 /// Where nothing says that K is a Gram matrix, what is negative in it counts, also beside a measure that takes it for one.

@@ -36,7 +36,7 @@ pub struct InputError {
     /// Of the weights.
     pub weights: f64,
     /// Of the PTK features.
-    pub features: f64,
+    pub ptk: f64,
     /// Of the PTK features too, with a sharper bound of what follows: `|dG| <= s^2 |dK|`, s the spectral norm of W.
     pub computed: f64,
 }
@@ -44,7 +44,7 @@ pub struct InputError {
 impl InputError {
     pub(super) fn check(self) -> Result<(), Error> {
         check_at_least_zero("error of the weights", self.weights)?;
-        check_at_least_zero("error of the features", self.features)?;
+        check_at_least_zero("error of the features", self.ptk)?;
         check_at_least_zero("error of the computed features", self.computed)
     }
 }
@@ -99,16 +99,16 @@ pub(super) fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
 pub(super) fn enclose<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
-    features: MatRef<'_, f64>,
+    ptk: MatRef<'_, f64>,
     given: InputError,
     route: Route,
     traces: &Traces<f64>,
     workspace: &[f64],
 ) -> Result<Enclosed, Error> {
     let (k, d) = weights.shape();
-    let (e_w, e_k) = (Upper(given.weights), Upper(given.features));
+    let (e_w, e_k) = (Upper(given.weights), Upper(given.ptk));
     let w = norm(backend.dot(weights, weights), height(k, d));
-    let kk = norm(backend.dot(features, features), height(k, k));
+    let kk = norm(backend.dot(ptk, ptk), height(k, k));
     let computed = Upper(given.computed) * kk;
     let square_error = Upper(2.0) * e_w + e_w * e_w;
     let (p, kv) = leftovers(workspace, k, d, route);

@@ -1,7 +1,7 @@
 //! All measures of one layer.
 
 use super::{
-    Certified, Correlation, Correlations, Features, InputError, Powers, Route, Unbounded, Undefined,
+    Certified, Correlation, Correlations, InputError, Powers, Ptk, Route, Unbounded, Undefined,
     correlate_named, correlate_workspace, scale, times_power_of_two,
 };
 use crate::error::{Error, check_workspace};
@@ -34,27 +34,27 @@ pub const fn measure_workspace(k: usize, d: usize) -> usize {
 
 /// How far what is given is from exact: weights, initial weights and features as they would be without rounding.
 ///
-/// [`crate::feature_error`] bounds the features of a network; the default takes all for exact.
+/// [`crate::ptk_error`] bounds the features of a network; the default takes all for exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GivenErrors {
     /// Relative error of each weight and initial weight.
     pub weights: f64,
     /// `|dK|_F`; `None` where a slope is uncertain, which leaves no bound.
-    pub features: Option<f64>,
+    pub ptk: Option<f64>,
     /// `|dK_0|_F`, likewise.
-    pub initial_features: Option<f64>,
+    pub initial_ptk: Option<f64>,
 }
 
 impl Default for GivenErrors {
     fn default() -> Self {
-        Self { weights: 0.0, features: Some(0.0), initial_features: Some(0.0) }
+        Self { weights: 0.0, ptk: Some(0.0), initial_ptk: Some(0.0) }
     }
 }
 
 /// Measures one hidden layer by the cheaper route.
 ///
-/// **Shapes** weights and initial (k x d), features and initial_features (k x k), workspace at least
-/// [`measure_workspace`]. Features are the Gram matrices that [`crate::feature::finish`] leaves, rounded to T.
+/// **Shapes** weights and initial (k x d), ptk and initial_ptk (k x k), workspace at least
+/// [`measure_workspace`]. Features are the Gram matrices that [`crate::feature::finish_ptk`] leaves, rounded to T.
 /// **Arithmetic** everything is widened to `f64` first; the differences are rounded once. Of the features only rounding
 /// can be negative, so the square roots take eigenvalues below zero, of any size, for zero.
 /// **Accuracy** the bounds cover `given` and the rounding of the differences.
@@ -67,48 +67,47 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, T>,
     initial: MatRef<'_, T>,
-    features: MatRef<'_, T>,
-    initial_features: MatRef<'_, T>,
+    ptk: MatRef<'_, T>,
+    initial_ptk: MatRef<'_, T>,
     given: GivenErrors,
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<LayerMeasure, Error> {
     let (k, d) = weights.shape();
     initial.check_shape("initial weights", (k, d))?;
-    features.check_shape("features", (k, k))?;
-    initial_features.check_shape("initial features", (k, k))?;
+    ptk.check_shape("features", (k, k))?;
+    initial_ptk.check_shape("initial features", (k, k))?;
     check_workspace("workspace", measure_workspace(k, d), workspace.len())?;
     let route = Route::cheaper(k, d);
     let (w, rest) = take(workspace, k * d);
-    let (f, rest) = take(rest, k * k);
+    let (ptk_now, rest) = take(rest, k * k);
     weights.widen_into(w);
-    features.widen_into(f);
+    ptk.widen_into(ptk_now);
     let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
-    let f_norm = norm(backend, MatRef::new(f, k, k)?, rest)?;
-    let now = Features { name: "features", matrix: MatRef::new(f, k, k)?, gram: true };
+    let ptk_norm = norm(backend, MatRef::new(ptk_now, k, k)?, rest)?;
+    let now = Ptk { name: "features", matrix: MatRef::new(ptk_now, k, k)?, gram: true };
     let w_now = ("weights", MatRef::new(w, k, d)?);
-    let of_features = given.features.map(|error| relative(error, f_norm));
-    let errors = InputError { weights: given.weights, features: 0.0, computed: known(of_features) };
+    let of_ptk = given.ptk.map(|error| relative(error, ptk_norm));
+    let errors = InputError { weights: given.weights, ptk: 0.0, computed: known(of_ptk) };
     let mut uncentered = correlate_named(backend, w_now, now, errors, route, powers, rest)?;
     subtract(w, initial);
     let change = norm(backend, MatRef::new(w, k, d)?, rest)?;
     // |dW| <= e |W| and |dW_0| <= e |W_0| <= e (|W| + |W - W_0|), and the difference is rounded.
     let of_change = given.weights * (2.0 * ratio(whole, change) + 1.0) * ROOM + f64::EPSILON / 2.0;
     let of_change = known(Some(of_change));
-    let errors = InputError { weights: of_change, features: 0.0, computed: known(of_features) };
+    let errors = InputError { weights: of_change, ptk: 0.0, computed: known(of_ptk) };
     let w = ("weights minus initial weights", MatRef::new(w, k, d)?);
     let mut centered = correlate_named(backend, w, now, errors, route, powers, rest)?;
-    subtract(f, initial_features);
-    let f_norm = norm(backend, MatRef::new(f, k, k)?, rest)?;
-    let both = given.features.zip(given.initial_features);
-    let of_features = both.map(|(now, initial)| relative(now + initial, f_norm));
+    subtract(ptk_now, initial_ptk);
+    let ptk_norm = norm(backend, MatRef::new(ptk_now, k, k)?, rest)?;
+    let both = given.ptk.zip(given.initial_ptk);
+    let of_ptk = both.map(|(now, initial)| relative(now + initial, ptk_norm));
     let rounded = f64::EPSILON / 2.0;
-    let errors = InputError { weights: of_change, features: rounded, computed: known(of_features) };
+    let errors = InputError { weights: of_change, ptk: rounded, computed: known(of_ptk) };
     let name = "features minus initial features";
-    let change_of_features = Features { name, matrix: MatRef::new(f, k, k)?, gram: false };
-    let mut double_centered =
-        correlate_named(backend, w, change_of_features, errors, route, Powers::One, rest)?;
-    if given.features.is_none() {
+    let change_of_ptk = Ptk { name, matrix: MatRef::new(ptk_now, k, k)?, gram: false };
+    let mut double_centered = correlate_named(backend, w, change_of_ptk, errors, route, Powers::One, rest)?;
+    if given.ptk.is_none() {
         uncertain(&mut uncentered);
         uncertain(&mut centered);
     }

@@ -62,7 +62,7 @@ impl fmt::Display for Undefined {
                 "undefined: the gradient of the loss is zero, so the weights do not begin to move"
             }
             Self::Indefinite => {
-                "undefined: the features (or their change since initialisation) have eigenvalues below zero, \
+                "undefined: the ptk (or their change since initialisation) have eigenvalues below zero, \
                  so the matrix has no square root"
             }
             Self::NotComputed => "not computed",
@@ -132,21 +132,21 @@ pub enum Powers {
     /// 1 only.
     One,
     /// 1 and 1/2; the latter takes eigen-decompositions.
-    OneAndHalf,
+    OneAndRoot,
     /// The same, with bounds for 1/2: some more products, on the route through the gram matrix two more decompositions.
-    OneAndBoundedHalf,
+    OneAndBoundedRoot,
 }
 
 /// Values of workspace that [`correlate`] needs for weights (k x d), saturating.
 pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
     let (powers, plain) = (power::workspace(k, d, route), route.workspace(k, d));
-    let most = if powers > plain { powers } else { plain };
-    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(most)
+    let max = if powers > plain { powers } else { plain };
+    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(max)
 }
 
 /// The correlations of `F = W^T W` with `G = W^T K W`.
 ///
-/// **Shapes** weights (k x d), features (k x k) symmetric, workspace at least [`correlate_workspace`].
+/// **Shapes** weights (k x d), ptk (k x k) symmetric, workspace at least [`correlate_workspace`].
 /// **Arithmetic** W and K are scaled by powers of two to a largest entry in [1/2, 1), which changes no correlation;
 /// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
 /// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used; those of power 1/2 on demand.
@@ -157,19 +157,19 @@ pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
 pub fn correlate<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
-    features: MatRef<'_, f64>,
+    ptk: MatRef<'_, f64>,
     given: InputError,
     route: Route,
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
-    let features = Features { name: "features", matrix: features, gram: false };
-    correlate_named(backend, ("weights", weights), features, given, route, powers, workspace)
+    let ptk = Ptk { name: "features", matrix: ptk, gram: false };
+    correlate_named(backend, ("weights", weights), ptk, given, route, powers, workspace)
 }
 
 /// The matrix that stands for K.
 #[derive(Clone, Copy)]
-pub(crate) struct Features<'a> {
+pub(crate) struct Ptk<'a> {
     /// What errors call it.
     pub(crate) name: &'static str,
     pub(crate) matrix: MatRef<'a, f64>,
@@ -181,39 +181,39 @@ pub(crate) struct Features<'a> {
 pub(crate) fn correlate_named<B: Backend<f64>>(
     backend: B,
     (weights_name, weights): (&'static str, MatRef<'_, f64>),
-    Features { name: features_name, matrix: features, gram }: Features<'_>,
+    Ptk { name: ptk_name, matrix: ptk, gram }: Ptk<'_>,
     given: InputError,
     route: Route,
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
     let (k, d) = weights.shape();
-    features.check_shape(features_name, (k, k))?;
+    ptk.check_shape(ptk_name, (k, k))?;
     weights.check_finite(weights_name)?;
-    features.check_finite(features_name)?;
-    features.check_symmetric(features_name)?;
+    ptk.check_finite(ptk_name)?;
+    ptk.check_symmetric(ptk_name)?;
     given.check()?;
     check_workspace("workspace", correlate_workspace(k, d, route), workspace.len())?;
     let (w, rest) = take(workspace, k * d);
-    let (f, rest) = take(rest, k * k);
+    let (scaled_ptk, rest) = take(rest, k * k);
     let w_exponent = scale(weights, w);
-    let f_exponent = scale(features, f);
+    let ptk_exponent = scale(ptk, scaled_ptk);
     let Some(w_exponent) = w_exponent else { return Ok(undefined(Undefined::ZeroWeights)) };
-    let Some(f_exponent) = f_exponent else { return Ok(undefined(Undefined::ZeroGradient)) };
-    let (w, f) = (MatRef::new(w, k, d)?, MatRef::new(f, k, k)?);
-    let t = traces(backend, w, f, route, rest)?;
-    let inner = times_power_of_two(t.fg, 4 * w_exponent + f_exponent);
+    let Some(ptk_exponent) = ptk_exponent else { return Ok(undefined(Undefined::ZeroGradient)) };
+    let (w, ptk) = (MatRef::new(w, k, d)?, MatRef::new(scaled_ptk, k, k)?);
+    let t = traces(backend, w, ptk, route, rest)?;
+    let inner = times_power_of_two(t.fg, 4 * w_exponent + ptk_exponent);
     if t.gg <= 0.0 {
         return Ok(Correlations { inner, ..undefined(Undefined::ZeroGradient) });
     }
-    let enclosed = enclose(backend, w, f, given, route, &t, rest)?;
+    let enclosed = enclose(backend, w, ptk, given, route, &t, rest)?;
     let exact = &enclosed.traces;
     let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), exact.ff, exact.fg, exact.gg));
     let pearson = pearson(&t, exact, w.shape());
     let (cosine_sqrt, pearson_sqrt) = match powers {
         Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
-        Powers::OneAndHalf => power::half(backend, w, f, gram, route, &t, None, rest)?,
-        Powers::OneAndBoundedHalf => power::half(backend, w, f, gram, route, &t, Some(&enclosed), rest)?,
+        Powers::OneAndRoot => power::half(backend, w, ptk, gram, route, &t, None, rest)?,
+        Powers::OneAndBoundedRoot => power::half(backend, w, ptk, gram, route, &t, Some(&enclosed), rest)?,
     };
     Ok(Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, inner })
 }

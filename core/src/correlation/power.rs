@@ -40,7 +40,7 @@ pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
 pub(super) fn half<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
-    features: MatRef<'_, f64>,
+    ptk: MatRef<'_, f64>,
     gram: bool,
     route: Route,
     plain: &Traces<f64>,
@@ -53,7 +53,7 @@ pub(super) fn half<B: Backend<f64>>(
             let (g, rest) = take(workspace, d * d);
             let (root, rest) = take(rest, d * d);
             let (values, rest) = take(rest, d);
-            crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
+            crate::feature::agop(backend, weights, ptk, MatMut::new(g, d, d)?, rest)?;
             let spectrum = spectral(backend, g, root, values, rest, 0.5, enclosed.is_some())?;
             let (f, _) = take(rest, d * d); // where the decomposition was
             crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
@@ -63,7 +63,7 @@ pub(super) fn half<B: Backend<f64>>(
             let exact = match enclosed {
                 None => None,
                 Some(enclosed) => {
-                    crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, rest)?;
+                    crate::feature::agop(backend, weights, ptk, MatMut::new(g, d, d)?, rest)?;
                     let g = (MatRef::new(g, d, d)?, enclosed.g.error);
                     let r = root_of(backend, root, &spectrum, g, rest)?;
                     // 1^T dR 1 <= d |dR|; the sum is one chain.
@@ -83,7 +83,7 @@ pub(super) fn half<B: Backend<f64>>(
             let (values, rest) = take(rest, k);
             let (v, rest) = take(rest, k);
             let (a, rest) = take(rest, k);
-            features.widen_into(s);
+            ptk.widen_into(s);
             let positive = spectral(backend, s, root, values, rest, 0.5, false)?.positive;
             let (m, _) = take(rest, k * k); // where the decomposition was
             kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
@@ -102,7 +102,7 @@ pub(super) fn half<B: Backend<f64>>(
             let sum = backend.dot(MatRef::column_vector(a), MatRef::column_vector(v));
             let exact = match enclosed {
                 None => None,
-                Some(enclosed) => Some(through_gram(backend, weights, features, enclosed, workspace)?),
+                Some(enclosed) => Some(through_gram(backend, weights, ptk, enclosed, workspace)?),
             };
             (fg, trace, sum, positive, exact)
         }
@@ -150,7 +150,7 @@ fn around(
 fn through_gram<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
-    features: MatRef<'_, f64>,
+    ptk: MatRef<'_, f64>,
     enclosed: &Enclosed,
     workspace: &mut [f64],
 ) -> Result<Traces<Interval>, Error> {
@@ -187,7 +187,7 @@ fn through_gram<B: Backend<f64>>(
 
     // T = R K, H^2 = T R.
     let (t, _) = take(rest, k * k);
-    kernel::product(backend, MatMut::new(t, k, k)?, MatRef::new(root, k, k)?, features)?;
+    kernel::product(backend, MatMut::new(t, k, k)?, MatRef::new(root, k, k)?, ptk)?;
     let (t, of_k) = (MatRef::new(t, k, k)?, enclosed.k);
     let t_size = norm(backend.dot(t, t), height(k, k));
     let t_error = r.error * (of_k.norm + of_k.error) + r.norm * of_k.error + gamma(k) * r.norm * of_k.norm;

@@ -50,7 +50,7 @@ pub(super) fn spectral<B: Backend<f64>>(
     let skew = if bound { skew(backend, matrix, out, n)? } else { Upper(1.0) };
     let largest = largest_magnitude(values.iter().copied());
     let threshold = n as f64 * f64::EPSILON * largest;
-    let (mut trace, mut positive, mut least) = (0.0, true, f64::INFINITY);
+    let (mut trace, mut positive, mut min) = (0.0, true, f64::INFINITY);
     // out = sum_i lambda_i^power z_i z_i^T = Y^T Y with rows y_i = lambda_i^(power / 2) z_i.
     for (row, value) in crate::matrix::rows_mut(matrix, n).zip(values.iter()) {
         positive &= *value >= -threshold;
@@ -61,7 +61,7 @@ pub(super) fn spectral<B: Backend<f64>>(
         } else {
             0.0
         };
-        least = if factor < least { factor } else { least };
+        min = if factor < min { factor } else { min };
         row.iter_mut().for_each(|x| *x *= factor);
     }
     let y = MatRef::new(matrix, n, n)?;
@@ -72,7 +72,7 @@ pub(super) fn spectral<B: Backend<f64>>(
     let y = norm(backend.dot(y, y), height(n, n));
     let rounding = gamma(n) * y * y + UNDERFLOW;
     let orthonormal = sqrt((1.0 - skew.0).next_down()).next_down(); // NaN where too far from it
-    let singular = ((least * orthonormal).next_down() - (gamma(1) * y + UNDERFLOW).0).next_down();
+    let singular = ((min * orthonormal).next_down() - (gamma(1) * y + UNDERFLOW).0).next_down();
     let smallest =
         if singular > 0.0 { ((singular * singular).next_down() - rounding.0).next_down() } else { 0.0 };
     Ok(Spectrum { trace, positive, smallest: if smallest > 0.0 { smallest } else { 0.0 }, rounding })

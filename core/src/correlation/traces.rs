@@ -52,7 +52,7 @@ pub(super) const fn quadratic(squares: usize, x: usize, y: usize, lines: usize) 
 
 /// The traces of `F = W^T W` and `G = W^T K W`.
 ///
-/// **Shapes** weights (k x d), features (k x k) symmetric, workspace at least [`Route::workspace`].
+/// **Shapes** weights (k x d), ptk (k x k) symmetric, workspace at least [`Route::workspace`].
 /// **Arithmetic** products as chains over their inner index; inner products in the order of [`Backend::dot`]; entry sums
 /// by either route as `v = W 1`, `v . v` and `v . K v`.
 /// On exact scalars both routes are equal.
@@ -60,18 +60,18 @@ pub(super) const fn quadratic(squares: usize, x: usize, y: usize, lines: usize) 
 pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
     backend: B,
     weights: MatRef<'_, T>,
-    features: MatRef<'_, T>,
+    ptk: MatRef<'_, T>,
     route: Route,
     workspace: &mut [T],
 ) -> Result<Traces<T>, Error> {
     let (k, d) = weights.shape();
-    features.check_shape("features", (k, k))?;
+    ptk.check_shape("features", (k, k))?;
     check_workspace("workspace", route.workspace(k, d), workspace.len())?;
     let (ff, fg, gg, rest) = match route {
         Route::Gram => {
             let (m, rest) = take(workspace, k * k);
             let (p, rest) = take(rest, k * k);
-            let (m, p) = gram(backend, weights, features, m, p)?;
+            let (m, p) = gram(backend, weights, ptk, m, p)?;
             (backend.dot(m, m), backend.dot(m, p), backend.dot(p, p.t()), rest)
         }
         Route::Direct => {
@@ -79,7 +79,7 @@ pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
             let (g, rest) = take(rest, d * d);
             let (scratch, rest) = take(rest, k * d);
             crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
-            crate::feature::agop(backend, weights, features, MatMut::new(g, d, d)?, scratch)?;
+            crate::feature::agop(backend, weights, ptk, MatMut::new(g, d, d)?, scratch)?;
             let (f, g) = (MatRef::new(f, d, d)?, MatRef::new(g, d, d)?);
             (backend.dot(f, f), backend.dot(f, g), backend.dot(g, g), rest)
         }
@@ -87,7 +87,7 @@ pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
     let (v, rest) = take(rest, k);
     let (kv, _) = take(rest, k);
     row_sums(weights, v);
-    kernel::product(backend, MatMut::new(kv, k, 1)?, features, MatRef::column_vector(v))?;
+    kernel::product(backend, MatMut::new(kv, k, 1)?, ptk, MatRef::column_vector(v))?;
     let (v, kv) = (MatRef::column_vector(v), MatRef::column_vector(kv));
     Ok(Traces { ff, fg, gg, f_sum: backend.dot(v, v), g_sum: backend.dot(v, kv) })
 }
@@ -106,14 +106,14 @@ pub(super) fn leftovers<T>(workspace: &[T], k: usize, d: usize, route: Route) ->
 pub(super) fn gram<'w, T: Scalar, B: Backend<T>>(
     backend: B,
     weights: MatRef<'_, T>,
-    features: MatRef<'_, T>,
+    ptk: MatRef<'_, T>,
     m: &'w mut [T],
     p: &'w mut [T],
 ) -> Result<(MatRef<'w, T>, MatRef<'w, T>), Error> {
     let k = weights.rows();
     kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
     let m = MatRef::new(m, k, k)?;
-    kernel::product(backend, MatMut::new(p, k, k)?, m, features)?;
+    kernel::product(backend, MatMut::new(p, k, k)?, m, ptk)?;
     Ok((m, MatRef::new(p, k, k)?))
 }
 

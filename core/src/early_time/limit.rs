@@ -1,7 +1,7 @@
 //! The limit of the centred correlation as training time goes to zero.
 
 use crate::correlation::{
-    Correlations, Features, InputError, Powers, Route, Undefined, correlate_named, correlate_workspace,
+    Correlations, InputError, Powers, Ptk, Route, Undefined, correlate_named, correlate_workspace,
 };
 use crate::error::{Error, check_workspace};
 use crate::kernel::Backend;
@@ -20,7 +20,7 @@ pub const fn limit_workspace(k: usize, d: usize) -> usize {
 /// `C-NFC(t -> 0+) = rho(V^T V, V^T K_0 V)` with `V = dW/dt = -grad` at initialisation: as `W(0) - W_0 = 0`, both centred
 /// matrices begin at order `t^2` with these coefficients. For any network, loss and layer.
 ///
-/// **Shapes** gradient (k x d) of the layer's weights, features (k x k) at initialisation, workspace at least
+/// **Shapes** gradient (k x d) of the layer's weights, ptk (k x k) at initialisation, workspace at least
 /// [`limit_workspace`].
 /// **Arithmetic** in `f64`, by the cheaper route; the sign of V cancels; square roots as
 /// [`crate::correlation::measure_layer`].
@@ -29,22 +29,22 @@ pub const fn limit_workspace(k: usize, d: usize) -> usize {
 pub fn limit<T: Real, B: Backend<f64>>(
     backend: B,
     gradient: MatRef<'_, T>,
-    features: MatRef<'_, T>,
+    ptk: MatRef<'_, T>,
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
     let (k, d) = gradient.shape();
     // First the shape: sizes of matrices that exist do not overflow.
-    features.check_shape("features", (k, k))?;
+    ptk.check_shape("features", (k, k))?;
     check_workspace("workspace", limit_workspace(k, d), workspace.len())?;
     let (v, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
-    let (f, rest) = rest.split_at_mut_checked(k * k).unwrap_or_default();
+    let (wide_ptk, rest) = rest.split_at_mut_checked(k * k).unwrap_or_default();
     gradient.widen_into(v);
-    features.widen_into(f);
+    ptk.widen_into(wide_ptk);
     let v = ("gradient", MatRef::new(v, k, d)?);
-    let f = Features { name: "features", matrix: MatRef::new(f, k, k)?, gram: true };
+    let ptk = Ptk { name: "features", matrix: MatRef::new(wide_ptk, k, k)?, gram: true };
     let mut found =
-        correlate_named(backend, v, f, InputError::default(), Route::cheaper(k, d), powers, rest)?;
+        correlate_named(backend, v, ptk, InputError::default(), Route::cheaper(k, d), powers, rest)?;
     let Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, .. } = &mut found;
     for value in [cosine, pearson, cosine_sqrt, pearson_sqrt] {
         if *value == Err(Undefined::ZeroWeights) {

@@ -7,18 +7,18 @@
 //! | expectation over the weights of a quadratic network, any size | data, labels, readout | [`quadratic`] |
 //! | wide limit of deep networks | data, labels, activation, depth | [`wide`] |
 
-mod directional;
+mod dual_backend;
 mod limit;
 pub mod quadratic;
 mod rate;
+mod running_statistics;
 mod samples;
-mod spread;
 pub mod wide;
 
-pub use directional::Directional;
+pub use dual_backend::DualBackend;
 pub use limit::{limit, limit_workspace};
 pub use rate::{
     Derivatives, Path, Rate, differentiate, differentiate_workspace, expand, rate, rate_workspace,
 };
+pub use running_statistics::RunningStatistics;
 pub use samples::{limit_by_samples, limit_by_samples_workspace};
-pub use spread::Spread;

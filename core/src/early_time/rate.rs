@@ -7,7 +7,7 @@
 //! G_2 = V^T K V        G_3 = (V^T K A + A^T K V) / 2 + V^T K' V
 //! rho_1 = rho_0 [ (<F_3,G_2> + <F_2,G_3>)/<F_2,G_2> - <F_2,F_3>/<F_2,F_2> - <G_2,G_3>/<G_2,G_2> ]
 //! ```
-//! Nothing here is a finite difference: the gradient and the features run on dual numbers along the direction V, which
+//! Nothing here is a finite difference: the gradient and K run on dual numbers along the direction V, which
 //! gives A and K'; then the traces of `V + e A/2` and `K + e K'` run on dual numbers, because
 //! `(V + e A/2)^T (V + e A/2) = F_2 + e F_3` and the same with `K + e K'` between them is `G_2 + e G_3`.
 //!
@@ -39,20 +39,17 @@ pub enum Path {
 
 /// Values of workspace that [`differentiate`] needs to take `rows` samples at a time (1 at least; 64 is a good number).
 pub const fn differentiate_workspace(widths: &[usize], bias: bool, samples: usize, rows: usize) -> usize {
-    let (p, f) = (network::parameters(widths, bias), network::features(widths));
+    let (p, f) = (network::parameters(widths, bias), network::ptk_values(widths));
     fixed(p, f, samples).saturating_add(rows.saturating_mul(row(widths)))
 }
 
-const fn fixed(parameters: usize, features: usize, samples: usize) -> usize {
-    parameters
-        .saturating_mul(2)
-        .saturating_add(features)
-        .saturating_add(storage(parameters, features, samples))
+const fn fixed(parameters: usize, ptk: usize, samples: usize) -> usize {
+    parameters.saturating_mul(2).saturating_add(ptk).saturating_add(storage(parameters, ptk, samples))
 }
 
-const fn storage(parameters: usize, features: usize, samples: usize) -> usize {
+const fn storage(parameters: usize, ptk: usize, samples: usize) -> usize {
     let gradient = parameters.saturating_add(1);
-    let longer = if gradient > features { gradient } else { features };
+    let longer = if gradient > ptk { gradient } else { ptk };
     buffers(samples as u64).saturating_mul(longer)
 }
 
@@ -64,20 +61,20 @@ const fn row(widths: &[usize]) -> usize {
     network::jacobian_workspace(widths, 1).saturating_add(ends)
 }
 
-/// Gradient and features with their derivatives along `V = -grad`.
+/// Gradient and K with their derivatives along `V = -grad`.
 #[derive(Clone, Copy, Debug)]
 pub struct Derivatives<'w, T> {
     /// `grad + e H V`, laid out like the parameters: `A = -H V`.
     pub gradient: &'w [Dual<T>],
     /// `K + e K'` of all hidden layers, one after another.
-    pub features: &'w [Dual<T>],
+    pub ptk: &'w [Dual<T>],
 }
 
 /// A matrix and its derivative.
 type DualMatrix<'w, T> = MatRef<'w, Dual<T>>;
 
 impl<'w, T> Derivatives<'w, T> {
-    /// Gradient (k x d) and features (k x k) of one hidden layer.
+    /// Gradient (k x d) and K (k x k) of one hidden layer.
     ///
     /// **Errors** [`Error::Layer`] when there is no such hidden layer, [`Error::Length`].
     pub fn layer(
@@ -85,8 +82,8 @@ impl<'w, T> Derivatives<'w, T> {
         shape: Shape<'_>,
         layer: usize,
     ) -> Result<(DualMatrix<'w, T>, DualMatrix<'w, T>), Error> {
-        let features = feature::of_layer(shape, self.features, layer)?;
-        Ok((network::weights(self.gradient, shape.layer(layer)?)?, features))
+        let ptk = feature::ptk_of_layer(shape, self.ptk, layer)?;
+        Ok((network::weights(self.gradient, shape.layer(layer)?)?, ptk))
     }
 }
 
@@ -94,8 +91,8 @@ impl<'w, T> Derivatives<'w, T> {
 ///
 /// **Shapes** inputs (n x d), targets (n x c); workspace at least [`differentiate_workspace`] of one row; what it has
 /// above that lets more samples pass at a time.
-/// **Arithmetic** values have the bits of [`Network::accumulate_gradient`] and [`Network::accumulate_features`];
-/// derivatives are exact on exact scalars. [`super::Directional`] runs dual numbers on vector lanes.
+/// **Arithmetic** values have the bits of [`Network::accumulate_gradient`] and [`Network::accumulate_ptk`];
+/// derivatives are exact on exact scalars. [`super::DualBackend`] runs dual numbers on vector lanes.
 /// **Errors** those of the two passes; [`Error::NoSamples`]; [`Error::NotFinite`] for a gradient or features that overflow.
 pub fn differentiate<'w, T, A, L, B>(
     backend: B,
@@ -118,10 +115,10 @@ where
     targets.check_finite("targets")?;
     let needed = differentiate_workspace(shape.widths(), shape.bias(), n, 1);
     check_workspace("workspace", needed, workspace.len())?;
-    let (p, f) = (shape.parameters(), shape.features());
+    let (p, f) = (shape.parameters(), shape.ptk_values());
     let (moving, rest) = take(workspace, p);
     let (gradient, rest) = take(rest, p);
-    let (features, rest) = take(rest, f);
+    let (ptk, rest) = take(rest, f);
     let (sums, rest) = take(rest, storage(p, f, n));
     let rows = rest.len() / positive(row(shape.widths()));
     let (x, rest) = take(rest, rows * shape.inputs());
@@ -150,12 +147,12 @@ where
     let mut start = 0;
     while start < n {
         let a = chunk(inputs, start, rows, x)?;
-        view.accumulate_features(backend, a, &mut sum, pass)?;
+        view.accumulate_ptk(backend, a, &mut sum, pass)?;
         start += a.rows();
     }
-    copy(features, feature::finish(backend, shape, &mut sum)?);
-    MatRef::new(&*features, 1, f)?.check_finite("features")?;
-    Ok(Derivatives { gradient, features })
+    copy(ptk, feature::finish_ptk(backend, shape, &mut sum)?);
+    MatRef::new(&*ptk, 1, f)?.check_finite("features")?;
+    Ok(Derivatives { gradient, ptk })
 }
 
 /// The rows from `start` on, as many as the buffer takes, as numbers that do not move.
@@ -182,34 +179,34 @@ pub const fn rate_workspace(k: usize, d: usize) -> usize {
 ///
 /// Values `<F_2,F_2>`, `<F_2,G_2>`, `<G_2,G_2>`; derivatives `2 <F_2,F_3>`, `<F_3,G_2> + <F_2,G_3>`, `2 <G_2,G_3>`.
 ///
-/// **Shapes** gradient (k x d) and features (k x k) as [`Derivatives::layer`] gives them; workspace at least
+/// **Shapes** gradient (k x d) and ptk (k x k) as [`Derivatives::layer`] gives them; workspace at least
 /// [`rate_workspace`].
 /// **Arithmetic** [`traces`] on dual numbers by the cheaper route. Nothing is rescaled.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`].
 pub fn expand<T: Scalar<Wide = T>, B: Backend<Dual<T>>>(
     backend: B,
     gradient: MatRef<'_, Dual<T>>,
-    features: MatRef<'_, Dual<T>>,
+    ptk: MatRef<'_, Dual<T>>,
     path: Path,
     workspace: &mut [Dual<T>],
 ) -> Result<Traces<Dual<T>>, Error> {
-    expand_with(backend, gradient, features, path, workspace, |x| x.clone(), |x| x.clone())
+    expand_with(backend, gradient, ptk, path, workspace, |x| x.clone(), |x| x.clone())
 }
 
 fn expand_with<S: Scalar, T: Scalar<Wide = T>, B: Backend<Dual<T>>>(
     backend: B,
     gradient: MatRef<'_, Dual<S>>,
-    features: MatRef<'_, Dual<S>>,
+    ptk: MatRef<'_, Dual<S>>,
     path: Path,
     workspace: &mut [Dual<T>],
     of_gradient: impl Fn(&Dual<S>) -> Dual<T>,
-    of_features: impl Fn(&Dual<S>) -> Dual<T>,
+    of_ptk: impl Fn(&Dual<S>) -> Dual<T>,
 ) -> Result<Traces<Dual<T>>, Error> {
     let (k, d) = gradient.shape();
-    features.check_shape("features", (k, k))?;
+    ptk.check_shape("features", (k, k))?;
     check_workspace("workspace", rate_workspace(k, d), workspace.len())?;
     let (v, rest) = take(workspace, k * d);
-    let (f, rest) = take(rest, k * k);
+    let (wide_ptk, rest) = take(rest, k * k);
     for (slot, g) in v.iter_mut().zip(gradient.elements()) {
         let Dual { value, derivative } = of_gradient(g);
         *slot = match path {
@@ -217,11 +214,11 @@ fn expand_with<S: Scalar, T: Scalar<Wide = T>, B: Backend<Dual<T>>>(
             Path::Step => Dual::constant(value),
         };
     }
-    for (slot, x) in f.iter_mut().zip(features.elements()) {
-        *slot = of_features(x);
+    for (slot, x) in wide_ptk.iter_mut().zip(ptk.elements()) {
+        *slot = of_ptk(x);
     }
-    let (v, f) = (MatRef::new(v, k, d)?, MatRef::new(f, k, k)?);
-    traces(backend, v, f, Route::cheaper(k, d), rest)
+    let (v, ptk) = (MatRef::new(v, k, d)?, MatRef::new(wide_ptk, k, k)?);
+    traces(backend, v, ptk, Route::cheaper(k, d), rest)
 }
 
 const TWO: NonZeroU64 = NonZeroU64::MIN.saturating_add(1);
@@ -247,19 +244,19 @@ pub struct Rate {
 ///
 /// ```
 /// # fn main() -> Result<(), agop_core::error::Error> {
-/// use agop_core::early_time::{Directional, Path, differentiate, differentiate_workspace, rate, rate_workspace};
+/// use agop_core::early_time::{DualBackend, Path, differentiate, differentiate_workspace, rate, rate_workspace};
 /// use agop_core::{activation::Tanh, loss::MeanSquared, matrix::MatRef, dual::Dual, simd::Level};
 /// use agop_core::network::{Network, Shape};
-/// let (level, widths) = (Directional(Level::detect()), [2, 3, 1]);
+/// let (level, widths) = (DualBackend(Level::detect()), [2, 3, 1]);
 /// let parameters = [0.5, -0.3, 0.8, 0.1, -0.4, 0.9, 1.0, -0.7, 0.2]; // W_0 (3 x 2), W_1 (1 x 3)
 /// let network = Network::new(Shape::new(&widths, false)?, Tanh, &parameters)?;
 /// let inputs = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5];
 /// let (inputs, targets) = (MatRef::new(&inputs, 3, 2)?, MatRef::new(&[1.0, -1.0, 0.5], 3, 1)?);
 /// let mut workspace = [Dual::constant(0.0); differentiate_workspace(&[2, 3, 1], false, 3, 3)];
 /// let found = differentiate(level, &network, MeanSquared, inputs, targets, &mut workspace)?;
-/// let (gradient, features) = found.layer(network.shape(), 0)?;
+/// let (gradient, ptk) = found.layer(network.shape(), 0)?;
 /// let mut workspace = [Dual::constant(0.0); rate_workspace(3, 2)];
-/// let rate = rate(level, gradient, features, Path::Flow, &mut workspace)?;
+/// let rate = rate(level, gradient, ptk, Path::Flow, &mut workspace)?;
 /// assert!(rate.is_ok_and(|rate| rate.limit > 0.0 && rate.slope.is_finite()));
 /// # Ok(())
 /// # }
@@ -267,21 +264,21 @@ pub struct Rate {
 pub fn rate<T: Real, B: Backend<Dual<f64>>>(
     backend: B,
     gradient: MatRef<'_, Dual<T>>,
-    features: MatRef<'_, Dual<T>>,
+    ptk: MatRef<'_, Dual<T>>,
     path: Path,
     workspace: &mut [Dual<f64>],
 ) -> Result<Result<Rate, Undefined>, Error> {
-    features.check_shape("features", (gradient.rows(), gradient.rows()))?;
+    ptk.check_shape("features", (gradient.rows(), gradient.rows()))?;
     gradient.check_finite("gradient")?;
-    features.check_finite("features")?;
+    ptk.check_finite("features")?;
     let largest = |m: MatRef<'_, Dual<T>>| exponent(m.elements().map(|x| x.value.to_f64()));
     let Some(g) = largest(gradient) else { return Ok(Err(Undefined::ZeroLossGradient)) };
-    let Some(f) = largest(features) else { return Ok(Err(Undefined::ZeroGradient)) };
+    let Some(k) = largest(ptk) else { return Ok(Err(Undefined::ZeroGradient)) };
     let scaled = |x: &Dual<T>, by: i32| Dual {
         value: times_power_of_two(x.value.to_f64(), -by),
         derivative: times_power_of_two(x.derivative.to_f64(), -by),
     };
-    let t = expand_with(backend, gradient, features, path, workspace, |x| scaled(x, g), |x| scaled(x, f))?;
+    let t = expand_with(backend, gradient, ptk, path, workspace, |x| scaled(x, g), |x| scaled(x, k))?;
     if t.gg.value <= 0.0 {
         return Ok(Err(Undefined::ZeroGradient));
     }

@@ -210,15 +210,15 @@ fn sort(rows: &mut [f64], n: NonZeroUsize, eigenvalues: &mut [f64]) {
     while let Some((first, others)) = values.split_first_mut() {
         let Some((first_row, other_rows)) = rows.split_at_mut_checked(n.get()) else { return };
         let mut candidates = others.iter_mut().zip(other_rows.chunks_exact_mut(n.get()));
-        if let Some(mut least) = candidates.next() {
+        if let Some(mut min) = candidates.next() {
             for candidate in candidates {
-                if *candidate.0 < *least.0 {
-                    least = candidate;
+                if *candidate.0 < *min.0 {
+                    min = candidate;
                 }
             }
-            if *least.0 < *first {
-                core::mem::swap(first, least.0);
-                for (x, y) in first_row.iter_mut().zip(least.1) {
+            if *min.0 < *first {
+                core::mem::swap(first, min.0);
+                for (x, y) in first_row.iter_mut().zip(min.1) {
                     core::mem::swap(x, y);
                 }
             }

@@ -9,8 +9,8 @@ const PANEL: usize = 32;
 
 /// Numbers of workspace that [`reflect`] needs for n rows.
 pub(super) const fn workspace(n: usize) -> usize {
-    let most = if n < PANEL { n } else { PANEL };
-    n.saturating_add(most).saturating_mul(2 * most)
+    let width = if n < PANEL { n } else { PANEL };
+    n.saturating_add(width).saturating_mul(2 * width)
 }
 
 /// `x <- H_(n-1) ... H_1 x`.

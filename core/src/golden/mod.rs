@@ -36,7 +36,7 @@ use crate::simd::Level;
 /// Inputs, two hidden layers, outputs.
 const WIDTHS: [usize; 4] = [5, 6, 4, 2];
 const PARAMETERS: usize = network::parameters(&WIDTHS, true);
-const FEATURES: usize = network::features(&WIDTHS);
+const PTK_VALUES: usize = network::ptk_values(&WIDTHS);
 /// Samples that are made at a time; no divisor of a block.
 const CHUNK: usize = 7;
 /// Samples of a feature sum: three blocks, the last one unfinished.
@@ -45,7 +45,7 @@ const SAMPLES: usize = 600;
 const BATCHES: [usize; 6] = [300, 17, 64, 256, 1, 100];
 const SEED: u64 = 2024;
 
-const fn most(a: usize, b: usize) -> usize {
+const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
@@ -57,15 +57,15 @@ const TRAINING: usize = buffers(SAMPLES as u64) * gradient_sum(&WIDTHS, true)
     + DATA
     + gradient_workspace(&WIDTHS, 3);
 /// Feature sum, samples, workspace for two samples at a time.
-const SUMMING: usize = buffers(SAMPLES as u64) * FEATURES + DATA + jacobian_workspace(&WIDTHS, 2);
+const SUMMING: usize = buffers(SAMPLES as u64) * PTK_VALUES + DATA + jacobian_workspace(&WIDTHS, 2);
 
 /// Values of the scalar under test that [`run`] needs.
-pub const NUMBERS: usize = most(2 * PARAMETERS + FEATURES + most(TRAINING, SUMMING), numbers::PRODUCTS);
+pub const NUMBERS: usize = max(2 * PARAMETERS + PTK_VALUES + max(TRAINING, SUMMING), numbers::PRODUCTS);
 
 /// Values of `f64` that [`run`] needs for the measures.
-pub const WIDE: usize = most(
-    most(measure_workspace(WIDTHS[1], WIDTHS[0]), measure_workspace(WIDTHS[2], WIDTHS[1])),
-    most(limit_workspace(WIDTHS[1], WIDTHS[0]), limit_workspace(WIDTHS[2], WIDTHS[1])),
+pub const WIDE: usize = max(
+    max(measure_workspace(WIDTHS[1], WIDTHS[0]), measure_workspace(WIDTHS[2], WIDTHS[1])),
+    max(limit_workspace(WIDTHS[1], WIDTHS[0]), limit_workspace(WIDTHS[2], WIDTHS[1])),
 );
 
 /// A part of the workload.
@@ -169,14 +169,14 @@ pub fn run<T: Real>(
     let descent = Optimizer { rule: Rule::GradientDescent, rate: 0.05, momentum: 0.5, decay: 1e-3 };
     done(Stage::ReluLimit, training::limits(level, Relu, MeanSquared, numbers, wide)?);
     done(Stage::ReluDescent, training::train(level, Relu, MeanSquared, &descent, numbers)?);
-    done(Stage::ReluFeatures, training::features(level, Relu, numbers)?);
+    done(Stage::ReluFeatures, training::ptk(level, Relu, numbers)?);
     done(Stage::ReluCorrelations, training::correlations(level, numbers, wide)?);
     let rule = Rule::SpeedLimited { speeds: &[1.0, 0.5, 0.125], epsilon: EPSILON };
     let limited = Optimizer::new(rule, 0.03);
     training::initial(numbers)?;
     done(Stage::TanhLimit, training::limits(level, Tanh, CrossEntropy, numbers, wide)?);
     done(Stage::TanhSpeedLimited, training::train(level, Tanh, CrossEntropy, &limited, numbers)?);
-    done(Stage::TanhFeatures, training::features(level, Tanh, numbers)?);
+    done(Stage::TanhFeatures, training::ptk(level, Tanh, numbers)?);
     done(Stage::TanhCorrelations, training::correlations(level, numbers, wide)?);
     Ok(whole.finish())
 }

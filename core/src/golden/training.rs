@@ -1,6 +1,6 @@
-//! Stages with a network. They share one slice: parameters, initial parameters, initial features, scratch.
+//! Stages with a network. They share one slice: parameters, initial parameters, initial K, scratch.
 
-use super::{BATCHES, CHUNK, DATA, FEATURES, PARAMETERS, SAMPLES, SEED, WIDTHS};
+use super::{BATCHES, CHUNK, DATA, PARAMETERS, PTK_VALUES, SAMPLES, SEED, WIDTHS};
 use crate::activation::Activation;
 use crate::correlation::{Certified, Correlations, GivenErrors, Powers, measure_layer};
 use crate::digest::Hasher;
@@ -68,7 +68,7 @@ fn each_chunk<T: Real>(
     Ok(())
 }
 
-/// The early-time limit of both hidden layers; leaves the initial features in their place.
+/// The early-time limit of both hidden layers; leaves the initial K in their place.
 #[inline(never)]
 pub(super) fn limits<T: Real, A: Activation<T>>(
     level: Level,
@@ -77,11 +77,11 @@ pub(super) fn limits<T: Real, A: Activation<T>>(
     numbers: &mut [T],
     wide: &mut [f64],
 ) -> Result<Hasher, Error> {
-    summed_features(level, activation, numbers)?;
+    sum_ptk(level, activation, numbers)?;
     let (parameters, rest) = take(numbers, PARAMETERS);
     let (_, rest) = take(rest, PARAMETERS);
-    let (features, rest) = take(rest, FEATURES);
-    features.copy_from_slice(rest.get(..FEATURES).unwrap_or_default());
+    let (ptk, rest) = take(rest, PTK_VALUES);
+    ptk.copy_from_slice(rest.get(..PTK_VALUES).unwrap_or_default());
     let (storage, rest) = take(rest, BUFFERS * gradient_sum(&WIDTHS, true));
     let (data, rest) = take(rest, DATA);
     let (workspace, _) = take(rest, gradient_workspace(&WIDTHS, 3));
@@ -93,11 +93,11 @@ pub(super) fn limits<T: Real, A: Activation<T>>(
     })?;
     let (value, gradient) = network.finish_gradient(level, loss, &mut tree)?;
     let mut hasher = Hasher::new();
-    hasher.array(&[], &[value]).array(&[PARAMETERS], gradient).array(&[FEATURES], features);
+    hasher.array(&[], &[value]).array(&[PARAMETERS], gradient).array(&[PTK_VALUES], ptk);
     for layer in 0..shape()?.hidden_layers() {
         let v = weights(gradient, shape()?.layer(layer)?)?;
-        let k = feature::of_layer(shape()?, features, layer)?;
-        add_correlations(&mut hasher, &limit(level, v, k, Powers::OneAndHalf, wide)?);
+        let k = feature::ptk_of_layer(shape()?, ptk, layer)?;
+        add_correlations(&mut hasher, &limit(level, v, k, Powers::OneAndRoot, wide)?);
     }
     Ok(hasher)
 }
@@ -112,7 +112,7 @@ pub(super) fn train<T: Real, A: Activation<T>>(
     numbers: &mut [T],
 ) -> Result<Hasher, Error> {
     let (parameters, rest) = take(numbers, PARAMETERS);
-    let (_, rest) = take(rest, PARAMETERS + FEATURES);
+    let (_, rest) = take(rest, PARAMETERS + PTK_VALUES);
     let (storage, rest) = take(rest, BUFFERS * gradient_sum(&WIDTHS, true));
     let (state, rest) = take(rest, optimizer.state(PARAMETERS));
     let (data, rest) = take(rest, DATA);
@@ -138,40 +138,36 @@ pub(super) fn train<T: Real, A: Activation<T>>(
 
 /// PTK features over several sample blocks; they stay at the start of the scratch.
 #[inline(never)]
-pub(super) fn features<T: Real, A: Activation<T>>(
+pub(super) fn ptk<T: Real, A: Activation<T>>(
     level: Level,
     activation: A,
     numbers: &mut [T],
 ) -> Result<Hasher, Error> {
-    summed_features(level, activation, numbers)?;
-    let (_, rest) = take(numbers, 2 * PARAMETERS + FEATURES);
+    sum_ptk(level, activation, numbers)?;
+    let (_, rest) = take(numbers, 2 * PARAMETERS + PTK_VALUES);
     let mut hasher = Hasher::new();
-    hasher.array(&[FEATURES], rest.get(..FEATURES).unwrap_or_default());
+    hasher.array(&[PTK_VALUES], rest.get(..PTK_VALUES).unwrap_or_default());
     Ok(hasher)
 }
 
-/// Leaves the features of the parameters at the start of the scratch.
-fn summed_features<T: Real, A: Activation<T>>(
-    level: Level,
-    activation: A,
-    numbers: &mut [T],
-) -> Result<(), Error> {
+/// Leaves K of the parameters at the start of the scratch.
+fn sum_ptk<T: Real, A: Activation<T>>(level: Level, activation: A, numbers: &mut [T]) -> Result<(), Error> {
     let (parameters, rest) = take(numbers, PARAMETERS);
-    let (_, rest) = take(rest, PARAMETERS + FEATURES);
-    let (storage, rest) = take(rest, BUFFERS * FEATURES);
+    let (_, rest) = take(rest, PARAMETERS + PTK_VALUES);
+    let (storage, rest) = take(rest, BUFFERS * PTK_VALUES);
     let (data, rest) = take(rest, DATA);
     let (workspace, _) = take(rest, crate::network::jacobian_workspace(&WIDTHS, 2));
     let network = Network::new(shape()?, activation, parameters)?;
-    let mut tree = SampleTree::new(storage, FEATURES, 0)?;
+    let mut tree = SampleTree::new(storage, PTK_VALUES, 0)?;
     let mut stream = Stream::new(SEED, Purpose::TrainInputs, 0);
     each_chunk(&mut stream, SAMPLES, false, data, |x, _| {
-        network.accumulate_features(level, x, &mut tree, workspace)
+        network.accumulate_ptk(level, x, &mut tree, workspace)
     })?;
-    feature::finish(level, shape()?, &mut tree)?;
+    feature::finish_ptk(level, shape()?, &mut tree)?;
     Ok(())
 }
 
-/// Every correlation of both hidden layers, from the features that [`features`] left.
+/// Every correlation of both hidden layers, from the K that [`ptk`] left.
 #[inline(never)]
 pub(super) fn correlations<T: Real>(
     level: Level,
@@ -180,18 +176,18 @@ pub(super) fn correlations<T: Real>(
 ) -> Result<Hasher, Error> {
     let (parameters, rest) = take(numbers, PARAMETERS);
     let (initial, rest) = take(rest, PARAMETERS);
-    let (initial_features, rest) = take(rest, FEATURES);
-    let (features, _) = take(rest, FEATURES);
+    let (initial_ptk, rest) = take(rest, PTK_VALUES);
+    let (ptk, _) = take(rest, PTK_VALUES);
     let mut hasher = Hasher::new();
     for (layer, span) in shape()?.spans().take(shape()?.hidden_layers()).enumerate() {
         let measure = measure_layer(
             level,
             weights(parameters, span)?,
             weights(initial, span)?,
-            feature::of_layer(shape()?, features, layer)?,
-            feature::of_layer(shape()?, initial_features, layer)?,
+            feature::ptk_of_layer(shape()?, ptk, layer)?,
+            feature::ptk_of_layer(shape()?, initial_ptk, layer)?,
             GivenErrors::default(),
-            Powers::OneAndHalf,
+            Powers::OneAndRoot,
             wide,
         )?;
         match measure.relative_change {

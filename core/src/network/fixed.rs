@@ -43,7 +43,7 @@ macro_rules! network {
             /// Number of parameters.
             pub const PARAMETERS: usize = $crate::network::parameters(Self::WIDTHS, Self::BIAS);
             /// Values of all PTK feature matrices.
-            pub const FEATURES: usize = $crate::network::features(Self::WIDTHS);
+            pub const PTK_VALUES: usize = $crate::network::ptk_values(Self::WIDTHS);
 
             /// A network with all parameters zero.
             pub const fn new() -> Self {
@@ -66,8 +66,8 @@ macro_rules! network {
             }
 
             /// Values of the storage of a feature sum over at most `samples` samples.
-            pub const fn feature_storage(samples: u64) -> usize {
-                $crate::reduce::buffers(samples) * Self::FEATURES
+            pub const fn ptk_storage(samples: u64) -> usize {
+                $crate::reduce::buffers(samples) * Self::PTK_VALUES
             }
 
             /// The shape.

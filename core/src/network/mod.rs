@@ -14,7 +14,7 @@ pub(crate) mod shape;
 
 pub use initialize::Initializer;
 pub use shape::{
-    LayerSpan, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, parameters,
+    LayerSpan, Shape, gradient_sum, gradient_workspace, jacobian_workspace, parameters, ptk_values,
 };
 
 use crate::activation::Activation;

@@ -54,7 +54,7 @@ impl<T: Real, A: Activation<T>> Network<'_, T, A> {
         workspace: &mut [T],
         wide: &mut [f64],
     ) -> Result<(), Error> {
-        self.shape.feature_span(layer)?;
+        self.shape.ptk_span(layer)?;
         let d = self.shape.layer(layer)?.inputs;
         self.check_inputs(backend, inputs)?;
         check_length("moments", d.saturating_mul(d).saturating_add(d), moments.len())?;

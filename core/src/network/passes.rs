@@ -158,7 +158,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let c = self.shape.outputs();
-        let (_, k) = self.shape.feature_span(layer)?;
+        let (_, k) = self.shape.ptk_span(layer)?;
         self.check_inputs(backend, inputs)?;
         out.as_ref().check_shape("Jacobians", (inputs.rows().saturating_mul(c), k))?;
         let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
@@ -183,15 +183,15 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
 
     /// Adds samples to the sums `sum_a J_a^T J_a` of every hidden layer, upper triangles only.
     ///
-    /// The mean is taken once, by [`crate::feature::finish`].
+    /// The mean is taken once, by [`crate::feature::finish_ptk`].
     ///
-    /// **Shapes** inputs (n x d); `sum` of length [`super::features`]; workspace at least [`super::jacobian_workspace`]
+    /// **Shapes** inputs (n x d); `sum` of length [`super::ptk_values`]; workspace at least [`super::jacobian_workspace`]
     /// of one sample.
     /// **Arithmetic** inside a block one chain over (sample, output) for each element; blocks in the tree of
     /// [`crate::reduce`].
     /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Length`] for a sum of another
     /// length; the sum is unchanged then.
-    pub fn accumulate_features<B: Backend<T>>(
+    pub fn accumulate_ptk<B: Backend<T>>(
         &self,
         backend: B,
         inputs: MatRef<'_, T>,
@@ -199,7 +199,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         self.check_inputs(backend, inputs)?;
-        crate::error::check_length("feature sum", self.shape.features(), sum.length())?;
+        crate::error::check_length("feature sum", self.shape.ptk_values(), sum.length())?;
         sum.check_capacity(inputs.rows())?;
         let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
         let mut start = 0;
@@ -207,9 +207,9 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
             let open = sum.open_block();
             let mut add = Jacobians(|layer, jacobian: MatRef<'_, T>| {
-                let (offset, k) = self.shape.feature_span(layer)?;
-                let features = open.get_mut(offset..offset + k * k).unwrap_or_default();
-                kernel::accumulate_outer(backend, MatMut::new(features, k, k)?, jacobian)
+                let (offset, k) = self.shape.ptk_span(layer)?;
+                let ptk = open.get_mut(offset..offset + k * k).unwrap_or_default();
+                kernel::accumulate_outer(backend, MatMut::new(ptk, k, k)?, jacobian)
             });
             self.each_jacobian(backend, x, workspace, &mut add)?;
             sum.advance(backend, x.rows())?;

@@ -19,7 +19,7 @@ pub const fn parameters(widths: &[usize], bias: bool) -> usize {
 }
 
 /// Values of all PTK feature matrices: `sum over hidden layers of k^2`, saturating.
-pub const fn features(widths: &[usize]) -> usize {
+pub const fn ptk_values(widths: &[usize]) -> usize {
     let mut total = 0_usize;
     let mut rest = hidden(widths);
     while let [k, tail @ ..] = rest {
@@ -85,15 +85,15 @@ const fn outputs(widths: &[usize]) -> usize {
 }
 
 const fn widest(widths: &[usize]) -> usize {
-    let mut most = 0;
+    let mut widest = 0;
     let mut rest = widths;
     while let [width, tail @ ..] = rest {
-        if *width > most {
-            most = *width;
+        if *width > widest {
+            widest = *width;
         }
         rest = tail;
     }
-    most
+    widest
 }
 
 /// The widths of a network: inputs, hidden layers, outputs; and whether its layers have biases.
@@ -162,8 +162,8 @@ impl<'a> Shape<'a> {
             rest = tail;
         }
         // No scalar has more than 32 bytes.
-        let most = isize::MAX as usize / 32;
-        if parameters(widths, bias) >= most || jacobian_row(widths) >= most || features(widths) >= most {
+        let limit = isize::MAX as usize / 32;
+        if parameters(widths, bias) >= limit || jacobian_row(widths) >= limit || ptk_values(widths) >= limit {
             return Err(Error::Architecture { reason: "too large for memory", at: widths.len() });
         }
         Ok(Self { widths, bias })
@@ -208,8 +208,8 @@ impl<'a> Shape<'a> {
     }
 
     /// Values of all PTK feature matrices.
-    pub const fn features(&self) -> usize {
-        features(self.widths)
+    pub const fn ptk_values(&self) -> usize {
+        ptk_values(self.widths)
     }
 
     /// The weight layers in order.
@@ -232,7 +232,7 @@ impl<'a> Shape<'a> {
     /// Where the PTK features of a hidden layer lie in the concatenation of all of them, and its width.
     ///
     /// **Errors** [`Error::Layer`] when there is no such hidden layer.
-    pub const fn feature_span(&self, layer: usize) -> Result<(usize, usize), Error> {
+    pub const fn ptk_span(&self, layer: usize) -> Result<(usize, usize), Error> {
         let (mut rest, mut offset, mut index) = (hidden(self.widths), 0, 0);
         while let [k, tail @ ..] = rest {
             if index == layer {

@@ -10,7 +10,7 @@ use agop_core::activation::Activation;
 use agop_core::correlation::{
     InputError, Powers, Route, correlate, correlate_workspace, covariance_cosine, covariance_workspace,
 };
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::matrix::MatRef;
 use agop_core::network::gradient_workspace;
 use agop_core::reduce::SAMPLE_BLOCK;
@@ -70,8 +70,10 @@ pub fn controls<T: Real, A: Activation<T> + Sync>(
                 wide.iter_mut().zip(m.elements()).for_each(|(wide, x)| *wide = x.to_f64());
                 Ok(wide)
             };
-            let (w, f) =
-                (wide(initial.weights(layer)?)?, wide(of_layer(initial.shape()?, &features.values, layer)?)?);
+            let (w, f) = (
+                wide(initial.weights(layer)?)?,
+                wide(ptk_of_layer(initial.shape()?, &features.values, layer)?)?,
+            );
             let (w, f) = (MatRef::new(&w, k, d)?, MatRef::new(&f, k, k)?);
             let route = Route::cheaper(k, d);
             let mut workspace = filled("workspace", correlate_workspace(k, d, route), 0.0)?;

@@ -12,7 +12,7 @@ use crate::samples::Inputs;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
-use agop_core::feature_error::ReadError;
+use agop_core::ptk_error::ReadError;
 use agop_core::scalar::Real;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -131,8 +131,8 @@ impl MeasureReport {
             }
         };
         let powers = match proof {
-            Proof::Plain => Powers::OneAndHalf,
-            Proof::Certified => Powers::OneAndBoundedHalf,
+            Proof::Plain => Powers::OneAndRoot,
+            Proof::Certified => Powers::OneAndBoundedRoot,
         };
         let features = |model: &Model<T, _>, memory: &mut _, file: &Path| {
             Features::new(level, model, x, (read_error, proof), memory).map_err(overflow(file))

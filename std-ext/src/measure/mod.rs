@@ -19,7 +19,7 @@ use agop_core::correlation::{
     Certified, Correlation, Correlations, GivenErrors, LayerMeasure, Powers, Unbounded, measure_layer,
     measure_workspace,
 };
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::scalar::Real;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -168,14 +168,10 @@ pub fn measure<T: Real, A: Activation<T> + Sync>(
     let shape = model.shape()?;
     machine.threads.each(shape.hidden_layers(), |layer| {
         let (w, w_0) = (model.weights(layer)?, initial.weights(layer)?);
-        let k = of_layer(shape, &features.values, layer)?;
-        let k_0 = of_layer(shape, &initial_features.values, layer)?;
+        let k = ptk_of_layer(shape, &features.values, layer)?;
+        let k_0 = ptk_of_layer(shape, &initial_features.values, layer)?;
         let error = |features: &Features<T>| features.errors.get(layer).copied().flatten();
-        let given = GivenErrors {
-            weights: read,
-            features: error(features),
-            initial_features: error(initial_features),
-        };
+        let given = GivenErrors { weights: read, ptk: error(features), initial_ptk: error(initial_features) };
         let mut workspace = filled("workspace", measure_workspace(w.rows(), w.columns()), 0.0)?;
         let measured = measure_layer(machine.level, w, w_0, k, k_0, given, powers, &mut workspace)?;
         Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))

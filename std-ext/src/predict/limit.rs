@@ -8,9 +8,9 @@ use agop_core::activation::AnyActivation;
 use agop_core::correlation::{Powers, Undefined};
 use agop_core::dual::Dual;
 use agop_core::early_time::{
-    self, Directional, Path, differentiate, differentiate_workspace, limit_workspace, rate, rate_workspace,
+    self, DualBackend, Path, differentiate, differentiate_workspace, limit_workspace, rate, rate_workspace,
 };
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
 use agop_core::network::weights;
@@ -61,7 +61,7 @@ pub fn limit(
     inputs: MatRef<'_, f64>,
     targets: MatRef<'_, f64>,
 ) -> Result<Limit> {
-    let (level, shape) = (Directional(machine.level), model.shape()?);
+    let (level, shape) = (DualBackend(machine.level), model.shape()?);
     let size = differentiate_workspace(model.widths(), model.bias(), inputs.rows(), ROWS);
     let mut workspace = filled("workspace", size, Dual::constant(0.0))?;
     let found = differentiate(level, &model.view()?, loss, inputs, targets, &mut workspace)?;
@@ -122,7 +122,7 @@ pub(super) fn limits(
     machine.threads.each(shape.hidden_layers(), |layer| {
         let w = weights(way, shape.layer(layer)?)?;
         let mut workspace = filled("workspace", limit_workspace(w.rows(), w.columns()), 0.0)?;
-        let k = of_layer(shape, features, layer)?;
+        let k = ptk_of_layer(shape, features, layer)?;
         let found = early_time::limit(machine.level, w, k, Powers::One, &mut workspace)?;
         Ok(found.cosine.map(|found| found.value))
     })

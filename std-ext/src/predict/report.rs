@@ -2,7 +2,7 @@
 
 use crate::measure::OVERFLOW;
 use agop_core::correlation::Undefined;
-use agop_core::early_time::Spread;
+use agop_core::early_time::RunningStatistics;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -102,13 +102,13 @@ pub struct Trials {
 
 impl Trials {
     /// The trials of every hidden layer.
-    pub fn new(count: u32, seed: u64, layers: &[Spread]) -> Self {
+    pub fn new(count: u32, seed: u64, layers: &[RunningStatistics]) -> Self {
         Self {
             count,
             seed,
-            defined: layers.iter().map(Spread::count).collect(),
-            mean: layers.iter().map(Spread::mean).collect(),
-            deviation: layers.iter().map(Spread::deviation).collect(),
+            defined: layers.iter().map(RunningStatistics::count).collect(),
+            mean: layers.iter().map(RunningStatistics::mean).collect(),
+            deviation: layers.iter().map(RunningStatistics::deviation).collect(),
         }
     }
 }

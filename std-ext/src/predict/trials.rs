@@ -8,7 +8,7 @@ use crate::memory::filled;
 use crate::network::{Model, feature_memory, gradient_memory};
 use crate::sums::SampleSum;
 use agop_core::activation::AnyActivation;
-use agop_core::early_time::Spread;
+use agop_core::early_time::RunningStatistics;
 use agop_core::loss::Loss;
 use agop_core::matrix::MatRef;
 use agop_core::network::{Initializer, Shape, parameters};
@@ -76,7 +76,7 @@ pub fn trials(
     let mut features = feature_memory(widths, &machine.threads, inputs.rows())?;
     let mut gradients = gradient_memory(widths, false, &machine.threads, inputs.rows())?;
     let mut model = undrawn(widths.to_vec(), activation)?;
-    let mut spreads = vec![Spread::default(); hidden_layers];
+    let mut spreads = vec![RunningStatistics::default(); hidden_layers];
     for trial in 0..count {
         draw(&mut model, Stream::new(seed, Purpose::Trial, trial).next_u64())?;
         let found = observed(machine, &model, loss, inputs, targets, (&mut gradients, &mut features))?;

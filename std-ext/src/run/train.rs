@@ -14,13 +14,13 @@ use crate::sums::SampleSum;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{Digest, Hasher};
-use agop_core::feature::of_layer;
-use agop_core::feature_error::ReadError;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel;
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{Shape, parameters};
 use agop_core::optimizer::{Optimizer, Rule, lowest_correlation, target_speeds};
+use agop_core::ptk_error::ReadError;
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Real;
 
@@ -195,7 +195,7 @@ impl<'p, T: Real> Run<'p, T> {
             let failed = |error| diverged(rule, step, error);
             let last = step == steps;
             if last || step % every == 0 {
-                let powers = if last { Powers::OneAndHalf } else { Powers::One };
+                let powers = if last { Powers::OneAndRoot } else { Powers::One };
                 let record = self.measure(step, powers).map_err(failed)?;
                 self.choose_target(&record)?;
                 let go_on = observe(&record);
@@ -277,7 +277,7 @@ impl<'p, T: Real> Run<'p, T> {
             hash_parameters(&mut hash, shape, velocity);
         }
         for layer in 0..shape.hidden_layers() {
-            let k = of_layer(shape, &features.values, layer)?;
+            let k = ptk_of_layer(shape, &features.values, layer)?;
             hash.array(&[k.rows(), k.columns()], k.as_slice().unwrap_or_default());
         }
         hash.array(&[2], &[train_loss, test_loss]);

@@ -56,17 +56,17 @@ pub struct Memory {
     network: Net,
     initial: [f32; Net::PARAMETERS],
     gradient: [f32; Net::gradient_storage(SAMPLES as u64)],
-    features: [f32; Net::feature_storage(SAMPLES as u64)],
+    features: [f32; Net::ptk_storage(SAMPLES as u64)],
     /// Weights, features, F, G, a product.
     wide: [f64; wide(INPUTS, HIDDEN)],
 }
 
 /// Bytes of [`Memory`] from the size functions of the crate, for inputs, hidden units and one output.
 const fn bytes(inputs: usize, hidden: usize) -> usize {
-    use agop_core::network::{features, gradient_sum, jacobian_workspace, parameters};
+    use agop_core::network::{gradient_sum, jacobian_workspace, parameters, ptk_values};
     use agop_core::reduce::buffers;
     let widths = &[inputs, hidden, 1];
-    let sums = gradient_sum(widths, true) + features(widths);
+    let sums = gradient_sum(widths, true) + ptk_values(widths);
     let values = 2 * parameters(widths, true)
         + buffers(SAMPLES as u64) * sums
         + jacobian_workspace(widths, 1)
@@ -134,8 +134,8 @@ impl Memory {
         let centered = self.correlation(true)?;
         #[cfg(feature = "digest")]
         {
-            let features = self.features.first_chunk::<{ Net::FEATURES }>().ok_or(Error::NoSamples)?;
-            hasher.array(&[Net::PARAMETERS], &self.network.parameters).array(&[Net::FEATURES], features);
+            let features = self.features.first_chunk::<{ Net::PTK_VALUES }>().ok_or(Error::NoSamples)?;
+            hasher.array(&[Net::PARAMETERS], &self.network.parameters).array(&[Net::PTK_VALUES], features);
             hasher.array(&[2], &[uncentered, centered]);
         }
         Ok(Outcome {
@@ -152,7 +152,7 @@ impl Memory {
     fn correlation(&mut self, centered: bool) -> Result<f64, Error> {
         let span = Net::shape().layer(0)?;
         let (w, rest) = self.wide.split_at_mut_checked(span.weights()).unwrap_or_default();
-        let (k, rest) = rest.split_at_mut_checked(Net::FEATURES).unwrap_or_default();
+        let (k, rest) = rest.split_at_mut_checked(Net::PTK_VALUES).unwrap_or_default();
         for ((slot, new), old) in w.iter_mut().zip(&self.network.parameters).zip(&self.initial) {
             let old = if centered { *old } else { 0.0 };
             *slot = f64::from(*new) - f64::from(old);
@@ -188,14 +188,14 @@ impl Memory {
     /// Streams the outer products of all samples; they stay at the start of their storage.
     fn sum_features(&mut self) -> Result<(), Error> {
         let network = Network::new(Net::shape(), Relu, &self.network.parameters)?;
-        let mut sum = SampleTree::new(&mut self.features, Net::FEATURES, 0)?;
+        let mut sum = SampleTree::new(&mut self.features, Net::PTK_VALUES, 0)?;
         let mut stream = Stream::new(SEED, Purpose::TrainInputs, 0);
         for _ in 0..SAMPLES {
             draw(&mut stream, &mut self.sample)?;
             let x = MatRef::new(&self.sample, 1, INPUTS)?;
-            network.accumulate_features(Compiled, x, &mut sum, &mut self.workspace)?;
+            network.accumulate_ptk(Compiled, x, &mut sum, &mut self.workspace)?;
         }
-        feature::finish(Compiled, Net::shape(), &mut sum)?;
+        feature::finish_ptk(Compiled, Net::shape(), &mut sum)?;
         Ok(())
     }
 }

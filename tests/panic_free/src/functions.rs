@@ -6,16 +6,16 @@ use agop_core::correlation::{self, Route};
 use agop_core::digest::Hasher;
 use agop_core::early_time::quadratic::{self, Readout, Statistics, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
-use agop_core::early_time::{self, Spread};
+use agop_core::early_time::{self, RunningStatistics};
 use agop_core::eigen;
 use agop_core::elementary;
 use agop_core::environment;
-use agop_core::feature_error::{self, LayerError};
 use agop_core::golden::Stage;
 use agop_core::ieee;
 use agop_core::loss::AnyLoss;
 use agop_core::network::{self, Initializer, LayerSpan, Shape};
 use agop_core::optimizer::{self, Optimizer};
+use agop_core::ptk_error::{self, LayerError};
 use agop_core::random::Stream;
 use agop_core::reduce;
 use agop_core::simd::Level;
@@ -33,8 +33,8 @@ pub fn all() {
         correlation::correlate_workspace,
         correlation::correlate::<Level>,
         correlation::covariance_workspace,
-        feature_error::norms_length,
-        feature_error::norms_workspace,
+        ptk_error::norms_length,
+        ptk_error::norms_workspace,
         LayerError::merge,
         eigen::eigen_workspace,
         eigen::symmetric_eigen::<Level>,
@@ -58,10 +58,10 @@ pub fn all() {
         quadratic::expected_traces::<f64>,
         quadratic::observed_traces::<f64, Level>,
         WordTraces::<f64>::new::<Level>,
-        Spread::add,
-        Spread::count,
-        Spread::mean,
-        Spread::deviation,
+        RunningStatistics::add,
+        RunningStatistics::count,
+        RunningStatistics::mean,
+        RunningStatistics::deviation,
         DualKernel::name,
         DualKernel::from_name,
         DualKernel::of,
@@ -72,7 +72,7 @@ pub fn all() {
         environment::check_thread,
         Stage::name,
         network::parameters,
-        network::features,
+        network::ptk_values,
         network::gradient_sum,
         network::gradient_workspace,
         network::jacobian_workspace,
@@ -89,10 +89,10 @@ pub fn all() {
         Shape::layers,
         Shape::hidden_layers,
         Shape::parameters,
-        Shape::features,
+        Shape::ptk_values,
         (|shape| black_box_all(Shape::spans(&shape))) => fn(Shape<'_>),
         Shape::layer,
-        Shape::feature_span,
+        Shape::ptk_span,
         Optimizer::new,
         Optimizer::state,
         Optimizer::check,
@@ -159,7 +159,7 @@ pub fn constant_sizes() {
         Narrow::gradient_workspace,
         Narrow::jacobian_workspace,
         Narrow::gradient_storage,
-        Narrow::feature_storage,
+        Narrow::ptk_storage,
         Narrow::shape,
         Narrow::network,
         Narrow::network_on => fn(_, Level) -> _,

@@ -20,7 +20,7 @@ mod vectors;
 
 use agop_core::activation::{AnyActivation, Gelu, Linear, Quadratic, Relu, Sigmoid, Silu, Softplus, Tanh};
 use agop_core::dual::Dual;
-use agop_core::early_time::Directional;
+use agop_core::early_time::DualBackend;
 use agop_core::kernel::Definition;
 use agop_core::loss::{AnyLoss, CrossEntropy, MeanSquared};
 use agop_core::simd::{Compiled, Level};
@@ -68,12 +68,12 @@ fn both<T: scalars::Float>() {
     vectors::backend::<T, Level>();
     vectors::backend::<T, Compiled>();
     vectors::backend::<Dual<T>, Definition>();
-    vectors::backend::<Dual<T>, Directional<Level>>();
+    vectors::backend::<Dual<T>, DualBackend<Level>>();
     vectors::plain::<T>();
     vectors::real::<T, Level>();
     vectors::certificate::<T, AnyActivation, Level>();
     vectors::network::<T, AnyActivation, AnyLoss, Level>();
-    vectors::network::<Dual<T>, AnyActivation, AnyLoss, Directional<Level>>();
+    vectors::network::<Dual<T>, AnyActivation, AnyLoss, DualBackend<Level>>();
     vectors::activation::<T, AnyActivation>();
     vectors::activation::<T, Gelu>();
     vectors::activation::<T, Linear>();

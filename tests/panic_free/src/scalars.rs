@@ -60,7 +60,7 @@ pub fn scalar<T: Transcendental>() {
         Transcendental::normal_density => fn(&T) -> T,
         task::chain_monomial::<T>,
         network::weights::<T>,
-        feature::of_layer::<T>,
+        feature::ptk_of_layer::<T>,
         kernel::mirror::<T>,
         <T as Add>::add,
         <T as Sub>::sub,

@@ -3,13 +3,13 @@
 use agop_core::activation::{Activation, AnyActivation, Bounded};
 use agop_core::correlation;
 use agop_core::dual::Dual;
-use agop_core::early_time::{self, Derivatives, Directional, quadratic, wide};
+use agop_core::early_time::{self, Derivatives, DualBackend, quadratic, wide};
 use agop_core::feature;
-use agop_core::feature_error::Norms;
 use agop_core::kernel::{self, Backend, SimdLoop};
 use agop_core::loss::{AnyLoss, Loss};
 use agop_core::network::Network;
 use agop_core::optimizer::{self, Optimizer};
+use agop_core::ptk_error::Norms;
 use agop_core::reduce::SampleTree;
 use agop_core::scalar::{Real, Scalar, Transcendental};
 use agop_core::simd::Level;
@@ -27,7 +27,7 @@ pub fn backend<T: Scalar, B: Backend<T>>() {
         kernel::outer::<T> => fn(B, _, _) -> _,
         kernel::dot::<T> => fn(B, _, _) -> _,
         kernel::axpy::<T> => fn(B, _, _, _) -> _,
-        feature::finish::<T> => fn(B, _, _) -> _,
+        feature::finish_ptk::<T> => fn(B, _, _) -> _,
         feature::nfm::<T> => fn(B, _, _) -> _,
         feature::agop::<T> => fn(B, _, _, _, _) -> _,
         SampleTree::<T>::advance::<B>,
@@ -55,16 +55,16 @@ pub fn real<T: Real, B: Backend<T>>() {
         correlation::covariance_cosine::<T, Level>,
         correlation::traces::<f64, Level>,
         early_time::limit::<T, Level>,
-        early_time::expand::<f64, Directional<Level>>,
-        early_time::rate::<T, Directional<Level>>,
+        early_time::expand::<f64, DualBackend<Level>>,
+        early_time::rate::<T, DualBackend<Level>>,
         early_time::limit_by_samples::<f64, Level>,
-        early_time::differentiate::<T, AnyActivation, AnyLoss, Directional<B>>,
+        early_time::differentiate::<T, AnyActivation, AnyLoss, DualBackend<B>>,
         Derivatives::<T>::layer,
         quadratic::statistics::<T, Level>,
         wide::wide::<T, Level>,
         Optimizer::step::<T, B>,
         optimizer::gradient_norm::<T, B>,
-        correlation::traces::<Dual<f64>, Directional<Level>>,
+        correlation::traces::<Dual<f64>, DualBackend<Level>>,
     ];
 }
 
@@ -81,7 +81,7 @@ pub fn network<T: Transcendental, A: Activation<T>, L: Loss<T>, B: Backend<T>>()
         Network::<T, A>::accumulate_gradient::<B> => fn(_, _, L, _, _, _, _) -> _,
         Network::<T, A>::finish_gradient::<B> => fn(_, _, L, _) -> _,
         Network::<T, A>::jacobians::<B>,
-        Network::<T, A>::accumulate_features::<B>,
+        Network::<T, A>::accumulate_ptk::<B>,
     ];
 }
 
@@ -94,7 +94,7 @@ pub fn activation<T: Real, A: Activation<T> + Activation<Dual<T>>>() {
         Activation::value_and_derivative => fn(&A, &Dual<T>) -> (Dual<T>, Dual<T>),
         Activation::apply => fn(&A, Level, &mut [T]),
         Activation::apply_with_slope => fn(&A, Level, &mut [T], &mut [T]),
-        Activation::apply_with_slope => fn(&A, Directional<Level>, &mut [Dual<T>], &mut [Dual<T>]),
+        Activation::apply_with_slope => fn(&A, DualBackend<Level>, &mut [Dual<T>], &mut [Dual<T>]),
     ];
 }
 
@@ -120,6 +120,6 @@ pub fn loss<T: Real, L: Loss<T> + Loss<Dual<T>>>() {
         Loss::residual => fn(&L, &mut [T], &[T], T) -> T,
         Loss::residual => fn(&L, &mut [Dual<T>], &[Dual<T>], Dual<T>) -> Dual<T>,
         Loss::residuals => fn(&L, Level, &mut [T], _, T) -> T,
-        Loss::residuals => fn(&L, Directional<Level>, &mut [Dual<T>], _, Dual<T>) -> Dual<T>,
+        Loss::residuals => fn(&L, DualBackend<Level>, &mut [Dual<T>], _, Dual<T>) -> Dual<T>,
     ];
 }

@@ -12,11 +12,11 @@ fn powers_of_two_change_no_bit() {
     for _ in 0..200 {
         let pair = two_groups(&mut rng, 0.01);
         for route in ROUTES {
-            let found = pair.correlate(InputError::default(), route, Powers::OneAndHalf);
+            let found = pair.correlate(InputError::default(), route, Powers::OneAndRoot);
             let (a, b) = (rng.between(-400, 400), rng.between(-400, 400));
             let mut scaled = pair.clone();
             times(&mut scaled, |x| x * power(a), power(b));
-            let again = scaled.correlate(InputError::default(), route, Powers::OneAndHalf);
+            let again = scaled.correlate(InputError::default(), route, Powers::OneAndRoot);
             assert_eq!(Correlations { inner: 0.0, ..found }, Correlations { inner: 0.0, ..again });
             let (a, b) = (rng.between(-100, 100), rng.between(-200, 200));
             let mut scaled = pair.clone();
@@ -37,7 +37,7 @@ fn what_is_undefined_says_why() {
     let pair = |k: usize, d: usize, w: &[f64], f: &[f64]| Pair { k, d, w: w.to_vec(), f: f.to_vec() };
     let all = |c: Correlations| [c.cosine, c.pearson, c.cosine_sqrt, c.pearson_sqrt];
     for route in ROUTES {
-        let on = |p: &Pair| p.correlate(InputError::default(), route, Powers::OneAndHalf);
+        let on = |p: &Pair| p.correlate(InputError::default(), route, Powers::OneAndRoot);
         let zero_weights = on(&pair(2, 3, &[0.0, -0.0, 0.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 2.0]));
         assert_eq!(all(zero_weights), [Err(Undefined::ZeroWeights); 4]);
         let zero_features = on(&pair(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0], &[0.0; 4]));

@@ -43,7 +43,7 @@ fn stated_errors_of_the_inputs_are_covered() {
                 let w = disturbed(&mut rng, &pair.w, pair.d, e_w, false);
                 let f = disturbed(&mut rng, &pair.f, pair.k, e_f, true);
                 let (given, exact) = (Pair { w, f, ..pair.clone() }, pair.exact());
-                let stated = InputError { weights: e_w, features: e_f, computed: 0.0 };
+                let stated = InputError { weights: e_w, ptk: e_f, computed: 0.0 };
                 let found = given.correlate(stated, route, Powers::One);
                 tally.cosine_and_pearson(&found, &exact);
                 control

@@ -86,7 +86,7 @@ fn check_measures<T: Real>() {
         let rounded = Pair { k, d, w: less(&w, &w_0), f: less(&f, &f_0) };
         let centred = Pair { f: f.clone(), ..rounded.clone() };
         let one = InputError { weights: U, ..InputError::default() };
-        let both = InputError { weights: U, features: U, computed: 0.0 };
+        let both = InputError { weights: U, ptk: U, computed: 0.0 };
         assert_eq!(measured.uncentered, pair.correlate(InputError::default(), route, Powers::One));
         assert_eq!(measured.centered, centred.correlate(one, route, Powers::One));
         let double = rounded.correlate(both, route, Powers::One);
@@ -123,7 +123,7 @@ fn undefined_measures_of_a_layer() {
     let (w, zero) = (vec![1.0, 0.3, 0.2, 1.0, -0.4, 0.9], vec![0.0; 6]);
     let layer = |w: &[f64], w_0: &[f64], f_0: &[f64]| {
         let layer = Layer { k: 2, d: 3, w: w.to_vec(), w_0: w_0.to_vec(), f: f.clone(), f_0: f_0.to_vec() };
-        layer.measure(Powers::OneAndHalf)
+        layer.measure(Powers::OneAndRoot)
     };
     let untouched = layer(&w, &w, &f);
     assert_eq!(untouched.relative_change, Ok(0.0));

@@ -8,7 +8,7 @@ use agop_core::early_time::{
     Path, differentiate, differentiate_workspace, limit, limit_by_samples, rate, rate_workspace,
 };
 use agop_core::error::Error;
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::Definition;
 use agop_core::loss::{AnyLoss, MeanSquared};
 use agop_core::matrix::MatRef;
@@ -31,7 +31,7 @@ fn moved<A: Activation<Exact>>(problem: &Problem<Exact, A>, t: &Traces<Dual<Exac
     there.parameters.iter_mut().zip(&step).for_each(|(w, s)| *w = *w + *s);
     let (shape, features) = (problem.shape(), there.features(Definition));
     let w = weights(&step, shape.layer(0).unwrap()).unwrap();
-    let found = pair(w, of_layer(shape, &features, 0).unwrap(), Route::Gram);
+    let found = pair(w, ptk_of_layer(shape, &features, 0).unwrap(), Route::Gram);
     assert_ne!(found.gg, Exact::zero());
     found.fg * found.fg * t.ff.value * t.gg.value - t.fg.value * t.fg.value * found.ff * found.gg
 }
@@ -107,7 +107,7 @@ fn wrong_sizes_and_empty_data_are_typed_errors() {
     assert_eq!(rate(Definition, zero, square, Path::Flow, &mut work).unwrap().map(|_| ()), at_rest);
     let (zeros, ones) = ([0.0; 12], [1.0; 16]);
     let (gradient, features) = (MatRef::new(&zeros, 4, 3).unwrap(), MatRef::new(&ones, 4, 4).unwrap());
-    let found = limit(Definition, gradient, features, Powers::OneAndHalf, &mut [0.0; 500]).unwrap();
+    let found = limit(Definition, gradient, features, Powers::OneAndRoot, &mut [0.0; 500]).unwrap();
     for value in [found.cosine, found.pearson, found.cosine_sqrt, found.pearson_sqrt] {
         assert_eq!(value.map(|_| ()), at_rest);
     }

@@ -7,8 +7,8 @@ use crate::support::{
 use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic, Relu};
 use agop_core::correlation::{Route, Traces};
 use agop_core::dual::Dual;
-use agop_core::early_time::{Directional, Path, limit_by_samples, limit_by_samples_workspace};
-use agop_core::feature::of_layer;
+use agop_core::early_time::{DualBackend, Path, limit_by_samples, limit_by_samples_workspace};
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::{Backend, Definition, Init, Triangle, accumulate, accumulate_outer, affine};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{jacobian_workspace, weights};
@@ -34,7 +34,7 @@ fn three_forms(seed: u64, quadratic: bool) {
         let residuals: Vec<_> = outputs.iter().zip(&problem.y).map(|(f, y)| *f - *y).collect();
         for layer in 0..problem.hidden() {
             let g = weights(&gradient, shape.layer(layer).unwrap()).unwrap();
-            let k = of_layer(shape, &features, layer).unwrap();
+            let k = ptk_of_layer(shape, &features, layer).unwrap();
             let (n, c, width) = (samples, shape.outputs(), g.rows());
             let mut jacobians = vec![Exact::zero(); n * c * width];
             let mut work = vec![Exact::zero(); jacobian_workspace(&widths, 3)];
@@ -67,7 +67,7 @@ fn centred_series<T: Scalar<Wide = T>, A: Activation<Series<T, 8>>>(
     let wbar: Vec<_> = moved.parameters.iter().zip(start).map(|(w, w0)| w.clone() - w0.clone()).collect();
     let features = moved.features(Definition);
     let w = weights(&wbar, moved.shape().layer(layer).unwrap()).unwrap();
-    pair(w, of_layer(moved.shape(), &features, layer).unwrap(), Route::Gram)
+    pair(w, ptk_of_layer(moved.shape(), &features, layer).unwrap(), Route::Gram)
 }
 
 /// Coefficients 4 and 5 of the traces against the limit and its derivative; those below 4 are zero.
@@ -200,27 +200,27 @@ fn directional_lanes_give_what_the_definition_gives() {
         let (a, b) = (MatRef::new(&a, m, p).unwrap(), MatRef::new(&b, p, n).unwrap());
         let (mut plain, mut tiled) = (c.clone(), c);
         accumulate(Definition, MatMut::new(&mut plain, m, n).unwrap(), a, b).unwrap();
-        accumulate(Directional(Definition), MatMut::new(&mut tiled, m, n).unwrap(), a, b).unwrap();
+        accumulate(DualBackend(Definition), MatMut::new(&mut tiled, m, n).unwrap(), a, b).unwrap();
         assert_eq!(plain, tiled, "{m} x {p} x {n}");
         let row = dual(n);
         affine(Definition, MatMut::new(&mut plain, m, n).unwrap(), a, b, &row).unwrap();
-        affine(Directional(Definition), MatMut::new(&mut tiled, m, n).unwrap(), a, b, &row).unwrap();
+        affine(DualBackend(Definition), MatMut::new(&mut tiled, m, n).unwrap(), a, b, &row).unwrap();
         assert_eq!(plain, tiled, "{m} x {p} x {n} from a row");
         // Factors that do not agree leave the product as it is.
         let other = dual((p + 1) * n);
         let other = MatRef::new(&other, p + 1, n).unwrap();
         let c = MatMut::new(&mut tiled, m, n).unwrap();
-        Directional(Definition).accumulate(c, a, other, Triangle::Full, Init::Zero);
+        DualBackend(Definition).accumulate(c, a, other, Triangle::Full, Init::Zero);
         assert_eq!(plain, tiled, "{m} x {p} with {} x {n}", p + 1);
         let (mut plain, mut tiled) = (dual(n * n), Vec::new());
         tiled.clone_from(&plain);
         accumulate_outer(Definition, MatMut::new(&mut plain, n, n).unwrap(), b).unwrap();
-        accumulate_outer(Directional(Definition), MatMut::new(&mut tiled, n, n).unwrap(), b).unwrap();
+        accumulate_outer(DualBackend(Definition), MatMut::new(&mut tiled, n, n).unwrap(), b).unwrap();
         assert_eq!(plain, tiled, "outer product {n}");
     }
     for level in Level::available() {
         let problem = Problem::new(&[5, 40, 17, 3], AnyActivation::Tanh, 300, |n| rng.normals(n));
-        let (gradient, features) = derivatives(&problem, Directional(level), 64);
+        let (gradient, features) = derivatives(&problem, DualBackend(level), 64);
         let bits = |all: &[Dual<f64>]| all.iter().map(|x| x.value.to_bits()).collect::<Vec<_>>();
         let plain = |all: Vec<f64>| all.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&gradient), plain(problem.gradient(level)), "{}", level.name());

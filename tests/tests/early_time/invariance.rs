@@ -4,7 +4,7 @@ use crate::support::{Exact, Problem, data, draw_shape, matrix, pair, persistence
 use agop_core::activation::{Activation, Linear, Quadratic};
 use agop_core::correlation::{Route, Traces};
 use agop_core::early_time::quadratic::{Readout, statistics, statistics_workspace, trial_workspace};
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::Definition;
 use agop_core::network::weights;
 use agop_core::random::{Purpose, Stream};
@@ -100,7 +100,7 @@ fn limits<A: Activation<Exact>>(problem: &Problem<Exact, A>) -> Vec<Traces<Exact
     let shape = problem.shape();
     let layer = |layer: usize| {
         let v = weights(&gradient, shape.layer(layer).unwrap()).unwrap();
-        pair(v, of_layer(shape, &features, layer).unwrap(), Route::Gram)
+        pair(v, ptk_of_layer(shape, &features, layer).unwrap(), Route::Gram)
     };
     (0..problem.hidden()).map(layer).collect()
 }

@@ -6,7 +6,7 @@ use agop_core::correlation::{Route, traces};
 use agop_core::early_time::quadratic::{
     QuadraticTraces, Readout, expected_traces, observed_traces, statistics, statistics_workspace,
 };
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::Definition;
 use agop_core::network::weights;
 use agop_core::scalar::Scalar;
@@ -162,7 +162,7 @@ fn the_three_traces_are_those_of_the_network() {
         let shape = problem.shape();
         let v = weights(&gradient, shape.layer(0).unwrap()).unwrap();
         let mut work = vec![Exact::zero(); Route::Direct.workspace(k, d)];
-        let features = of_layer(shape, &features, 0).unwrap();
+        let features = ptk_of_layer(shape, &features, 0).unwrap();
         let t = traces(Definition, v, features, Route::Direct, &mut work).unwrap();
         let x = Matrix::new(&problem.x, d);
         let yx = Matrix::new(&scale_rows(&problem.x, &labels), d);

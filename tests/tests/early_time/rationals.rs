@@ -5,7 +5,7 @@ use agop_core::activation::{Activation, AnyActivation, Linear, Quadratic, Relu};
 use agop_core::correlation::Route;
 use agop_core::dual::Dual;
 use agop_core::early_time::Path;
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::Definition;
 use agop_core::loss::AnyLoss;
 use agop_core::network::weights;
@@ -31,7 +31,7 @@ fn after_step<A: Activation<Rational>>(
     }
     let features = there.features(Definition);
     let w = weights(&step, problem.shape().layer(layer).unwrap()).unwrap();
-    let t = pair(w, of_layer(problem.shape(), &features, layer).unwrap(), Route::Gram);
+    let t = pair(w, ptk_of_layer(problem.shape(), &features, layer).unwrap(), Route::Gram);
     let fourth = eta.clone() * eta.clone() * eta.clone() * eta.clone();
     Some([t.ff, t.fg, t.gg].map(|trace| trace / fourth.clone()))
 }

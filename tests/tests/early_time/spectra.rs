@@ -2,7 +2,7 @@
 
 use crate::support::matrix;
 use agop_core::correlation::Undefined;
-use agop_core::early_time::Spread;
+use agop_core::early_time::RunningStatistics;
 use agop_core::early_time::quadratic::{
     Quadratic, Readout, statistics, statistics_workspace, trial_workspace,
 };
@@ -14,7 +14,7 @@ use agop_core::simd::Level;
 use agop_core::task::{AlignmentReversing, fill_gaussian};
 
 /// Prediction, and mean and deviation over drawn weights, for signs as the readout.
-fn predict_and_observe(x: &[f64], y: &[f64], units: u32, trials: u32) -> (Quadratic, Spread) {
+fn predict_and_observe(x: &[f64], y: &[f64], units: u32, trials: u32) -> (Quadratic, RunningStatistics) {
     let (level, d) = (Level::detect(), x.len() / y.len());
     let mut work = vec![0.0; statistics_workspace(d)];
     let all = statistics(level, matrix(x, y.len()), y, &mut work).unwrap();

@@ -5,14 +5,14 @@ use agop_core::correlation::{Route, Traces, traces};
 use agop_core::dual::Dual;
 use agop_core::early_time::quadratic::{self, Readout, WordTraces, statistics, statistics_workspace};
 use agop_core::early_time::{
-    Derivatives, Directional, Path, differentiate, differentiate_workspace, expand, rate, rate_workspace,
+    Derivatives, DualBackend, Path, differentiate, differentiate_workspace, expand, rate, rate_workspace,
 };
 use agop_core::feature;
 use agop_core::kernel::{Backend, Definition, accumulate};
 use agop_core::loss::{AnyLoss, Loss, MeanSquared};
 use agop_core::matrix::{MatMut, MatRef};
 use agop_core::network::{
-    Network, Shape, features, gradient_sum, gradient_workspace, jacobian_workspace, weights,
+    Network, Shape, gradient_sum, gradient_workspace, jacobian_workspace, ptk_values, weights,
 };
 use agop_core::reduce::{SampleTree, buffers};
 use agop_core::scalar::Scalar;
@@ -104,12 +104,12 @@ impl<T: Scalar, A: Activation<T>> Problem<T, A> {
         network.finish_gradient(backend, loss, &mut sum).unwrap().1.to_vec()
     }
     pub fn features(&self, backend: impl Backend<T>) -> Vec<T> {
-        let length = features(&self.widths);
+        let length = ptk_values(&self.widths);
         let mut storage = vec![T::zero(); length * buffers(self.samples as u64)];
         let mut work = vec![T::zero(); jacobian_workspace(&self.widths, 64)];
         let mut sum = SampleTree::new(&mut storage, length, 0).unwrap();
-        self.network().accumulate_features(backend, self.inputs(), &mut sum, &mut work).unwrap();
-        feature::finish(backend, self.shape(), &mut sum).unwrap().to_vec()
+        self.network().accumulate_ptk(backend, self.inputs(), &mut sum, &mut work).unwrap();
+        feature::finish_ptk(backend, self.shape(), &mut sum).unwrap().to_vec()
     }
     /// Targets such that the residual `f - y` is minus the labels: the limit of a vanishing readout.
     pub fn with_residual_of_labels(mut self, backend: impl Backend<T>) -> Self {
@@ -232,7 +232,7 @@ where
     let size = differentiate_workspace(&problem.widths, problem.bias, problem.samples, rows);
     let mut work = vec![Dual::<T>::zero(); size];
     let network = problem.network();
-    let Derivatives { gradient, features } =
+    let Derivatives { gradient, ptk: features } =
         differentiate(backend, &network, loss, problem.inputs(), problem.targets(), &mut work).unwrap();
     (gradient.to_vec(), features.to_vec())
 }
@@ -244,7 +244,7 @@ pub fn expansion<T: Scalar<Wide = T>>(
     layer: usize,
     path: Path,
 ) -> Traces<Dual<T>> {
-    let (g, f) = Derivatives { gradient, features }.layer(shape, layer).unwrap();
+    let (g, f) = Derivatives { gradient, ptk: features }.layer(shape, layer).unwrap();
     let mut work = vec![Dual::zero(); rate_workspace(g.rows(), g.columns())];
     expand(Definition, g, f, path, &mut work).unwrap()
 }
@@ -283,10 +283,9 @@ pub fn float_rate(
     layer: usize,
     path: Path,
 ) -> Option<(f64, f64)> {
-    let level = Directional(Level::detect());
+    let level = DualBackend(Level::detect());
     let (gradient, features) = derivatives_of(problem, loss, level, 64);
-    let (g, f) =
-        Derivatives { gradient: &gradient, features: &features }.layer(problem.shape(), layer).unwrap();
+    let (g, f) = Derivatives { gradient: &gradient, ptk: &features }.layer(problem.shape(), layer).unwrap();
     let mut work = vec![Dual::zero(); rate_workspace(g.rows(), g.columns())];
     let rate = rate(level, g, f, path, &mut work).unwrap().ok()?;
     Some((rate.limit, rate.slope))

@@ -6,7 +6,7 @@ use crate::support::{
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::early_time::{Path, limit, limit_by_samples, limit_by_samples_workspace, limit_workspace};
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::Definition;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatMut;
@@ -73,7 +73,7 @@ fn measured(problem: &Problem<f64, AnyActivation>, moved: &[f64], layer: usize) 
     let features = there.features(level);
     let w = weights(&wbar, shape.layer(layer).unwrap()).unwrap();
     let mut work = vec![0.0; limit_workspace(w.rows(), w.columns())];
-    let k = of_layer(shape, &features, layer).unwrap();
+    let k = ptk_of_layer(shape, &features, layer).unwrap();
     limit(level, w, k, Powers::One, &mut work).unwrap().cosine.unwrap().value
 }
 

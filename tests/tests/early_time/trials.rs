@@ -8,7 +8,7 @@ use agop_core::early_time::quadratic::{
     trial_workspace,
 };
 use agop_core::error::Error;
-use agop_core::feature::of_layer;
+use agop_core::feature::ptk_of_layer;
 use agop_core::kernel::Definition;
 use agop_core::matrix::MatRef;
 use agop_core::network::weights;
@@ -161,7 +161,7 @@ fn trials_are_reproducible_and_observe_what_they_draw() {
     let problem = problem.with_residual_of_labels(Definition);
     let (gradient, features) = (problem.gradient(Definition), problem.features(Definition));
     let v = weights(&gradient, problem.shape().layer(0).unwrap()).unwrap();
-    let features = of_layer(problem.shape(), &features, 0).unwrap();
+    let features = ptk_of_layer(problem.shape(), &features, 0).unwrap();
     let mut space = vec![0.0; Route::Direct.workspace(k, d)];
     let t = traces(Definition, v, features, Route::Direct, &mut space).unwrap();
     assert!((t.fg / (t.ff * t.gg).sqrt() - observed).abs() < 1e-12);

@@ -16,11 +16,11 @@ use agop::network::Model;
 use agop_core::activation::{Activation, Relu};
 use agop_core::correlation::{Route, Traces, traces};
 use agop_core::dual::Dual;
-use agop_core::feature::{agop, of_layer};
+use agop_core::feature::{agop, ptk_of_layer};
 use agop_core::kernel::Definition;
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{features, gradient_sum, jacobian_workspace, parameters};
+use agop_core::network::{gradient_sum, jacobian_workspace, parameters, ptk_values};
 use agop_core::scalar::Scalar;
 use agop_tests::literal::Matrix;
 use agop_tests::{PrimeField, Rational, SplitMix64, random_field, random_rationals};
@@ -103,9 +103,9 @@ impl<T: Exact, A: Activation<T> + Sync> Problem<T, A> {
     fn features(&self) -> Vec<Matrix<T>> {
         let mut memory = self.model.feature_memory(&Threads::new(2).unwrap(), self.samples).unwrap();
         let all = self.model.features(Definition, self.inputs(), &mut memory).unwrap();
-        assert_eq!(all.len(), features(self.model.widths()));
+        assert_eq!(all.len(), ptk_values(self.model.widths()));
         let shape = self.model.shape().unwrap();
-        let view = |layer| of_layer(shape, &all, layer).unwrap();
+        let view = |layer| ptk_of_layer(shape, &all, layer).unwrap();
         (0..self.hidden())
             .map(|layer| Matrix::new(view(layer).as_slice().unwrap(), view(layer).rows()))
             .collect()

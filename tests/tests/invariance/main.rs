@@ -186,10 +186,10 @@ impl<T: Real> Problem<T> {
         let network = Network::new(self.shape(), activation, parameters.get()).unwrap();
         self.sum(
             way,
-            self.shape().features(),
+            self.shape().ptk_values(),
             jacobian_workspace(&self.widths, way.rows) + way.spare,
-            |x, _, tree, workspace| network.accumulate_features(way.level, x, tree, workspace),
-            |tree| feature::finish(way.level, self.shape(), tree).unwrap().to_vec(),
+            |x, _, tree, workspace| network.accumulate_ptk(way.level, x, tree, workspace),
+            |tree| feature::finish_ptk(way.level, self.shape(), tree).unwrap().to_vec(),
         )
     }
 
@@ -199,7 +199,7 @@ impl<T: Real> Problem<T> {
         let mut hasher = Hasher::new();
         hasher.array(&[], &[loss]).array(&[gradient.len()], &gradient);
         for layer in 0..self.shape().hidden_layers() {
-            let k = feature::of_layer(self.shape(), &features, layer).unwrap();
+            let k = feature::ptk_of_layer(self.shape(), &features, layer).unwrap();
             hasher.array(&[k.rows(), k.columns()], k.as_slice().unwrap());
         }
         hasher.finish()

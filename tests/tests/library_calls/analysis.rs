@@ -6,7 +6,7 @@ use agop_core::correlation::{self, GivenErrors, InputError, Powers, Route};
 use agop_core::digest::Hasher;
 use agop_core::early_time::quadratic::{self, Readout, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
-use agop_core::early_time::{self, Directional, Path, Spread};
+use agop_core::early_time::{self, DualBackend, Path, RunningStatistics};
 use agop_core::eigen::{eigen_workspace, symmetric_eigen};
 use agop_core::matrix::MatRef;
 use agop_core::random::{Purpose, Stream};
@@ -17,13 +17,13 @@ use std::hint::black_box;
 
 pub(super) fn measures<T: Real>(s: &mut Source) {
     let ([k, d, ..], level) = (s.sizes(), s.level());
-    let powers = s.of(&[Powers::One, Powers::OneAndHalf, Powers::OneAndBoundedHalf]);
+    let powers = s.of(&[Powers::One, Powers::OneAndRoot, Powers::OneAndBoundedRoot]);
     let (w, w_0) = (s.matrix::<T>(k, d), s.matrix::<T>(k, d));
     let (f, f_0) = (s.matrix::<T>(k, k), s.matrix::<T>(k, k));
     let mut work = s.values::<f64>(correlation::measure_workspace(k, d));
     let views = (w.view(), w_0.view(), f.view(), f_0.view());
     let error = |s: &mut Source| if s.one_in(3) { None } else { Some(s.number()) };
-    let given = GivenErrors { weights: s.number(), features: error(s), initial_features: error(s) };
+    let given = GivenErrors { weights: s.number(), ptk: error(s), initial_ptk: error(s) };
     let _ = correlation::measure_layer(level, views.0, views.1, views.2, views.3, given, powers, &mut work);
     let length = s.near(d.saturating_mul(d).saturating_add(d));
     let (mut moments, mut work) =
@@ -34,7 +34,7 @@ pub(super) fn measures<T: Real>(s: &mut Source) {
     let _ = early_time::limit(level, w.view(), f.view(), powers, &mut work);
     let (wide, features) = (s.matrix::<f64>(k, d), s.matrix::<f64>(k, k));
     let route = s.of(&[Route::Gram, Route::Direct]);
-    let given = InputError { weights: s.number(), features: s.number(), computed: s.number() };
+    let given = InputError { weights: s.number(), ptk: s.number(), computed: s.number() };
     let mut work = s.values::<f64>(correlation::correlate_workspace(k, d, route));
     let (w, f) = (wide.view(), features.view());
     let _ = correlation::correlate(level, w, f, given, route, powers, &mut work);
@@ -44,8 +44,8 @@ pub(super) fn measures<T: Real>(s: &mut Source) {
     let mut work = s.duals::<f64>(early_time::rate_workspace(k, d));
     if let (Ok(w), Ok(f)) = (MatRef::new(&w, k, d), MatRef::new(&f, k, k)) {
         let path = s.of(&[Path::Flow, Path::Step]);
-        let _ = early_time::rate(Directional(level), w, f, path, &mut work);
-        let _ = early_time::expand(Directional(level), w, f, path, &mut work);
+        let _ = early_time::rate(DualBackend(level), w, f, path, &mut work);
+        let _ = early_time::expand(DualBackend(level), w, f, path, &mut work);
     }
     let (mut a, mut values) = (s.values::<f64>(k.saturating_mul(k)), s.values::<f64>(k));
     let mut work = s.values::<f64>(eigen_workspace(k));
@@ -107,7 +107,7 @@ pub(super) fn data<T: Real>(s: &mut Source) {
     let _ = black_box(stream.below(s.of(&[0, 1, 2, u64::MAX])));
     let mut hasher = Hasher::new();
     let _ = black_box(hasher.number(s.0.bits()).array(&[n, d], &y).array(&[], &y));
-    let mut spread = Spread::default();
+    let mut spread = RunningStatistics::default();
     y.iter().for_each(|y| spread.add(y.to_f64()));
     let _ = black_box((spread.mean(), spread.deviation(), hasher.finish()));
     let activation = s.of(AnyActivation::ALL);

@@ -78,12 +78,11 @@ pub(super) fn shapes(s: &mut Source) {
     let (widths, [a, b, c, _]) = (s.widths(), s.sizes());
     let hostile = s.sizes();
     for widths in [&widths[..], &hostile[..], &hostile[..2]] {
-        let _ = black_box([network::parameters(widths, true), network::features(widths)]);
+        let _ = black_box([network::parameters(widths, true), network::ptk_values(widths)]);
         let _ = black_box([network::gradient_workspace(widths, a), network::jacobian_workspace(widths, b)]);
         let _ = black_box(early_time::differentiate_workspace(widths, false, a, b));
         if let Ok(shape) = Shape::new(widths, true) {
-            let _ =
-                black_box((shape.layer(c), shape.feature_span(c), shape.spans().count(), shape.features()));
+            let _ = black_box((shape.layer(c), shape.ptk_span(c), shape.spans().count(), shape.ptk_values()));
         }
     }
     for route in [Route::Gram, Route::Direct, Route::cheaper(a, b)] {

@@ -2,13 +2,13 @@
 
 use super::{MOST, Source};
 use agop_core::activation::AnyActivation;
-use agop_core::early_time::{self, Directional};
+use agop_core::early_time::{self, DualBackend};
 use agop_core::feature;
-use agop_core::feature_error::{self, LayerError, Norms, ReadError};
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
 use agop_core::network::{self, Initializer, Network, Shape};
 use agop_core::optimizer::{self, Optimizer, Rule};
+use agop_core::ptk_error::{self, LayerError, Norms, ReadError};
 use agop_core::reduce::SampleTree;
 use agop_core::scalar::Real;
 use std::hint::black_box;
@@ -26,7 +26,7 @@ pub(super) fn networks<T: Real>(s: &mut Source) {
     let mut work = s.values::<T>(network::jacobian_workspace(&widths, rows));
     let mut out = s.matrix::<T>(n, shape.outputs());
     let _ = network.forward(level, x.view(), out.edit(), &mut work);
-    let k = shape.feature_span(layer).map_or(0, |(_, k)| k);
+    let k = shape.ptk_span(layer).map_or(0, |(_, k)| k);
     let mut out = s.matrix::<T>(n * shape.outputs(), k);
     let _ = network.jacobians(level, layer, x.view(), out.edit(), &mut work);
     let length = s.near(network::gradient_sum(&widths, bias));
@@ -35,17 +35,17 @@ pub(super) fn networks<T: Real>(s: &mut Source) {
         let _ = network.accumulate_gradient(level, loss, x.view(), y.view(), &mut sum, &mut work);
         let _ = black_box(network.finish_gradient(level, loss, &mut sum).is_ok());
     }
-    let length = s.near(shape.features());
+    let length = s.near(shape.ptk_values());
     let mut storage = s.values::<T>(length.saturating_mul(2));
     if let Ok(mut sum) = SampleTree::new(&mut storage, length, 0) {
-        let _ = network.accumulate_features(level, x.view(), &mut sum, &mut work);
-        let found = feature::finish(level, shape, &mut sum).map(|k| k.to_vec()).unwrap_or_default();
-        let _ = black_box(feature::of_layer(shape, &found, layer).is_ok());
+        let _ = network.accumulate_ptk(level, x.view(), &mut sum, &mut work);
+        let found = feature::finish_ptk(level, shape, &mut sum).map(|k| k.to_vec()).unwrap_or_default();
+        let _ = black_box(feature::ptk_of_layer(shape, &found, layer).is_ok());
         bounds(s, &network, x.view(), &found, &mut work);
     }
     let needed = early_time::differentiate_workspace(&widths, bias, n, rows);
     let mut work = s.duals::<T>(needed);
-    let backend = Directional(level);
+    let backend = DualBackend(level);
     if let Ok(found) = early_time::differentiate(backend, &network, loss, x.view(), y.view(), &mut work) {
         let _ = black_box(found.layer(shape, layer).is_ok());
     }
@@ -61,8 +61,8 @@ fn bounds<T: Real>(
 ) {
     let (shape, level, layer) = (network.shape(), s.level(), s.size());
     let widths = shape.widths();
-    let mut numbers = s.values::<f64>(feature_error::norms_length(widths));
-    let mut scratch = s.values::<f64>(feature_error::norms_workspace(widths));
+    let mut numbers = s.values::<f64>(ptk_error::norms_length(widths));
+    let mut scratch = s.values::<f64>(ptk_error::norms_workspace(widths));
     let read = ReadError { weights: s.number(), inputs: s.number() };
     if let Ok(norms) = Norms::new(level, *network, read, &mut numbers, &mut scratch) {
         let length = s.near(shape.hidden_layers()).min(MOST);

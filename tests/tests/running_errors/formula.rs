@@ -1,10 +1,10 @@
-//! The formula of `agop_core::feature_error` with 640 fraction bits, from the same computed pre-activations and Jacobians.
+//! The formula of `agop_core::ptk_error` with 640 fraction bits, from the same computed pre-activations and Jacobians.
 
 use super::Case;
 use agop_core::activation::{Activation, Bounded};
-use agop_core::feature_error::ReadError;
 use agop_core::kernel::{self, Definition};
 use agop_core::matrix::{MatMut, MatRef};
+use agop_core::ptk_error::ReadError;
 use agop_core::scalar::{Real, Scalar};
 use agop_tests::Fixed;
 

@@ -13,9 +13,9 @@ use agop::measure::{Block, Features, Proof, measure};
 use agop::network::Model;
 use agop_core::activation::{Activation, AnyActivation, Bounded, Linear, Quadratic, Relu};
 use agop_core::correlation::Powers;
-use agop_core::feature_error::ReadError;
 use agop_core::matrix::MatRef;
 use agop_core::network::parameters;
+use agop_core::ptk_error::ReadError;
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
 use agop_tests::{Fixed, Rational, SplitMix64};
@@ -211,7 +211,7 @@ fn check<T: Real, A: Activation<T> + Bounded + Sync>(
             tally.formula::<T>(*found, if proof == Proof::Plain { plain } else { Some(certified) });
         }
     }
-    let powers = if proof == Proof::Plain { Powers::OneAndHalf } else { Powers::OneAndBoundedHalf };
+    let powers = if proof == Proof::Plain { Powers::OneAndRoot } else { Powers::OneAndBoundedRoot };
     let (now, then) = ((model, features), (initial, initial_features));
     let machine = Machine::new(Level::detect(), 1).unwrap();
     let reports = measure(&machine, now, then, error, powers).unwrap();

@@ -4,7 +4,7 @@ use agop_core::activation::Activation;
 use agop_core::feature;
 use agop_core::kernel::Definition;
 use agop_core::matrix::MatRef;
-use agop_core::network::{Network, Shape, features, jacobian_workspace};
+use agop_core::network::{Network, Shape, jacobian_workspace, ptk_values};
 use agop_core::reduce::{SampleTree, buffers};
 use agop_core::scalar::{Ordered, Scalar};
 use agop_tests::Fixed;
@@ -20,12 +20,12 @@ pub fn exact_features<S: Scalar, A: Activation<S>>(
 ) -> Vec<S> {
     let (shape, samples) = (Shape::new(widths, bias).unwrap(), x.len() / widths[0]);
     let network = Network::new(shape, activation, parameters).unwrap();
-    let mut storage = vec![S::zero(); buffers(samples as u64) * features(widths)];
-    let mut sum = SampleTree::new(&mut storage, features(widths), 0).unwrap();
+    let mut storage = vec![S::zero(); buffers(samples as u64) * ptk_values(widths)];
+    let mut sum = SampleTree::new(&mut storage, ptk_values(widths), 0).unwrap();
     let mut work = vec![S::zero(); jacobian_workspace(widths, samples)];
     let x = MatRef::new(x, samples, widths[0]).unwrap();
-    network.accumulate_features(Definition, x, &mut sum, &mut work).unwrap();
-    feature::finish(Definition, shape, &mut sum).unwrap().to_vec()
+    network.accumulate_ptk(Definition, x, &mut sum, &mut work).unwrap();
+    feature::finish_ptk(Definition, shape, &mut sum).unwrap().to_vec()
 }
 
 pub fn minus(a: &Rows, b: &Rows) -> Rows {

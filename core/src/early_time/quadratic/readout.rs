@@ -3,7 +3,7 @@
 use crate::scalar::Scalar;
 
 /// Most factors M of a word, and so the highest power sum.
-pub(super) const MOST: usize = 4;
+pub(super) const MAX_FACTORS: usize = 4;
 
 /// The readout of the quadratic network.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,14 +48,14 @@ fn double_factorial(q: usize) -> i64 {
 /// Expectations of products of power sums.
 pub(super) enum Moments<T> {
     /// `p_1 .. p_4`.
-    Given([T; MOST]),
+    Given([T; MAX_FACTORS]),
     /// Independent entries: their number, and `E a^{2q}` by q.
     Random { units: u32, moment: fn(usize) -> i64 },
 }
 
 impl<T: Scalar> Moments<T> {
     pub(super) fn given(values: impl Iterator<Item = T>) -> Self {
-        let mut sums: [T; MOST] = core::array::from_fn(|_| T::zero());
+        let mut sums: [T; MAX_FACTORS] = core::array::from_fn(|_| T::zero());
         for a in values {
             let square = a.clone() * a;
             let mut power = T::one();
@@ -75,7 +75,7 @@ impl<T: Scalar> Moments<T> {
     pub(super) fn product(&self, sizes: &[usize]) -> T {
         match self {
             Self::Given(_) => self.leading(sizes),
-            Self::Random { units, moment } => blocks(sizes, &mut [0; MOST], 0, *units, *moment),
+            Self::Random { units, moment } => blocks(sizes, &mut [0; MAX_FACTORS], 0, *units, *moment),
         }
     }
 
@@ -98,7 +98,7 @@ impl<T: Scalar> Moments<T> {
 /// Sums over the ways to put the remaining components into the blocks so far or a new one.
 fn blocks<T: Scalar>(
     rest: &[usize],
-    totals: &mut [usize; MOST],
+    totals: &mut [usize; MAX_FACTORS],
     used: usize,
     units: u32,
     moment: fn(usize) -> i64,

@@ -3,7 +3,7 @@
 use super::statistics::{ROWS, Statistics};
 use super::{Readout, observed_traces};
 use crate::correlation::{Undefined, cosine};
-use crate::early_time::Spread;
+use crate::early_time::RunningStatistics;
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Init, Triangle};
@@ -86,8 +86,8 @@ impl Statistics<'_> {
         seed: u64,
         trials: u32,
         workspace: &mut [f64],
-    ) -> Result<Spread, Error> {
-        let mut found = Spread::default();
+    ) -> Result<RunningStatistics, Error> {
+        let mut found = RunningStatistics::default();
         for trial in 0..trials {
             let mut stream = Stream::new(seed, Purpose::Trial, trial);
             if let Ok(rho) = self.trial(backend, readout, &mut stream, workspace)? {

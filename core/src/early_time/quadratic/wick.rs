@@ -13,12 +13,12 @@
 //! **Source** L. Isserlis, Biometrika 12 (1918) for the moments of Gaussians; the leading terms are the non-crossing
 //! partitions of A. Nica and R. Speicher, *Lectures on the Combinatorics of Free Probability* (2006).
 
-use super::readout::{MOST, Moments};
+use super::readout::{MAX_FACTORS, Moments};
 use super::words::{Letter, WordTraces};
 use crate::scalar::Scalar;
 
 /// For each of the 2p slots the slot it is paired with.
-type Pairing = [usize; 2 * MOST];
+type Pairing = [usize; 2 * MAX_FACTORS];
 
 const UNPAIRED: usize = usize::MAX;
 
@@ -42,8 +42,8 @@ pub(super) fn expectation<T: Scalar<Wide = T>>(
 ) -> Expectation<T> {
     let p = letters.len();
     let mut sum = Expectation { exact: T::zero(), leading: T::zero() };
-    each_pairing(&mut [UNPAIRED; 2 * MOST], 2 * p, &mut |pairing| {
-        let mut sizes = [0; MOST];
+    each_pairing(&mut [UNPAIRED; 2 * MAX_FACTORS], 2 * p, &mut |pairing| {
+        let mut sizes = [0; MAX_FACTORS];
         let components = components(pairing, p, &mut sizes);
         let mut product = T::one();
         let cycles = each_cycle(pairing, letters, &mut |word| {
@@ -86,8 +86,8 @@ fn partner(pairing: &Pairing, slot: usize) -> usize {
 }
 
 /// Writes the sizes of the connected components of the factors M and returns how many there are.
-fn components(pairing: &Pairing, p: usize, sizes: &mut [usize; MOST]) -> usize {
-    let mut label: [usize; MOST] = core::array::from_fn(|j| j);
+fn components(pairing: &Pairing, p: usize, sizes: &mut [usize; MAX_FACTORS]) -> usize {
+    let mut label: [usize; MAX_FACTORS] = core::array::from_fn(|j| j);
     for slot in 0..2 * p {
         let of = |slot: usize| label.get(slot / 2).copied().unwrap_or(0);
         let (a, b) = (of(slot), of(partner(pairing, slot)));
@@ -113,9 +113,9 @@ fn components(pairing: &Pairing, p: usize, sizes: &mut [usize; MOST]) -> usize {
 /// Visits the word of every cycle and returns how many there are.
 fn each_cycle(pairing: &Pairing, letters: &[Letter], visit: &mut impl FnMut(&[Letter])) -> usize {
     let p = letters.len();
-    let (mut walked, mut cycles) = ([false; MOST], 0);
+    let (mut walked, mut cycles) = ([false; MAX_FACTORS], 0);
     for start in 0..p {
-        let mut word = [Letter::P; MOST];
+        let mut word = [Letter::P; MAX_FACTORS];
         let (mut length, mut slot) = (0, 2 * start + 1);
         loop {
             // From an odd slot C_j leads forwards, from an even one backwards.
@@ -152,8 +152,8 @@ mod tests {
         for (p, all, leading) in [(1, 1, 1), (2, 3, 2), (3, 15, 5), (4, 105, 14)] {
             let (mut found, mut top) = (0, 0);
             let letters = [Letter::P, Letter::B, Letter::P, Letter::B];
-            each_pairing(&mut [UNPAIRED; 2 * MOST], 2 * p, &mut |pairing| {
-                let mut sizes = [0; MOST];
+            each_pairing(&mut [UNPAIRED; 2 * MAX_FACTORS], 2 * p, &mut |pairing| {
+                let mut sizes = [0; MAX_FACTORS];
                 let components = components(pairing, p, &mut sizes);
                 let mut length = 0;
                 let letters = letters.get(..p).unwrap_or_default();

@@ -109,15 +109,15 @@ fn root(square: f64, n: usize) -> Upper {
 /// `max_i |x_i|`, in as many chains as vector lanes like.
 #[inline(always)]
 fn largest<T: Real>(x: &[T]) -> f64 {
-    let larger = |most: f64, x: f64| if x > most { x } else { most };
-    let mut most = [0.0; 16];
+    let larger = |max: f64, x: f64| if x > max { x } else { max };
+    let mut max = [0.0; 16];
     let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
-        for (most, x) in most.iter_mut().zip(chunk) {
-            *most = larger(*most, x.to_f64().abs());
+        for (max, x) in max.iter_mut().zip(chunk) {
+            *max = larger(*max, x.to_f64().abs());
         }
     }
-    rest.iter().map(|x| x.to_f64().abs()).chain(most).fold(0.0, larger)
+    rest.iter().map(|x| x.to_f64().abs()).chain(max).fold(0.0, larger)
 }
 
 /// `sum_i x_i^2` in `f64`, in as many chains as vector lanes like.

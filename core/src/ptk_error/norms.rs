@@ -3,7 +3,7 @@
 use super::{LayerError, ReadError, norm, over, root, roundings, underflow};
 use crate::activation::{Activation, Bounded};
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
-use crate::feature::of_layer;
+use crate::feature::ptk_of_layer;
 use crate::ieee::{Upper, gamma};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef};
@@ -27,16 +27,16 @@ pub const fn norms_length(widths: &[usize]) -> usize {
 
 /// Workspace of [`Norms::new`]: a layer's weights, and their smaller gram matrix.
 pub const fn norms_workspace(widths: &[usize]) -> usize {
-    let (mut most, mut rest) = (0_usize, widths);
+    let (mut max, mut rest) = (0_usize, widths);
     while let [inputs, tail @ ..] = rest {
         if let [outputs, ..] = tail {
             let side = if *inputs < *outputs { *inputs } else { *outputs };
             let size = inputs.saturating_mul(*outputs).saturating_add(side.saturating_mul(side));
-            most = if size > most { size } else { most };
+            max = if size > max { size } else { max };
         }
         rest = tail;
     }
-    most
+    max
 }
 
 /// A network and upper bounds of the norms of its layers.
@@ -118,12 +118,12 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     /// Bounds of `|dK|` for every hidden layer after [`Norms::forward`] over all samples; `None` where a unit of that layer
     /// or of one behind it is uncertain.
     ///
-    /// **Shapes** features as [`crate::feature::finish`] leaves them; `bounds` and `found` one for each hidden layer.
+    /// **Shapes** features as [`crate::feature::finish_ptk`] leaves them; `bounds` and `found` one for each hidden layer.
     /// **Errors** [`Error::Length`].
     pub fn plain(
         &self,
         found: &[LayerError],
-        features: &[T],
+        ptk: &[T],
         samples: u64,
         bounds: &mut [Option<f64>],
     ) -> Result<(), Error> {
@@ -134,7 +134,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         let (mut above, mut above_error, mut certain) = (Upper(0.0), Upper(0.0), true);
         for (layer, (found, bound)) in found.iter().zip(bounds).enumerate().rev() {
             let (p, p_error) = self.pulled_back(layer, above, above_error);
-            let trace = self.trace(features, layer, samples)?;
+            let trace = self.trace(ptk, layer, samples)?;
             let j = trace.sqrt();
             let j_error = found.slope * p_error + found.slope_error * p + u * j + underflow::<T>();
             certain &= found.uncertain == 0;
@@ -152,7 +152,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     pub fn certified(
         &self,
         found: &[LayerError],
-        features: &[T],
+        ptk: &[T],
         samples: u64,
         bounds: &mut [Option<f64>],
     ) -> Result<(), Error> {
@@ -161,7 +161,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         check_length("bounds", layers, bounds.len())?;
         let share = Upper((1.0 / samples as f64).next_up());
         for (layer, (found, bound)) in found.iter().zip(bounds).enumerate() {
-            let trace = self.trace(features, layer, samples)?;
+            let trace = self.trace(ptk, layer, samples)?;
             *bound = Some((found.moved * share + self.summing(samples) * trace + underflow::<T>()).0);
         }
         Ok(())
@@ -188,8 +188,8 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     }
 
     /// `(1/n) sum_a |J_a|^2` from above.
-    fn trace(&self, features: &[T], layer: usize, samples: u64) -> Result<Upper, Error> {
-        let k = of_layer(self.network.shape(), features, layer)?;
+    fn trace(&self, ptk: &[T], layer: usize, samples: u64) -> Result<Upper, Error> {
+        let k = ptk_of_layer(self.network.shape(), ptk, layer)?;
         let diagonal = (0..k.rows()).map(|i| k.get(i, i).map_or(0.0, |x| x.to_f64()));
         let trace = diagonal.fold(Upper(0.0), |sum, x| sum + Upper(x));
         Ok(trace * over(self.summing(samples)) + underflow::<T>())
@@ -218,7 +218,7 @@ fn fill<T: Real>(
         let b = bias.get(i).map_or(0.0, |b| b.to_f64().abs());
         *slot = ((spread * Upper(b) + underflow::<T>()) * room).0;
     }
-    let largest = |values: &[f64]| values.iter().fold(Upper(0.0), |most, x| most.or(Upper(*x)));
+    let largest = |values: &[f64]| values.iter().fold(Upper(0.0), |max, x| max.or(Upper(*x)));
     let frobenius = norm(backend, w.as_slice().unwrap_or_default());
     let (wide, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
     w.widen_into(wide);

@@ -16,14 +16,14 @@ use crate::scalar::Scalar;
 /// **Arithmetic** values have the bits of [`Definition`]; derivatives have the same terms in another order (inside a
 /// tile all of `A' B` before `A B'`), which no contract covers. Exact scalars: exactly equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Directional<B>(pub B);
+pub struct DualBackend<B>(pub B);
 
 /// Rows and columns of a tile of the result.
 const SIDE: usize = 16;
 /// Inner indices that a tile takes at a time.
 const DEPTH: usize = 32;
 
-impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for Directional<B> {
+impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for DualBackend<B> {
     fn accumulate(
         self,
         mut c: MatMut<'_, Dual<T>>,

@@ -8,13 +8,13 @@ use crate::ieee::sqrt;
 /// subtracted that is large beside the result.
 /// **Source** B. P. Welford, Technometrics 4 (1962).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
+pub struct RunningStatistics {
     count: u32,
     mean: f64,
     squares: f64,
 }
 
-impl Spread {
+impl RunningStatistics {
     /// Takes one more value in.
     pub fn add(&mut self, x: f64) {
         self.count += 1;
