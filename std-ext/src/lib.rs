@@ -14,6 +14,7 @@
 //! | [`measure`] | every correlation of every hidden layer, as a report |
 //! | [`predict`] | early-time predictions beside measurements, as a report |
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
+//! | `report` | runs as a page with pictures, with the feature of that name, which `cli` has |
 //! | [`content`] | the numbers in a file of any format, and their digest |
 //! | [`memory`] | memory of sizes that come from outside |
 //! | `command` | the command `agop`, with the feature `cli`, which is on by default |
@@ -39,9 +40,12 @@ mod notes;
 pub mod pages;
 pub mod predict;
 mod recognise;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod run;
 pub mod samples;
 pub mod sums;
+mod table;
 
 pub use error::{Error, Result};
 

@@ -214,6 +214,35 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> 
     header.tensors.iter().map(tensor).collect()
 }
 
+/// A tensor as a file describes it, with its numbers, NaN and infinities too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// Lengths of its dimensions, slowest first.
+    pub shape: Vec<usize>,
+    /// Its type as safetensors names it: `F32`.
+    pub dtype: String,
+    /// Its elements; `None` for a type that is not decoded.
+    pub values: Option<Values>,
+}
+
+/// Every tensor of a safetensors file, whatever its numbers are; numbers in names are compared by value.
+///
+/// **Errors** as for [`read_tensors`], without what numbers must be.
+pub fn describe(path: impl AsRef<Path>) -> Result<Vec<Described>> {
+    let path = path.as_ref();
+    let (header, data) = read_parts(path)?;
+    let tensor = |(name, info): (&String, &TensorInfo)| {
+        let values = tensor::numbers(name, info, &data).map_err(|error| error.in_file(path))?;
+        let (name, shape, dtype) = (name.clone(), info.shape.clone(), info.dtype.to_string());
+        Ok(Described { name, shape, dtype, values })
+    };
+    let mut all = header.tensors.iter().map(tensor).collect::<Result<Vec<_>>>()?;
+    all.sort_by(|a, b| natural(&a.name).cmp(natural(&b.name)));
+    Ok(all)
+}
+
 /// The header and all that follows it.
 fn read_parts(path: &Path) -> Result<(Header, Vec<u8>)> {
     let input = |error: ParseError| error.in_file(path);

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 /// F32 and F64 as their width and bits; integers and bools as their values, whatever their width; all others (F16, BF16,
 /// 8-bit and narrower floats, C64, and U64 with a value above 2^63 - 1) as the type's name and the stored bits.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  agop digest X.npy\n  agop digest --tensors runs/0001/gd/final.safetensors"
+)]
 pub(super) struct Options {
     /// Files of data or weights: .npy, .npz (or FILE.npz:NAME), tables of text, IDX, CIFAR-10, also gzip; safetensors
     #[arg(id = "data", required = true, value_name = "FILE")]

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 
 /// Say what this program is and what this machine has
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  agop info --json")]
 pub(super) struct Options {
     /// Print one JSON object
     #[arg(long)]

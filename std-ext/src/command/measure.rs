@@ -20,6 +20,8 @@ use std::path::PathBuf;
 /// K is the mean over samples of the sum over outputs of J^T J, J the Jacobian of the outputs f with respect to the layer's
 /// pre-activations: its block of the Gauss-Newton matrix for the loss (1/2)|f - y|^2, half the block for |f - y|^2.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  agop measure --weights B.safetensors --data X.npy\n  \
+    agop measure --init A.safetensors --weights B.safetensors --data X.npy --outputs Z.npy --certify")]
 pub(super) struct Options {
     /// Weights before training; without them only the uncentered correlations are defined
     #[arg(long, value_name = "A.safetensors")]

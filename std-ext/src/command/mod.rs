@@ -3,11 +3,14 @@
 //! Exit codes: 0 done, 1 the answer is no, 2 bad usage or input. Results go to the output, everything else to the
 //! messages; an error is one line there. With `--json` the output is one object and nothing else.
 
+mod completions;
 mod data;
 mod digest;
 mod info;
 mod measure;
 mod predict;
+mod report;
+mod show;
 mod train;
 mod verify;
 
@@ -52,8 +55,12 @@ enum Command {
     Measure(measure::Options),
     Predict(Box<predict::Options>),
     Verify(verify::Options),
+    Report(report::Options),
+    Show(show::Options),
     Digest(digest::Options),
     Info(info::Options),
+    Completions(completions::Options),
+    Man(completions::Manual),
 }
 
 impl Command {
@@ -64,7 +71,8 @@ impl Command {
             Self::Measure(options) => options.computing.say_cap(messages),
             Self::Predict(options) => options.computing.say_cap(messages),
             Self::Verify(options) => options.computing.say_cap(messages),
-            Self::Digest(_) | Self::Info(_) => {}
+            Self::Report(options) => options.computing.say_cap(messages),
+            _ => {}
         }
         self
     }
@@ -111,8 +119,12 @@ pub fn run(
             Command::Measure(options) => measure::run(&options, output),
             Command::Predict(options) => predict::run(&options, output),
             Command::Verify(options) => verify::run(&options, output, messages),
+            Command::Report(options) => report::run(&options, output),
             Command::Digest(options) => digest::run(&options, output),
             Command::Info(options) => info::run(&options, output),
+            Command::Show(options) => show::run(&options, output),
+            Command::Completions(options) => completions::run(&options, output),
+            Command::Man(options) => completions::manual(&options, output),
         },
         Err(error) if error.exit_code() == 0 => write(output, &error.to_string()).map(|()| DONE),
         Err(error) => Err(Error::Usage(one_line(&error.to_string()))),

@@ -19,6 +19,8 @@ use std::path::PathBuf;
 /// Gaussian one of --hidden K. wide: the limit of infinite width; of --hidden only the number of layers counts, but for
 /// the networks that are drawn beside it. quadratic and wide take the labels as the residual (a vanishing readout).
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  agop predict --data X.npy --labels Y.npy --hidden 128,128\n  \
+    agop predict --data X.npy --labels Y.npy --init A.safetensors")]
 #[command(group = ArgGroup::new("network").required(true).args(["hidden", "readout", "init"]))]
 pub(super) struct Options {
     /// Inputs, one sample a row; several files, by commas or one --data each, are one set

@@ -27,6 +27,10 @@ use std::path::PathBuf;
 /// folder holds config.toml, manifest.json and, for each rule, initial.safetensors, final.safetensors and history.csv;
 /// `agop verify` replays it.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  agop train\n  agop train --data X.npy --labels Y.npy --hidden 128,128 --out runs/mine\n  \
+    agop train --rule slo --target lowest --steps 2000 --seed 7"
+)]
 pub(super) struct Options {
     /// Synthetic task
     #[arg(long, value_enum, default_value_t = Task::ChainMonomial, conflicts_with = "data", help_heading = "Samples")]
@@ -134,6 +138,9 @@ pub(super) struct Options {
     /// Overwrite the run that stands in --out
     #[arg(long, requires = "out")]
     force: bool,
+    /// Also draw the run: `report.html` and its pictures in the folder, as `agop report` does
+    #[arg(long)]
+    report: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -314,6 +321,11 @@ fn run_in<T: Real>(
     let report = TrainReport::new(outcomes.iter().map(|outcome| (outcome.rule, &outcome.last)), unknown);
     let report = TrainReport { data: problem.understood.clone(), notes, ..report };
     let Placed { directory, left } = claim.place(&Folder::new(config, problem.digest, outcomes)?)?;
+    let page = options
+        .report
+        .then(|| super::report::draw(&machine, std::slice::from_ref(&directory), None))
+        .transpose()?;
+    let page = page.map(|page| format!("report: {}\n", Shown(page.display()))).unwrap_or_default();
     let directory = Shown(directory.display());
     // Nobody need read these.
     if let Some(left) = left {
@@ -326,7 +338,7 @@ fn run_in<T: Real>(
             let _ = writeln!(messages, "run: {directory}");
         }
     } else {
-        write(output, &format!("{}\nrun: {directory}\n", report.table()))?;
+        write(output, &format!("{}\nrun: {directory}\n{page}", report.table()))?;
     }
     Ok(DONE)
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 /// Replay a run and compare every digest: exit 0 when all are equal, 1 when not, naming the first differing step
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  agop verify runs/0001\n  \
+    agop verify runs/mine --data moved/X.npy --labels moved/Y.npy")]
 pub(super) struct Options {
     /// The folder of the run
     #[arg(value_name = "DIR")]

@@ -9,6 +9,7 @@ use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
 use crate::samples::Inputs;
+use crate::table::Table;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
@@ -205,35 +206,19 @@ impl MeasureReport {
             "{} samples, {} activation, {}, {}\n{}; {compared}\n\n",
             self.samples, self.activation, self.scalar, self.digest, self.network
         );
-        let rows: Vec<(String, String, &LayerReport)> = self
-            .layers
-            .iter()
-            .map(|NamedLayer { name, measures }| {
-                (cut(name, 20), format!("{}x{}", measures.outputs, measures.inputs), measures)
-            })
-            .collect();
-        let widest = |heading: &str, texts: &mut dyn Iterator<Item = &String>| {
-            texts.fold(heading.len(), |most, text| Ord::max(most, text.chars().count()))
-        };
-        let names = widest("layer", &mut rows.iter().map(|(name, ..)| name));
-        let shapes = widest("shape", &mut rows.iter().map(|(_, shape, _)| shape));
-        let _ = writeln!(
-            out,
-            "{:<names$} {:>shapes$} {:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",
-            "layer",
-            "shape",
-            "weights",
-            "cosine",
-            "bound",
-            "pearson",
-            "bound",
-            "cos sqrt",
-            "pear sqrt",
-            "inner"
-        );
-        let mut reasons = Reasons::default();
+        let number = |x: Option<f64>| number(x, 6);
         let bound = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}"));
-        for (name, shape, layer) in &rows {
+        let headings = ["cosine", "bound", "pearson", "bound", "cos sqrt", "pear sqrt", "inner"];
+        let mut correlations = Table::new(3, ["layer", "shape", "weights"].into_iter().chain(headings));
+        let needs_init =
+            |layer: &LayerReport| layer.why.get("relative_change").is_some_and(|why| why == NEEDS_INIT);
+        let centered = !self.layers.iter().all(|layer| needs_init(&layer.measures));
+        let columns = ["layer", "covariance", "relative change", "at init"];
+        let columns = || columns.iter().take(if centered { 4 } else { 2 });
+        let mut others = Table::new(1, columns());
+        let mut reasons = Reasons::default();
+        for NamedLayer { name, measures: layer } in &self.layers {
+            let (name, shape) = (cut(name, 20), format!("{}x{}", layer.outputs, layer.inputs));
             let blocks = [
                 ("uncentered", &layer.uncentered),
                 ("centered", &layer.centered),
@@ -243,44 +228,38 @@ impl MeasureReport {
                 if block.why.get("cosine").is_some_and(|reason| reason == NEEDS_INIT) {
                     continue;
                 }
-                reasons.add_block(weights, name, &block.why, &COLUMNS);
-                let _ = writeln!(
-                    out,
-                    "{name:<names$} {shape:>shapes$} {weights:<15} {:>9} {:>6} {:>9} {:>6} {:>9} {:>9} {:>10}",
-                    number(block.cosine, 6),
+                reasons.add_block(weights, &name, &block.why, &COLUMNS);
+                correlations.row([
+                    name.clone(),
+                    shape.clone(),
+                    weights.to_owned(),
+                    number(block.cosine),
                     bound(block.bound.cosine),
-                    number(block.pearson, 6),
+                    number(block.pearson),
                     bound(block.bound.pearson),
-                    number(block.cosine_sqrt, 6),
-                    number(block.pearson_sqrt, 6),
+                    number(block.cosine_sqrt),
+                    number(block.pearson_sqrt),
                     block.inner.map_or_else(|| "-".to_owned(), |x| format!("{x:.4e}")),
-                );
+                ]);
             }
-            match layer.why.get("relative_change") {
-                Some(reason) if reason == NEEDS_INIT => {
-                    reasons.add("centered, double-centered, relative change", name, reason);
-                }
-                reason => {
-                    if let Some(reason) = reason {
-                        reasons.add("relative change", name, reason);
-                    }
-                    let change = number(layer.relative_change, 4);
-                    let _ = writeln!(out, "{:names$} {:shapes$} relative change {change}", "", "");
-                }
+            if let Some(reason) = layer.why.get("relative_change") {
+                let what = if needs_init(layer) {
+                    "centered, double-centered, relative change"
+                } else {
+                    "relative change"
+                };
+                reasons.add(what, &*name, reason);
             }
-            if let Some(controls) = &layer.controls {
-                for (key, reason) in &controls.why {
-                    reasons.add(key.replace('_', " "), name, reason);
-                }
-                let at_init = number(controls.initial_cosine, 6);
-                let covariance = number(controls.covariance_cosine, 6);
-                let _ = writeln!(
-                    out,
-                    "{:names$} {:shapes$} controls: at init {at_init}, covariance {covariance}\n",
-                    "", ""
-                );
+            let controls = layer.controls.as_ref();
+            for (key, reason) in controls.iter().flat_map(|controls| &controls.why) {
+                reasons.add(key.replace('_', " "), &*name, reason);
             }
+            let covariance = controls.and_then(|controls| controls.covariance_cosine);
+            let at_init = controls.and_then(|controls| controls.initial_cosine);
+            let numbers = [covariance, layer.relative_change, at_init].map(number);
+            others.row([name].into_iter().chain(numbers).take(columns().len()));
         }
+        out += &format!("{correlations}\n{others}\n");
         if !self.taken.is_empty() {
             let _ = writeln!(out, "data: {}", Shown(self.taken.join("; ")));
         }

@@ -1,6 +1,7 @@
 //! The prediction as a report: JSON and a table.
 
 use crate::measure::OVERFLOW;
+use crate::table::Table;
 use agop_core::correlation::Undefined;
 use agop_core::early_time::RunningStatistics;
 use serde::Serialize;
@@ -174,35 +175,35 @@ impl PredictReport {
         let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.6}"));
         let part = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
         let entry = |all: &[Option<f64>], layer: usize| number(all.get(layer).copied().flatten());
-        let mut heading = format!("{:>5} {:>11}", "layer", "predicted");
-        if self.rate.is_some() {
-            let _ = write!(heading, " {:>13}", "rate");
-        }
-        if self.measured.is_some() {
-            let _ = write!(heading, " {:>11} {:>11}", "at the step", "measured");
-        }
-        if self.trials.is_some() {
-            let _ = write!(heading, " {:>11} {:>11} {:>6}", "mean", "deviation", "draws");
-        }
-        let _ = writeln!(out, "{heading}");
+        let some =
+            |column: bool, headings: &[&'static str]| if column { headings.to_vec() } else { Vec::new() };
+        let headings = [
+            vec!["layer", "predicted"],
+            some(self.rate.is_some(), &["rate"]),
+            some(self.measured.is_some(), &["at the step", "measured"]),
+            some(self.trials.is_some(), &["mean", "deviation", "draws"]),
+        ];
+        let mut table = Table::new(0, headings.concat());
         for layer in 0..self.rho.len() {
-            let _ = write!(out, "{layer:>5} {:>11}", entry(&self.rho, layer));
+            let mut cells = vec![layer.to_string(), entry(&self.rho, layer)];
             if let Some(rate) = &self.rate {
                 let rate = rate.get(layer).copied().flatten();
-                let _ = write!(out, " {:>13}", rate.map_or_else(|| "-".to_owned(), |x| format!("{x:.6e}")));
+                cells.push(rate.map_or_else(|| "-".to_owned(), |x| format!("{x:.6e}")));
             }
             if let Some(measured) = &self.measured {
-                let (expected, found) = (entry(&measured.expected, layer), entry(&measured.rho, layer));
-                let _ = write!(out, " {expected:>11} {found:>11}");
+                cells.extend([entry(&measured.expected, layer), entry(&measured.rho, layer)]);
             }
             if let Some(trials) = &self.trials {
-                let (mean, deviation) = (entry(&trials.mean, layer), entry(&trials.deviation, layer));
                 let count = trials.defined.get(layer).copied().unwrap_or(0);
-                let _ = write!(out, " {mean:>11} {deviation:>11} {count:>6}");
+                cells.extend([
+                    entry(&trials.mean, layer),
+                    entry(&trials.deviation, layer),
+                    count.to_string(),
+                ]);
             }
-            out.push('\n');
+            table.row(cells);
         }
-        out.push('\n');
+        out += &format!("{table}\n");
         if let Some(TracesReport { ff, fg, gg }) = self.traces {
             let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.6e}"));
             let _ = writeln!(out, "expected traces: ff {}, fg {}, gg {}", number(ff), number(fg), number(gg));

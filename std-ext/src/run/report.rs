@@ -5,10 +5,10 @@ use super::train::Record;
 use crate::measure::{LayerReport, OVERFLOW};
 use crate::memory::Growing;
 use crate::notes::{Reasons, number};
+use crate::table::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 
 /// The object that `agop train --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -98,33 +98,19 @@ impl TrainReport {
         let mut out = self.data.as_ref().map(|data| format!("{data}\n\n")).unwrap_or_default();
         let mut reasons = Reasons::default();
         let number = |x: Option<f64>| number(x, 4);
-        let _ = writeln!(
-            out,
-            "{:<5} {:>6} {:>11} {:>10} {:>9} {:>10}",
-            "rule", "steps", "train loss", "test loss", "accuracy", "alignment"
-        );
+        let headings = ["rule", "steps"].into_iter().chain(COLUMNS.map(|(_, heading)| heading));
+        let mut results = Table::new(1, headings);
+        let headings = ["rule", "layer", "shape", "UC-NFC", "UC sqrt", "C-NFC", "DC-NFC", "change"];
+        let mut measures = Table::new(1, headings);
         for (name, rule) in &self.rules {
             for (key, heading) in COLUMNS {
                 if let Some(reason) = rule.why.get(key) {
                     reasons.add(heading, *name, reason);
                 }
             }
-            let _ = writeln!(
-                out,
-                "{name:<5} {:>6} {:>11} {:>10} {:>9} {:>10}",
-                rule.steps,
-                number(rule.train_loss),
-                number(rule.test_loss),
-                number(rule.test_accuracy),
-                number(rule.feature_alignment)
-            );
-        }
-        let _ = writeln!(
-            out,
-            "\n{:<5} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
-            "rule", "layer", "shape", "UC-NFC", "UC sqrt", "C-NFC", "DC-NFC", "change"
-        );
-        for (name, rule) in &self.rules {
+            let numbers = [rule.train_loss, rule.test_loss, rule.test_accuracy, rule.feature_alignment];
+            let cells = [(*name).to_owned(), rule.steps.to_string()].into_iter();
+            results.row(cells.chain(numbers.map(number)));
             for layer in &rule.layers {
                 let place = format!("{name} layer {}", layer.layer);
                 let uncentered = [("cosine", "UC-NFC"), ("cosine_sqrt", "UC sqrt")];
@@ -134,20 +120,14 @@ impl TrainReport {
                 if let Some(reason) = layer.why.get("relative_change") {
                     reasons.add("change", place, reason);
                 }
-                let _ = writeln!(
-                    out,
-                    "{name:<5} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
-                    layer.layer,
-                    format!("{}x{}", layer.outputs, layer.inputs),
-                    number(layer.uncentered.cosine),
-                    number(layer.uncentered.cosine_sqrt),
-                    number(layer.centered.cosine),
-                    number(layer.double_centered.cosine),
-                    number(layer.relative_change)
-                );
+                let shape = format!("{}x{}", layer.outputs, layer.inputs);
+                let cells = [(*name).to_owned(), layer.layer.to_string(), shape].into_iter();
+                let (uc, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);
+                let numbers = [uc.cosine, uc.cosine_sqrt, c.cosine, dc.cosine, layer.relative_change];
+                measures.row(cells.chain(numbers.map(number)));
             }
         }
-        out.push('\n');
+        out += &format!("{results}\n{measures}\n");
         self.notes.iter().for_each(|note| out += &format!("note: {note}\n"));
         out += &reasons.lines();
         out.push_str(

@@ -1,0 +1,227 @@
+//! What a run folder holds, also where the run diverged or was interrupted: what is missing is said.
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::error::{Error, ParseError, Result, quote};
+use crate::file;
+use crate::notes::number;
+use crate::run::config::{self, Config, Data, RuleName, Synthetic};
+use crate::run::folder::{CONFIG, MANIFEST, files_of, sha256};
+use crate::run::manifest::{LONGEST, LONGEST_CONFIG, Manifest};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A history of more bytes is not read.
+const LONGEST_HISTORY: u64 = 1 << 28;
+
+/// A run as its folder tells it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What it was to do.
+    pub config: Config,
+    /// Its digests; `None` where the run did not end.
+    pub manifest: Option<Manifest>,
+    /// Its rules, in the order of the configuration.
+    pub rules: Vec<RuleSource>,
+    /// What is missing, or is not what the manifest says.
+    pub notes: Vec<String>,
+}
+
+/// What is there of one rule.
+#[derive(Clone, Debug)]
+pub struct RuleSource {
+    /// The rule.
+    pub rule: RuleName,
+    /// Its measurements.
+    pub rows: Vec<Row>,
+    /// The weights before the first update.
+    pub initial: Option<Checkpoint>,
+    /// The weights after the last.
+    pub last: Option<Checkpoint>,
+}
+
+/// One measurement: a line of `history.csv`, or one of several checkpoints.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// Updates done.
+    pub step: u64,
+    /// Losses, accuracy and alignment, by the names of their columns.
+    pub values: BTreeMap<String, f64>,
+    /// The measures of each hidden layer, by the names of their columns without the layer.
+    pub layers: Vec<BTreeMap<String, f64>>,
+    /// Digest of the state.
+    pub digest: String,
+}
+
+impl Source {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// Where there is no configuration, and for a file of the run that cannot be understood.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join(CONFIG);
+        let config_bytes = file::read_limited(&path, LONGEST_CONFIG)?;
+        let config = config::parse(&config_bytes).map_err(|error| error.in_file(&path))?;
+        config.check().map_err(|error| Error::input(&path, "settings", error.to_string()))?;
+        let mut notes = Vec::new();
+        let path = directory.join(MANIFEST);
+        let manifest = match present(&path, LONGEST)? {
+            Some(bytes) => Some(Manifest::parse(&bytes).map_err(|error| error.in_file(&path))?),
+            None => {
+                notes.push(format!("unfinished: there is no {MANIFEST}, so nothing says that the run ended"));
+                None
+            }
+        };
+        let mut check = |name: &str, bytes: &[u8]| {
+            let expected = manifest.as_ref().and_then(|manifest| manifest.files.get(name));
+            if expected.is_some_and(|expected| *expected != sha256(bytes)) {
+                notes.push(format!("{name} is not the file of which {MANIFEST} has the digest"));
+            }
+        };
+        check(CONFIG, &config_bytes);
+        let mut rules = Vec::new();
+        for rule in config.training.rules.iter().copied() {
+            let [initial, last, history] = files_of(rule);
+            let mut read = |name: &str, longest: u64| -> Result<Option<Vec<u8>>> {
+                let bytes = present(&directory.join(name), longest)?;
+                if let Some(bytes) = &bytes {
+                    check(name, bytes);
+                }
+                Ok(bytes)
+            };
+            let rows = match read(&history, LONGEST_HISTORY)? {
+                Some(bytes) => parse(&bytes).map_err(|error| error.in_file(directory.join(&history)))?,
+                None => Vec::new(),
+            };
+            let mut weights = |name: &str| -> Result<Option<Checkpoint>> {
+                let parse = |bytes: Vec<u8>| {
+                    checkpoint::parse(&bytes).map_err(|error| error.in_file(directory.join(name)))
+                };
+                read(name, u64::MAX)?.map(parse).transpose()
+            };
+            let (initial, last) = (weights(&initial)?, weights(&last)?);
+            rules.push(RuleSource { rule, rows, initial, last });
+        }
+        for RuleSource { rule, rows, last, .. } in &rules {
+            let (name, steps) = (rule.name(), config.training.steps);
+            match rows.last() {
+                None => notes.push(format!("{name}: no measurement is there")),
+                Some(row) if row.step < steps => {
+                    let step = row.step;
+                    notes.push(format!(
+                        "{name} ends at step {step} of {steps}: it diverged or was interrupted"
+                    ));
+                }
+                Some(_) => {}
+            }
+            if last.is_none() {
+                notes.push(format!("{name}: there are no final weights, so its matrices are not drawn"));
+            }
+        }
+        Ok(Self { config, manifest, rules, notes })
+    }
+
+    /// What was to be done, in a sentence without its end.
+    pub(super) fn summary(&self) -> String {
+        let Config { network, training, scalar, .. } = &self.config;
+        let rules: Vec<&str> = training.rules.iter().map(|rule| rule.name()).collect();
+        let hidden: Vec<String> = network.hidden.iter().map(ToString::to_string).collect();
+        let (rules, hidden, samples) = (rules.join(" and "), hidden.join(" and "), self.samples());
+        format!(
+            "{rules}, {} steps of size {}, {} loss; hidden layers of {hidden} units, {}, {}; {samples}",
+            training.steps,
+            training.rate,
+            training.loss.name(),
+            network.activation.name(),
+            scalar.name(),
+        )
+    }
+
+    /// What the samples are, as far as the configuration tells.
+    pub(super) fn samples(&self) -> String {
+        let task = |name: &str, sizes: &Synthetic| {
+            let Synthetic { dimension, samples, test_samples, .. } = sizes;
+            format!("{name} in {dimension} dimensions, {samples} samples and {test_samples} for the test")
+        };
+        match &self.config.data {
+            Data::ChainMonomial(sizes) => task(&format!("chain monomial of rank {}", sizes.rank), sizes),
+            Data::RandomLabels(sizes) => task("random labels", sizes),
+            Data::Files(files) => {
+                let names =
+                    files.data.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy());
+                format!("samples of {}", names.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// The run in a paragraph: what it was to do, how each rule ended, what is missing.
+    pub fn says(&self) -> Vec<String> {
+        let ended = self.rules.iter().filter_map(|RuleSource { rule, rows, .. }| {
+            let row = rows.last()?;
+            let value =
+                |(key, x): (&String, &f64)| format!("{} {}", key.replace('_', " "), number(Some(*x), 4));
+            let values: Vec<String> = row.values.iter().map(value).collect();
+            let count = rows.len();
+            Some(format!("{} at step {}: {}; {count} measurements", rule.name(), row.step, values.join(", ")))
+        });
+        [self.summary()].into_iter().chain(ended).chain(self.notes.iter().cloned()).collect()
+    }
+}
+
+/// The content of a file, if there is one.
+fn present(path: &Path, longest: u64) -> Result<Option<Vec<u8>>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    file::read_limited(path, longest).map(Some)
+}
+
+/// The rows of a `history.csv`; a last line without an end is one that was not written to its end.
+fn parse(bytes: &[u8]) -> std::result::Result<Vec<Row>, ParseError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ParseError::new(format!("byte {}", error.valid_up_to()), "expected UTF-8"))?;
+    let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::trim_end);
+    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let mut rows = Vec::new();
+    for (line, number) in lines.zip(2_usize..) {
+        let wrong = |reason: String| ParseError::new(format!("line {number}"), reason);
+        let cells: Vec<&str> = line.split(',').collect();
+        if cells.len() != names.len() {
+            return Err(wrong(format!("{} columns, the first line has {}", cells.len(), names.len())));
+        }
+        let mut row = Row::default();
+        for (name, cell) in names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+            let value = || {
+                let value = cell.parse().ok().filter(|value: &f64| value.is_finite());
+                value.ok_or_else(|| {
+                    wrong(format!("column {}: expected a number, found {}", quote(name), quote(cell)))
+                })
+            };
+            match (*name, layer_of(name)) {
+                ("step", _) => {
+                    row.step = cell.parse().map_err(|_| wrong(format!("step: found {}", quote(cell))))?;
+                }
+                ("digest", _) => row.digest = cell.to_owned(),
+                (_, Some((layer, _))) if layer >= names.len() => {
+                    return Err(wrong(format!("column {}: there are not so many layers", quote(name))));
+                }
+                (_, Some((layer, key))) => {
+                    let layers = Ord::max(row.layers.len(), layer + 1);
+                    row.layers.resize(layers, BTreeMap::new());
+                    let value = value()?;
+                    row.layers.get_mut(layer).map(|layer| layer.insert(key.to_owned(), value));
+                }
+                (name, None) => {
+                    row.values.insert(name.to_owned(), value()?);
+                }
+            }
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// `layer2_KEY` as 2 and KEY.
+fn layer_of(name: &str) -> Option<(usize, &str)> {
+    let (layer, key) = name.strip_prefix("layer")?.split_once('_')?;
+    Some((layer.parse().ok()?, key))
+}
