@@ -62,7 +62,7 @@ impl fmt::Display for Undefined {
                 "undefined: the gradient of the loss is zero, so the weights do not begin to move"
             }
             Self::Indefinite => {
-                "undefined: the ptk (or their change since initialisation) have eigenvalues below zero, \
+                "undefined: K (or its change since initialisation) has eigenvalues below zero, \
                  so the matrix has no square root"
             }
             Self::NotComputed => "not computed",
