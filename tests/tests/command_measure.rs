@@ -281,8 +281,7 @@ fn people_get_a_table() {
     assert_eq!(answer.output.matches("double-centered  0.").count(), 3);
     // The row of names is as wide as the names are, and what is missing has its reason.
     assert!(answer.output.contains("\nlayers.4  128x128  centered         0.8"), "{}", answer.output);
-    let reason =
-        "- double-centered cos sqrt, pear sqrt (layers.0, layers.2, layers.4): undefined: K (or its";
+    let reason = "- double-centered cos sqrt, pear sqrt (layers.0, layers.2, layers.4): undefined: K (or its";
     assert!(answer.output.contains(reason), "{}", answer.output);
     let network = "layers.4 128->128, relu, layers.6 128->10; not compared with the network's own outputs\n";
     assert!(answer.output.contains(network), "{}", answer.output);

@@ -214,6 +214,22 @@ fn what_is_missing_is_said_and_the_rest_is_drawn() {
     assert!(page.contains("unfinished: ") && page.contains("gd ends at step 2 of 6"), "{page}");
     assert!(page.contains("<section id=\"losses\"") && !page.contains("<section id=\"matrices\""));
     assert_stands_alone(page);
+
+    // A state was kept: its weights and its history are drawn.
+    fs::remove_file(inside("gd/history.csv")).unwrap();
+    let network = agop::checkpoint::read(inside("gd/initial.safetensors")).unwrap();
+    let weights: Vec<u8> =
+        network.parameters::<f32>().unwrap().iter().flat_map(|x| x.to_le_bytes()).collect();
+    let (count, history) = (weights.len() / 4, format!("{}\n{}\n{}\n", lines[0], lines[1], lines[2]));
+    let tensors = [
+        ("parameters", "F32", &[count][..], &weights[..]),
+        ("history", "U8", &[history.len()], history.as_bytes()),
+    ];
+    fs::write(inside("gd/checkpoint.safetensors"), agop_tests::weights::typed(&[], &tensors)).unwrap();
+    report(&[&run]);
+    let page = &files(&run)["report.html"];
+    assert!(page.contains("gd: weights and measurements are those of checkpoint.safetensors"), "{page}");
+    assert!(page.contains("<section id=\"losses\"") && page.contains("<section id=\"matrices\""));
 }
 
 #[test]

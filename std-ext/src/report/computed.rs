@@ -105,13 +105,15 @@ impl Computed {
         }
         for rule in &source.rules {
             let layers = match model(rule.last.as_ref())? {
-                Some(last) => match layers(machine, &last, initial.as_ref(), samples.as_ref()) {
-                    Err(Error::Core(error)) => {
-                        all.missing = Some(format!("{}: {error}", rule.rule.name()));
-                        layers_of_weights(machine, &last)?
+                Some(last) => {
+                    match layers(machine, &source.config, &last, initial.as_ref(), samples.as_ref()) {
+                        Ok(layers) => layers,
+                        Err(error) => {
+                            all.missing = Some(format!("{}: {error}", rule.rule.name()));
+                            layers(machine, &source.config, &last, None, None).unwrap_or_default()
+                        }
                     }
-                    found => found?,
-                },
+                }
                 None => Vec::new(),
             };
             all.rules.push(layers);
@@ -183,17 +185,17 @@ fn of(config: &Config, network: &Checkpoint) -> Result<Model<f64, AnyActivation>
     Ok(Model::new(network.widths(), network.has_bias(), config.network.activation, values)?)
 }
 
-fn layers_of_weights(machine: &Machine, last: &Model<f64, AnyActivation>) -> Result<Vec<Layer>> {
-    layers(machine, last, None, None)
-}
-
+/// The hidden layers; without samples, what weights alone tell.
 fn layers(
     machine: &Machine,
+    config: &Config,
     last: &Model<f64, AnyActivation>,
     initial: Option<&Model<f64, AnyActivation>>,
     samples: Option<&Samples>,
 ) -> Result<Vec<Layer>> {
     let (level, shape) = (machine.level, last.shape()?);
+    let count = samples.map_or(0, |samples| samples.count);
+    work(config, [count, shape.inputs(), shape.outputs()]).map_err(Error::Message)?;
     let features = |model: &Model<f64, AnyActivation>, samples: &Samples| {
         let (x, _) = samples.matrices()?;
         let mut memory = model.feature_memory(&machine.threads, samples.count)?;
@@ -295,4 +297,52 @@ fn angles(
         Some((last - leading.next()?) / largest)
     };
     Ok(Angles { cosines: squares.iter().rev().map(cosine).collect(), gaps: [gap(f_values), gap(g_values)] })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A Gram matrix of numbers that have no order.
+    fn gram(n: usize, seed: usize) -> Vec<f64> {
+        let a: Vec<f64> = (0..n * n).map(|i| ((i * 37 + seed * 11) % 17) as f64 / 8.0 - 1.0).collect();
+        let mut out = vec![0.0; n * n];
+        nfm(Level::detect(), MatRef::new(&a, n, n).unwrap(), MatMut::new(&mut out, n, n).unwrap()).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_square_of_the_root_is_the_matrix() {
+        let (level, n) = (Level::detect(), 6);
+        let g = gram(n, 1);
+        let (values, vectors) = eigen(level, &g, n).unwrap();
+        let half = root(level, &values, vectors).unwrap();
+        let view = MatRef::new(&half, n, n).unwrap();
+        let mut square = vec![0.0; n * n];
+        kernel::product(level, MatMut::new(&mut square, n, n).unwrap(), view, view).unwrap();
+        for (a, b) in square.iter().zip(&g) {
+            assert!((a - b).abs() < 1e-12 * values[n - 1], "{a} {b}");
+        }
+    }
+
+    /// Equal matrices have equal subspaces; eigenvectors that are coordinates have cosines 0 and 1; and the gaps.
+    #[test]
+    fn angles_of_known_subspaces() {
+        let level = Level::detect();
+        let g = gram(5, 2);
+        let (values, vectors) = eigen(level, &g, 5).unwrap();
+        let same = angles(level, 3, (&values, &vectors), (&values, &vectors)).unwrap();
+        assert!(same.cosines.len() == 3 && same.cosines.iter().all(|x| (x - 1.0).abs() < 1e-12), "{same:?}");
+        let diagonal =
+            |d: [f64; 4]| (0..16).map(|i| if i % 5 == 0 { d[i / 5] } else { 0.0 }).collect::<Vec<_>>();
+        let (f, g) = (diagonal([4.0, 3.0, 1.0, 1.0]), diagonal([1.0, 8.0, 0.5, 8.0]));
+        let ((f, f_vectors), (g, g_vectors)) = (eigen(level, &f, 4).unwrap(), eigen(level, &g, 4).unwrap());
+        let found = angles(level, 2, (&f, &f_vectors), (&g, &g_vectors)).unwrap();
+        assert_eq!((found.cosines, found.gaps), (vec![1.0, 0.0], [Some(0.5), Some(7.0 / 8.0)]));
+        let all = angles(level, 4, (&f, &f_vectors), (&g, &g_vectors)).unwrap();
+        assert_eq!((all.cosines, all.gaps), (vec![1.0; 4], [None, None]));
+        let close = angles(level, 3, (&f, &f_vectors), (&g, &g_vectors)).unwrap();
+        assert_eq!(close.gaps[0], Some(0.0));
+    }
 }

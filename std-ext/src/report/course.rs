@@ -40,6 +40,9 @@ pub(super) const LOSSES: [(&str, &str, bool); 4] = [
     ("feature_alignment", "feature alignment", false),
 ];
 
+/// Points of a curve: no page shows more.
+const MOST_POINTS: usize = 2000;
+
 /// Losses, accuracy, alignment.
 pub(super) fn losses(courses: &[Course<'_>]) -> Result<Section> {
     let mut pictures = Vec::new();
@@ -145,8 +148,14 @@ fn picture(
     let mut description = format!("{title} against steps.");
     let mut series = Vec::new();
     for course in courses {
-        let points: Vec<(f64, f64)> =
-            course.rows.iter().filter_map(|row| Some((row.step as f64, value(row)?))).collect();
+        let defined = || course.rows.iter().filter_map(|row| Some((row.step as f64, value(row)?)));
+        let every = defined().count().div_ceil(MOST_POINTS).max(1);
+        let mut points: Vec<(f64, f64)> = defined().step_by(every).collect();
+        if every > 1 {
+            points.extend(defined().last());
+            description +=
+                &format!(" Of {}, one of {every} measurements is drawn, and the last.", course.name);
+        }
         if let (Some((x, y)), Some((last_x, last_y))) = (points.first(), points.last()) {
             let (start, end) = (number(*y), number(*last_y));
             description += &format!(" {}: {start} at step {x}, {end} at step {last_x}.", course.name);

@@ -56,7 +56,7 @@ table{border-collapse:collapse;font-size:.88em;font-variant-numeric:tabular-nums
 th,td{padding:.2em .7em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 .word{text-align:left}
 .long{white-space:normal;overflow-wrap:anywhere;min-width:12em}
-thead th{background:var(--shade)}
+thead th{background:var(--shade);white-space:normal;min-width:4.5em;vertical-align:bottom}
 pre{overflow-x:auto;padding:.7em;background:var(--shade);white-space:pre-wrap;overflow-wrap:anywhere}
 @media print{:root{--ink:#000;--paper:#fff;--soft:#333;--line:#999;--shade:#eee;color-scheme:light}
 svg,tr{break-inside:avoid}.scroll{overflow:visible}table{font-size:.7em}th,td{padding:.1em .35em}}

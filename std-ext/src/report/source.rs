@@ -1,7 +1,8 @@
 //! What a run folder holds, also where the run diverged or was interrupted: what is missing is said.
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::error::{Error, ParseError, Result, quote};
+use crate::dataset::Values;
+use crate::error::{Error, ParseError, Result, quote, shape_text};
 use crate::file;
 use crate::notes::number;
 use crate::run::config::{self, Config, Data, RuleName, Synthetic};
@@ -10,6 +11,8 @@ use crate::run::manifest::{LONGEST, LONGEST_CONFIG, Manifest};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The newest state that an unfinished training keeps, in the folder of its rule.
+const STATE: &str = "checkpoint.safetensors";
 /// A history of more bytes is not read.
 const LONGEST_HISTORY: u64 = 1 << 28;
 
@@ -78,7 +81,7 @@ impl Source {
             }
         };
         check(CONFIG, &config_bytes);
-        let mut rules = Vec::new();
+        let (mut rules, mut states) = (Vec::new(), Vec::new());
         for rule in config.training.rules.iter().copied() {
             let [initial, last, history] = files_of(rule);
             let mut read = |name: &str, longest: u64| -> Result<Option<Vec<u8>>> {
@@ -88,19 +91,27 @@ impl Source {
                 }
                 Ok(bytes)
             };
-            let rows = match read(&history, LONGEST_HISTORY)? {
+            let mut rows = match read(&history, LONGEST_HISTORY)? {
                 Some(bytes) => parse(&bytes).map_err(|error| error.in_file(directory.join(&history)))?,
                 None => Vec::new(),
             };
             let mut weights = |name: &str| -> Result<Option<Checkpoint>> {
                 let parse = |bytes: Vec<u8>| {
-                    checkpoint::parse(&bytes).map_err(|error| error.in_file(directory.join(name)))
+                    let network = checkpoint::parse(&bytes).and_then(|network| of_widths(network, &config));
+                    network.map_err(|error| error.in_file(directory.join(name)))
                 };
                 read(name, u64::MAX)?.map(parse).transpose()
             };
-            let (initial, last) = (weights(&initial)?, weights(&last)?);
+            let (initial, mut last) = (weights(&initial)?, weights(&last)?);
+            let state = directory.join(rule.name()).join(STATE);
+            if let (Some(initial), None, true) = (&initial, &last, state.exists()) {
+                let kept = kept(&state, initial)?;
+                states.push(format!("{}: weights and measurements are those of {STATE}", rule.name()));
+                (last, rows) = (Some(kept.0), if rows.is_empty() { kept.1 } else { rows });
+            }
             rules.push(RuleSource { rule, rows, initial, last });
         }
+        notes.extend(states);
         for RuleSource { rule, rows, last, .. } in &rules {
             let (name, steps) = (rule.name(), config.training.steps);
             match rows.last() {
@@ -165,6 +176,41 @@ impl Source {
         });
         [self.summary()].into_iter().chain(ended).chain(self.notes.iter().cloned()).collect()
     }
+}
+
+/// The weights and the measurements of the newest state that an unfinished training kept.
+fn kept(path: &Path, initial: &Checkpoint) -> Result<(Checkpoint, Vec<Row>)> {
+    let wrong = |reason: &str| Error::input(path, "tensors", reason);
+    let (mut weights, mut rows) = (None, Vec::new());
+    for found in checkpoint::describe(path)? {
+        let (widths, bias) = (initial.widths(), initial.has_bias());
+        let encoded = match (found.name.as_str(), found.values) {
+            ("parameters", Some(Values::F32(values))) => checkpoint::encode(&widths, bias, &values),
+            ("parameters", Some(Values::F64(values))) => checkpoint::encode(&widths, bias, &values),
+            ("history", Some(Values::Integers(bytes))) => {
+                let text: Vec<u8> = bytes.iter().map(|byte| *byte as u8).collect();
+                rows = parse(&text).map_err(|error| error.in_file(path))?;
+                continue;
+            }
+            _ => continue,
+        };
+        let network = encoded.map_err(|error| wrong(&error.to_string()))?;
+        weights = Some(checkpoint::parse(&network).map_err(|error| error.in_file(path))?);
+    }
+    Ok((weights.ok_or_else(|| wrong("there are no parameters"))?, rows))
+}
+
+/// The network if its hidden layers are those of the configuration, which told how much there is to compute.
+fn of_widths(network: Checkpoint, config: &Config) -> std::result::Result<Checkpoint, ParseError> {
+    let (expected, found) = (&config.network.hidden, network.widths());
+    if found.get(1..found.len() - 1) == Some(expected.as_slice()) {
+        return Ok(network);
+    }
+    let (expected, found) = (shape_text(expected), shape_text(&found));
+    Err(ParseError::new(
+        "shape",
+        format!("widths {found}, the configuration has the hidden layers {expected}"),
+    ))
 }
 
 /// The content of a file, if there is one.
