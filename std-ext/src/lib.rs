@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`error`] | the one error type: file, place, reason |
 //! | [`mod@file`] | whole-file reads with limits, atomic writes |
-//! | [`dataset`] | arrays from `.npy` files, samples as matrices, labels as targets |
+//! | [`dataset`] | samples and labels from `.npy`, `.npz`, text, IDX and CIFAR-10 files |
 //! | [`checkpoint`] | weights of fully connected networks in safetensors files |
 //! | [`detect`], [`machine`] | the instruction set to run on; with it one pool of threads |
 //! | [`network`], [`sums`] | networks that own their numbers; sums over samples on threads |

@@ -320,7 +320,8 @@ fn run_in<T: Real>(
     }
     let report = TrainReport::new(outcomes.iter().map(|outcome| (outcome.rule, &outcome.last)), unknown);
     let report = TrainReport { data: problem.understood.clone(), notes, ..report };
-    let Placed { directory, left } = claim.place(&Folder::new(config, problem.digest, outcomes)?)?;
+    let folder = Folder::new(config, problem.digest, outcomes)?.understood(problem.understood.clone());
+    let Placed { directory, left } = claim.place(&folder)?;
     let page = options
         .report
         .then(|| super::report::draw(&machine, std::slice::from_ref(&directory), None))

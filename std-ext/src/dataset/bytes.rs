@@ -31,6 +31,11 @@ const ALWAYS_UNPACKED: u64 = 1 << 28;
 /// stays below a hundred.
 const MOST_RATIO: u64 = 100;
 
+/// The most bytes that are unpacked of so many.
+pub(super) fn most_unpacked(packed: u64) -> u64 {
+    packed.saturating_mul(MOST_RATIO).max(ALWAYS_UNPACKED)
+}
+
 /// Bytes read at a time.
 const CHUNK: u64 = 1 << 16;
 
@@ -38,15 +43,26 @@ impl Bytes {
     /// Those of a regular file; of what it holds, where it is a gzip file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (file, length) = file::open(path)?;
-        let mut bytes = Self { path: path.to_path_buf(), start: 0, length, origin: Origin::File(file) };
-        let wrong = |reason: String| Error::input(path, "gzip", reason);
-        if bytes.read(0, length.min(2))? == GZIP {
-            bytes = bytes.unpacked(MultiGzDecoder::new).map_err(wrong)?;
-            if bytes.read(0, bytes.length.min(2))? == GZIP {
-                return Err(wrong("a gzip file in a gzip file: unpack it with gunzip".to_owned()));
-            }
+        Self { path: path.to_path_buf(), start: 0, length, origin: Origin::File(file) }.plain()
+    }
+
+    /// Bytes in memory; `path` serves messages.
+    pub(crate) fn of(path: &Path, bytes: Vec<u8>) -> Self {
+        Self { path: path.to_path_buf(), start: 0, length: bytes.len() as u64, origin: Origin::Memory(bytes) }
+    }
+
+    /// What a gzip file holds; other bytes as they are.
+    pub(crate) fn plain(mut self) -> Result<Self> {
+        if self.read(0, self.length.min(2))? != GZIP {
+            return Ok(self);
         }
-        Ok(bytes)
+        let path = self.path.clone();
+        let wrong = |reason: String| Error::input(&path, "gzip", reason);
+        let mut inside = self.unpacked(u64::MAX, MultiGzDecoder::new).map_err(wrong)?;
+        if inside.read(0, inside.length.min(2))? == GZIP {
+            return Err(wrong("a gzip file in a gzip file: unpack it with gunzip".to_owned()));
+        }
+        Ok(inside)
     }
 
     /// A part of these bytes.
@@ -63,13 +79,15 @@ impl Bytes {
         Ok(Self { path: self.path.clone(), start, length, origin })
     }
 
-    /// All that comes out of a decoder, held in memory; or why not: too much of it, or what the decoder says.
+    /// All that comes out of a decoder, held in memory; or why not: more than is claimed or allowed, or what the decoder
+    /// says.
     pub(crate) fn unpacked<'b, D: Read>(
         &'b mut self,
+        claimed: u64,
         decoder: impl FnOnce(BufReader<Cursor<'b>>) -> D,
     ) -> std::result::Result<Self, String> {
         let (path, packed) = (self.path.clone(), self.length);
-        let most = packed.saturating_mul(MOST_RATIO).max(ALWAYS_UNPACKED);
+        let most = most_unpacked(packed).min(claimed);
         let mut unpacked = Growing::default();
         let decoder = decoder(BufReader::new(self.cursor()));
         let count = io::copy(&mut decoder.take(most.saturating_add(1)), &mut unpacked);

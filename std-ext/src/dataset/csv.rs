@@ -5,12 +5,11 @@
 
 use super::bytes::Bytes;
 use super::csv_form::{Form, decimal_comma, number, shown};
-use super::labels::Column;
+use super::labels::{Column, TextClasses};
 use super::options::Reading;
-use super::{Array, MOST_CLASSES, Values};
+use super::{Array, Values};
 use crate::error::{Error, Result, quote};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::rc::Rc;
 
@@ -33,6 +32,8 @@ pub(super) struct Table {
     pub(super) inputs: Array,
     /// The column of labels, if one was named.
     pub(super) label: Option<Column>,
+    /// Where in the file each input column stands.
+    pub(super) columns: Vec<usize>,
     /// Names of the input columns, if the first row holds them.
     pub(super) names: Option<Vec<String>>,
     /// What was taken for what.
@@ -63,20 +64,6 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// Where a field stands.
-struct Place<'t> {
-    names: Option<&'t [String]>,
-    row: usize,
-    line: u64,
-}
-
-impl Place<'_> {
-    fn of(&self, column: usize) -> String {
-        let name = self.names.and_then(|names| names.get(column)).map(|name| format!(", {}", quote(name)));
-        format!("row {}, column {column} (line {}{})", self.row, self.line, name.unwrap_or_default())
-    }
-}
-
 /// Numbers as they come: whole until one is not.
 struct Numbers(Values);
 
@@ -87,6 +74,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// **Errors** what is wrong with a field that is no finite number.
     fn push(&mut self, field: &str) -> std::result::Result<(), String> {
         if let Values::Integers(whole) = &mut self.0 {
             if let Ok(n) = field.parse() {
@@ -100,6 +88,9 @@ impl Numbers {
             self.0 = Values::F64(floats);
         }
         let x = number(field).ok_or_else(|| no_number(field))?;
+        if !x.is_finite() {
+            return Err(format!("the value is {}", if x.is_nan() { "NaN" } else { "infinite" }));
+        }
         if let Values::F64(floats) = &mut self.0 {
             room(floats)?;
             floats.push(x);
@@ -144,56 +135,98 @@ fn read_as(bytes: &mut Bytes, reading: &Reading, labels: bool) -> Result<Table> 
     let start = start.strip_prefix(BOM).unwrap_or(&start);
     let form = Form::find(start, bytes.length() <= SAMPLE, reading);
     let form = form.map_err(|reason| wrong("row 0".to_owned(), reason))?;
+    match rows(bytes, form, reading, labels) {
+        Ok((None, _)) => Err(wrong("byte 0".to_owned(), "the file is empty".to_owned())),
+        Ok((Some(_), columns)) if columns.rows == 0 => {
+            Err(wrong("byte 0".to_owned(), "only names of columns, no samples".to_owned()))
+        }
+        Ok((Some(layout), columns)) => Ok(layout.table(columns, form)),
+        Err(Fail::Label(reason)) => Err(wrong("label".to_owned(), reason)),
+        Err(Fail::Row { column, name, row, start, reason }) => {
+            // Where the parser stands may be before the ends of lines that lead to the row.
+            let at = start.byte();
+            let left = bytes.read(at, bytes.length().saturating_sub(at).min(SAMPLE))?;
+            let ends = left.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let line = start.line() + ends.filter(|byte| **byte == b'\n').count() as u64;
+            let name = name.map(|name| format!(", {}", quote(&name))).unwrap_or_default();
+            let column = column.map(|column| format!(", column {column}")).unwrap_or_default();
+            Err(wrong(format!("row {row}{column} (line {line}{name})"), reason))
+        }
+    }
+}
+
+/// What is wrong with a table.
+enum Fail {
+    /// No column is the one that is meant.
+    Label(String),
+    /// A row, or a field of it.
+    Row {
+        row: usize,
+        column: Option<usize>,
+        name: Option<String>,
+        /// Where the parser began to look for the row.
+        start: ::csv::Position,
+        reason: String,
+    },
+}
+
+/// Reads all rows; no layout without a first one.
+fn rows(
+    bytes: &mut Bytes,
+    form: Form,
+    reading: &Reading,
+    labels: bool,
+) -> std::result::Result<(Option<Layout>, Columns), Fail> {
     let left = Rc::new(Cell::new(LONGEST_ROW));
     let text = Limited { reader: bytes.cursor().chain(END), left: Rc::clone(&left) };
     let mut reader = builder(form.separator).from_reader(text);
     let mut record = ::csv::ByteRecord::new();
     let mut layout: Option<Layout> = None;
-    let mut table = Columns::default();
+    let mut columns = Columns::default();
     loop {
         left.set(LONGEST_ROW);
-        let line = reader.position().line();
-        let read = reader.read_byte_record(&mut record);
-        read.map_err(|error| wrong(format!("line {line}"), error.to_string()))?;
-        let line = record.position().map_or(line, ::csv::Position::line);
+        let (row, start) = (columns.rows, reader.position().clone());
+        let fail = |column: Option<usize>, name: Option<&String>, reason: String| Fail::Row {
+            row,
+            column,
+            name: name.cloned(),
+            start: start.clone(),
+            reason,
+        };
+        reader.read_byte_record(&mut record).map_err(|error| fail(None, None, error.to_string()))?;
         let last = record.iter().next_back().unwrap_or_default();
         if record.len() < 2 && last == b"\0" {
-            break;
+            return Ok((layout, columns));
         }
         if last.ends_with(b"\0") {
-            let reason = "a quote that opens in this row is never closed".to_owned();
-            return Err(wrong(format!("row {} (line {line})", table.rows), reason));
+            return Err(fail(None, None, "a quote that opens in this row is never closed".to_owned()));
         }
-        let begins = layout.is_none();
-        if begins {
+        let first = layout.is_none();
+        if first {
             let text = |(column, field)| {
-                let place = || Place { names: None, row: 0, line }.of(column);
-                utf8(field, begins).map(str::to_owned).map_err(|reason| wrong(place(), reason))
+                utf8(field, true).map(str::to_owned).map_err(|reason| fail(Some(column), None, reason))
             };
-            let first: Vec<String> = record.iter().enumerate().map(text).collect::<Result<_>>()?;
-            let found = Layout::new(&first, form, reading, labels);
-            layout = Some(found.map_err(|reason| wrong("label".to_owned(), reason))?);
+            let fields: Vec<String> =
+                record.iter().enumerate().map(text).collect::<std::result::Result<_, _>>()?;
+            let found = Layout::new(&fields, form, reading, labels);
+            layout = Some(found.map_err(Fail::Label)?);
             if form.header {
                 continue;
             }
         }
-        let Some(layout) = &layout else { break };
-        let place = Place { names: layout.names.as_deref(), row: table.rows, line };
+        let Some(layout) = &layout else { continue };
+        let name = |column: usize| layout.names.as_ref().and_then(|names| names.get(column));
         if record.len() != layout.columns {
+            let column = record.len().min(layout.columns);
             let reason = format!("the row has {} fields, the first has {}", record.len(), layout.columns);
-            return Err(wrong(place.of(record.len().min(layout.columns)), reason));
+            return Err(fail(Some(column), name(column), reason));
         }
         for (column, field) in record.iter().enumerate() {
-            let pushed = utf8(field, begins).and_then(|field| table.push(column, field, layout));
-            pushed.map_err(|reason| wrong(place.of(column), reason))?;
+            let pushed = utf8(field, first).and_then(|field| columns.push(column, field, layout));
+            pushed.map_err(|reason| fail(Some(column), name(column), reason))?;
         }
-        table.rows += 1;
+        columns.rows += 1;
     }
-    let Some(layout) = layout else { return Err(wrong("byte 0".to_owned(), "the file is empty".to_owned())) };
-    if table.rows == 0 {
-        return Err(wrong("byte 0".to_owned(), "only names of columns, no samples".to_owned()));
-    }
-    Ok(layout.table(table, form))
 }
 
 /// A field as text; the first of a file may have the mark of UTF-8 before it.
@@ -248,17 +281,15 @@ impl Layout {
         if self.unnamed {
             taken += ", column 0 without a name is a row number and left out";
         }
-        let inputs = (0..self.columns).filter(|column| self.is_input(*column)).count();
-        let names = self.names.as_ref().map(|names| {
-            let names = names.iter().enumerate().filter(|(column, _)| self.is_input(*column));
-            names.map(|(_, name)| name.clone()).collect()
-        });
-        let shape = vec![read.rows, inputs];
+        let columns: Vec<usize> = (0..self.columns).filter(|column| self.is_input(*column)).collect();
+        let names =
+            self.names.as_ref().map(|names| columns.iter().filter_map(|c| names.get(*c).cloned()).collect());
+        let shape = vec![read.rows, columns.len()];
         let label = self.label.map(|_| match read.classes.is_empty() {
             true => Column::Numbers(Array { shape: vec![read.rows], values: read.label.0 }),
-            false => Column::text(read.classes, read.numbers),
+            false => read.classes.column(),
         });
-        Table { inputs: Array { shape, values: read.inputs.0 }, label, names, taken }
+        Table { inputs: Array { shape, values: read.inputs.0 }, label, columns, names, taken }
     }
 }
 
@@ -296,15 +327,19 @@ struct Columns {
     rows: usize,
     inputs: Numbers,
     label: Numbers,
-    /// Text labels with the number of each by first occurrence.
-    classes: BTreeMap<String, i64>,
-    numbers: Vec<i64>,
+    classes: TextClasses,
 }
 
 impl Columns {
     fn push(&mut self, column: usize, field: &str, layout: &Layout) -> std::result::Result<(), String> {
         if layout.is_input(column) {
-            return self.inputs.push(field);
+            let hint = match (layout.label, number(field), field) {
+                (None, None, other) if !other.is_empty() && !decimal_comma(other) => {
+                    "; --label says which column holds labels"
+                }
+                _ => "",
+            };
+            return self.inputs.push(field).map_err(|reason| reason + hint);
         }
         if layout.label != Some(column) {
             let counts = field.parse() == Ok(self.rows);
@@ -323,20 +358,7 @@ impl Columns {
         if is_number {
             return self.label.push(field);
         }
-        let next = self.classes.len() as i64;
-        let number = match self.classes.get(field) {
-            Some(number) => *number,
-            None if self.classes.len() >= MOST_CLASSES => {
-                return Err(format!("{} is one class more than {MOST_CLASSES}", quote(field)));
-            }
-            None => {
-                self.classes.insert(field.to_owned(), next);
-                next
-            }
-        };
-        room(&mut self.numbers)?;
-        self.numbers.push(number);
-        Ok(())
+        self.classes.push(field)
     }
 }
 

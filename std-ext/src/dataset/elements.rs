@@ -11,20 +11,47 @@ pub(super) enum Kind {
     Signed,
     Unsigned,
     Bool,
+    /// Code points of four bytes, filled with zeros.
+    Unicode,
+    /// Bytes, filled with zeros.
+    Bytes,
 }
 
 /// The type of the elements.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dtype {
     pub(super) kind: Kind,
-    /// Bytes of one element: 1, 2, 4 or 8.
+    /// Bytes of one element: 1, 2, 4 or 8, or those of a text.
     pub(super) size: usize,
     pub(super) big_endian: bool,
 }
 
 impl Dtype {
+    pub(super) fn is_text(self) -> bool {
+        matches!(self.kind, Kind::Unicode | Kind::Bytes)
+    }
+
+    /// The text of one element.
+    pub(super) fn text(self, element: &[u8]) -> Result<String, String> {
+        let text = match self.kind {
+            Kind::Unicode => {
+                let points = element.chunks_exact(4).map(|point| Self { size: 4, ..self }.raw(point) as u32);
+                points.map(char::from_u32).collect::<Option<String>>()
+            }
+            _ => String::from_utf8(element.to_vec()).ok(),
+        };
+        let text = text.ok_or_else(|| "the text is not Unicode".to_owned())?;
+        Ok(text.trim_end_matches('\0').to_owned())
+    }
+
     /// Room for exactly `count` elements of this type.
     pub(super) fn room(self, count: usize) -> Result<Values, ParseError> {
+        if self.is_text() {
+            return Err(ParseError::new(
+                "header, key \"descr\"",
+                "text, expected numbers; labels may be text",
+            ));
+        }
         let mut values = match (self.kind, self.size) {
             (Kind::Float, 2 | 4) => Values::F32(Vec::new()),
             (Kind::Float, _) => Values::F64(Vec::new()),

@@ -1,7 +1,7 @@
 //! Labels as files have them, whatever their form: numbers, text, or one column for each class.
 
 use super::{Array, Classes, MOST_CLASSES, Targets, Values};
-use crate::error::{Error, ParseError, Result, shape_text};
+use crate::error::{Error, ParseError, Result, quote, shape_text};
 use agop_core::scalar::Real;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,22 +23,48 @@ impl Column {
             Self::Text(_, numbers) => Array { shape: vec![numbers.len()], values: Values::Integers(numbers) },
         }
     }
+}
 
-    /// Text classes that were numbered as they came, numbered in ascending order.
-    pub(super) fn text(classes: BTreeMap<String, i64>, mut numbers: Vec<i64>) -> Self {
-        let mut places = vec![0_i64; classes.len()];
-        for (place, number) in classes.values().enumerate() {
-            usize::try_from(*number)
-                .ok()
-                .and_then(|n| places.get_mut(n))
-                .into_iter()
-                .for_each(|to| *to = place as i64);
-        }
-        let place = |number: &mut i64| {
-            *number = usize::try_from(*number).ok().and_then(|n| places.get(n)).copied().unwrap_or_default();
+/// Text labels while they are read.
+#[derive(Debug, Default)]
+pub(super) struct TextClasses {
+    /// The number of each by first occurrence.
+    classes: BTreeMap<String, i64>,
+    numbers: Vec<i64>,
+}
+
+impl TextClasses {
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// **Errors** why there can be no such label.
+    pub(super) fn push(&mut self, name: &str) -> std::result::Result<(), String> {
+        let next = self.classes.len() as i64;
+        let number = match self.classes.get(name) {
+            Some(number) => *number,
+            None if name.is_empty() => return Err("the label is empty".to_owned()),
+            None if self.classes.len() >= MOST_CLASSES => {
+                return Err(format!("{} is one class more than {MOST_CLASSES}", quote(name)));
+            }
+            None => *self.classes.entry(name.to_owned()).or_insert(next),
         };
-        numbers.iter_mut().for_each(place);
-        Self::Text(classes.into_keys().collect(), numbers)
+        self.numbers.try_reserve(1).map_err(|_| "the labels do not fit the memory".to_owned())?;
+        self.numbers.push(number);
+        Ok(())
+    }
+
+    /// The labels, numbered in ascending order of the names.
+    pub(super) fn column(mut self) -> Column {
+        let mut places = vec![0_i64; self.classes.len()];
+        let index = |number: i64| usize::try_from(number).unwrap_or_default();
+        for (place, number) in self.classes.values().enumerate() {
+            places.get_mut(index(*number)).into_iter().for_each(|to| *to = place as i64);
+        }
+        for number in &mut self.numbers {
+            *number = places.get(index(*number)).copied().unwrap_or_default();
+        }
+        Column::Text(self.classes.into_keys().collect(), self.numbers)
     }
 }
 

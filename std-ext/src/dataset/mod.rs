@@ -1,6 +1,8 @@
-//! Data sets: arrays as they stand in a file, and what training makes of them, a matrix of samples and its targets.
+//! Data sets: files of many formats, what training makes of them, a matrix of samples and its targets.
 //!
-//! One file here reads one format; all give an [`Array`] in C order.
+//! [`open`] is the way in: files and options give [`Source`], whose rows are read as they are asked for, and [`Labels`].
+//! One file here reads one format; all check what a file claims against its bytes before they allocate. `bytes` is where
+//! bytes come from and bounds what is unpacked, `elements` turns them into numbers.
 
 pub(crate) mod bytes;
 mod cifar;
@@ -20,7 +22,7 @@ mod source;
 pub use classes::{Classes, MOST_CLASSES};
 pub use labels::Labels;
 pub(crate) use open::arrays;
-pub use open::{Opened, Role, open, with_labels};
+pub use open::{Opened, Role, open, parse, with_labels};
 pub(crate) use options::file_and_array;
 pub use options::{Format, Paths, Reading, Separator};
 pub use source::Source;

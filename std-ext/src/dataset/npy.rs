@@ -11,6 +11,7 @@
 
 use super::bytes::Bytes;
 use super::elements::{Dtype, Kind};
+use super::labels::{Column, TextClasses};
 use super::npy_header::{self, Header};
 use super::source::{Part, Records};
 use super::{Array, Values, little_endian};
@@ -44,7 +45,7 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Array, ParseError> {
     let length = bytes.len() as u64;
     let preamble = npy_header::Preamble::parse(bytes, length)?;
     let text = preamble.header_of(bytes);
-    let header = Header::parse(text, &preamble, length)?;
+    let header = Header::parse(text, &preamble, length, false)?;
     let mut values = header.dtype.room(header.count)?;
     header.dtype.decode(bytes.get(preamble.end()..).unwrap_or_default(), header.data, &mut values)?;
     finish(header, values)
@@ -77,7 +78,7 @@ pub(crate) fn read_bits(bytes: &mut Bytes) -> Result<(Array, Option<&'static str
 
 /// The array as samples: in place where rows stand one after the other, else read at once.
 pub(super) fn open(mut bytes: Bytes) -> Result<Part> {
-    let header = header(&mut bytes)?;
+    let header = header(&mut bytes, false)?;
     if header.fortran && header.shape.len() > 1 {
         let (array, _) = elements(&mut bytes, header, |dtype| dtype)?;
         return Part::of_array(bytes.path(), array);
@@ -86,20 +87,40 @@ pub(super) fn open(mut bytes: Bytes) -> Result<Part> {
     Part::of_records(bytes, &shape, Records { dtype, start: data, skip: 0 })
 }
 
+/// The labels in an array: numbers, or text in one column.
+pub(super) fn labels(mut bytes: Bytes) -> Result<Column> {
+    let Header { dtype, shape, data, .. } = header(&mut bytes, true)?;
+    if !dtype.is_text() {
+        return open(bytes)?.array().map(Column::Numbers);
+    }
+    let path = bytes.path().to_path_buf();
+    let ([count] | [count, 1]) = *shape.as_slice() else {
+        let place = format!("shape {}", shape_text(&shape));
+        return Err(Error::input(path, place, "text labels, expected one column"));
+    };
+    let mut classes = TextClasses::default();
+    for row in 0..count {
+        let element = bytes.read(data + (row * dtype.size) as u64, dtype.size as u64)?;
+        let pushed = dtype.text(&element).and_then(|text| classes.push(&text));
+        pushed.map_err(|reason| Error::input(&path, format!("row {row}"), reason))?;
+    }
+    Ok(classes.column())
+}
+
 /// The array read as another type than the header says, and what it says.
 fn read_with(bytes: &mut Bytes, read_as: impl Fn(Dtype) -> Dtype) -> Result<(Array, Dtype)> {
-    let header = header(bytes)?;
+    let header = header(bytes, false)?;
     elements(bytes, header, read_as)
 }
 
-fn header(bytes: &mut Bytes) -> Result<Header> {
+fn header(bytes: &mut Bytes, labels: bool) -> Result<Header> {
     let length = bytes.length();
     let start = bytes.read(0, length.min(recognise::ENOUGH))?;
     let preamble = npy_header::Preamble::parse(&start, length);
     let preamble = preamble.map_err(|error| error.in_file(bytes.path()))?;
     // No more than a mebibyte, or the preamble had refused it.
     let start = bytes.read(0, preamble.end() as u64)?;
-    let header = Header::parse(preamble.header_of(&start), &preamble, length);
+    let header = Header::parse(preamble.header_of(&start), &preamble, length, labels);
     header.map_err(|error| error.in_file(bytes.path()))
 }
 

@@ -73,7 +73,7 @@ impl Preamble {
 
 impl Dtype {
     /// From NumPy's `descr`.
-    fn parse(text: &str) -> Result<Self> {
+    fn parse(text: &str, labels: bool) -> Result<Self> {
         let (mark, name) = match text.split_at_checked(1) {
             Some((mark @ ("<" | ">" | "=" | "|"), name)) => (mark, name),
             _ => ("|", text),
@@ -91,6 +91,16 @@ impl Dtype {
             "u4" => (Kind::Unsigned, 4),
             "u8" => (Kind::Unsigned, 8),
             "b1" => (Kind::Bool, 1),
+            _ if labels && text_length(name).is_some() => {
+                let unicode = name.starts_with('U');
+                let kind = if unicode { Kind::Unicode } else { Kind::Bytes };
+                (kind, text_length(name).unwrap_or_default() * if unicode { 4 } else { 1 })
+            }
+            // NumPy knows no bfloat16 and stores such arrays as two bytes without a meaning.
+            "V2" => {
+                let reason = "dtype \"V2\" may be bfloat16, which .npy cannot say: save the array as float32";
+                return Err(ParseError::new("header, key \"descr\"", reason));
+            }
             _ => {
                 let reason = format!(
                     "dtype {} is not read; f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1 are",
@@ -101,6 +111,13 @@ impl Dtype {
         };
         Ok(Self { kind, size, big_endian: mark == ">" })
     }
+}
+
+/// The characters of a text type, `U12` or `S3`.
+fn text_length(name: &str) -> Option<usize> {
+    const LONGEST: usize = 1 << 16;
+    let length = name.strip_prefix(['U', 'S'])?;
+    length.parse().ok().filter(|length| (1..=LONGEST).contains(length))
 }
 
 /// What the header says, found to agree with the length of the file.
@@ -116,8 +133,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// From the header's bytes; the file has `length` bytes in all.
-    pub(super) fn parse(text: &[u8], preamble: &Preamble, length: u64) -> Result<Self> {
+    /// From the header's bytes; the file has `length` bytes in all. Only `labels` may be text.
+    pub(super) fn parse(text: &[u8], preamble: &Preamble, length: u64, labels: bool) -> Result<Self> {
         let mut cursor = Cursor { text, at: 0, base: preamble.start };
         let (mut dtype, mut fortran, mut shape) = (None, None, None);
         cursor.expect(b'{', "the header is not a dict: expected '{'")?;
@@ -126,7 +143,7 @@ impl Header {
             let key = cursor.string()?;
             cursor.expect(b':', "expected ':' after a key")?;
             let repeated = match key.as_str() {
-                "descr" => dtype.replace(cursor.dtype()?).is_some(),
+                "descr" => dtype.replace(cursor.dtype(labels)?).is_some(),
                 "fortran_order" => fortran.replace(cursor.boolean()?).is_some(),
                 "shape" => shape.replace(cursor.shape()?).is_some(),
                 _ => {
@@ -275,12 +292,12 @@ impl Cursor<'_> {
         rest.get(..length).unwrap_or_default()
     }
 
-    fn dtype(&mut self) -> Result<Dtype> {
+    fn dtype(&mut self, labels: bool) -> Result<Dtype> {
         if self.peek() == Some(b'[') {
             let reason = "structured dtypes are not read; f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1 are";
             return Err(ParseError::new("header, key \"descr\"", reason));
         }
-        Dtype::parse(&self.string()?)
+        Dtype::parse(&self.string()?, labels)
     }
 
     fn boolean(&mut self) -> Result<bool> {

@@ -3,7 +3,7 @@
 //! The directory is a claim like any other: entries must lie in the file and apart from each other, sizes and checksums
 //! must be those of what comes out, and no more comes out than of any other compressed file.
 
-use super::bytes::Bytes;
+use super::bytes::{Bytes, most_unpacked};
 use crate::error::{Error, Result, quote};
 use flate2::bufread::DeflateDecoder;
 use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
@@ -36,6 +36,14 @@ impl Archive {
         let path = bytes.path().to_path_buf();
         let wrong = |reason: String| Error::input(&path, "zip", reason);
         let entries = directory(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+        let claimed = entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.size));
+        let most = most_unpacked(bytes.length());
+        if claimed > most {
+            let length = bytes.length();
+            return Err(wrong(format!(
+                "the entries claim {claimed} bytes of {length}, more than {most}: unpack it yourself"
+            )));
+        }
         let mut places: Vec<&Entry> = entries.iter().collect();
         places.sort_by_key(|entry| entry.start);
         for (first, second) in places.iter().zip(places.iter().skip(1)) {
@@ -72,7 +80,7 @@ impl Archive {
         let mut packed = self.bytes.window(entry.start, entry.packed)?;
         let mut unpacked = match entry.method {
             CompressionMethod::STORE => packed,
-            CompressionMethod::DEFLATE => packed.unpacked(DeflateDecoder::new).map_err(wrong)?,
+            CompressionMethod::DEFLATE => packed.unpacked(entry.size, DeflateDecoder::new).map_err(wrong)?,
             other => {
                 let reason =
                     format!("compression method {} is not read, stored and deflated are", other.as_u16());

@@ -51,6 +51,18 @@ struct Held {
     taken: Option<String>,
 }
 
+/// The samples in the bytes of a whole file of any format, as [`open`] gives those of files; `name` serves messages.
+///
+/// **Errors** as [`open`].
+pub fn parse(name: &Path, bytes: Vec<u8>, reading: &Reading) -> Result<Opened> {
+    let mut bytes = Bytes::of(name, bytes).plain()?;
+    let format = format(&mut bytes, reading)?;
+    let want = Want { reading, role: Role::Train, labels: true };
+    let Held { inputs, label, names, taken } = inputs(bytes, format, None, want)?;
+    let labels = Labels::new(label.map(|label| (name.to_path_buf(), label)).into_iter().collect())?;
+    Ok(Opened { inputs: Source::new(vec![inputs], names)?, labels, taken: taken.into_iter().collect() })
+}
+
 /// Opens the files of a set and reads the labels; inputs are read from [`Opened::inputs`].
 ///
 /// **Errors** all that reading can say; options that no file of the set has a use for.
@@ -80,7 +92,11 @@ pub fn open(data: &Paths, labels: Option<&Paths>, reading: &Reading, role: Role)
     for path in labels.into_iter().flat_map(Paths::iter) {
         let (path, array) = file_and_array(path);
         let mut bytes = Bytes::open(&path)?;
-        let format = format(&mut bytes, reading)?;
+        // The format that is given is that of the inputs.
+        let format = match recognised(&mut bytes, &Reading::default()) {
+            Ok(Some(format)) => format,
+            _ => format(&mut bytes, reading)?,
+        };
         let (column, clause) = column(bytes, format, array.as_deref(), want)?;
         formats.push(format);
         columns.push((path, column));
@@ -130,6 +146,11 @@ pub(crate) fn arrays(path: &Path, reading: &Reading) -> Result<Option<Vec<(Strin
     let mut bytes = Bytes::open(&path)?;
     let Some(format) = recognised(&mut bytes, reading)? else { return Ok(None) };
     unused(reading, &[format], false)?;
+    if reading.label_array.is_some() {
+        return Err(Error::Usage(
+            "--label-array: a digest is of all arrays, or of the one that --array names".into(),
+        ));
+    }
     only_archives(&path, format, array.as_deref())?;
     if format == Format::Npy {
         return Ok(Some(vec![(String::new(), npy::read_bits(&mut bytes)?)]));
@@ -202,16 +223,14 @@ fn inputs(mut bytes: Bytes, format: Format, array: Option<&str>, want: Want<'_>)
         Format::Idx => idx::open(bytes).map(plain),
         Format::Cifar10 => {
             let (inputs, labels) = cifar::open(bytes)?;
-            if !want.labels && want.reading.format.is_none() {
-                let reason = "a CIFAR-10 batch holds its labels, yet others are given";
-                return Err(Error::input(path, "labels", reason));
-            }
-            let taken = Some("CIFAR-10 batches of 3 x 32 x 32 pixels with labels".to_owned());
-            Ok(Held { label: Some(Column::Numbers(labels)), taken, ..plain(inputs) })
+            let own = if want.labels { "with labels" } else { "whose labels are left out" };
+            let taken = Some(format!("CIFAR-10 batches of 3 x 32 x 32 pixels {own}"));
+            let label = want.labels.then_some(Column::Numbers(labels));
+            Ok(Held { label, taken, ..plain(inputs) })
         }
         Format::Csv => {
-            let csv::Table { inputs, label, names, taken } = csv::read(&mut bytes, want.reading)?;
-            let inputs = Part::of_array(&path, inputs)?;
+            let csv::Table { inputs, label, columns, names, taken } = csv::read(&mut bytes, want.reading)?;
+            let inputs = Part::of_table(&path, inputs, columns)?;
             Ok(Held { inputs, label, names, taken: Some(taken) })
         }
         Format::Npz => {
@@ -226,7 +245,7 @@ fn inputs(mut bytes: Bytes, format: Format, array: Option<&str>, want: Want<'_>)
                 if reading.label_array.is_some() || !names.is_empty() {
                     let option = reading.label_array.as_deref();
                     let name = choose(&archive, &path, option, &LABELS, want.role, "--label-array")?;
-                    label = Some(Column::Numbers(npy::open(archive.array(&name)?)?.array()?));
+                    label = Some(npy::labels(archive.array(&name)?)?);
                     taken += &format!(", labels from {}", quote(&name));
                 }
             }
@@ -246,7 +265,7 @@ fn column(
     only_archives(&path, format, array)?;
     let numbers = |mut part: Part| Ok((Column::Numbers(part.array()?), None));
     match format {
-        Format::Npy => numbers(npy::open(bytes)?),
+        Format::Npy => Ok((npy::labels(bytes)?, None)),
         Format::Idx => numbers(idx::open(bytes)?),
         Format::Cifar10 => Ok((Column::Numbers(cifar::open(bytes)?.1), None)),
         Format::Csv => csv::labels(&mut bytes, want.reading).map(|(column, taken)| (column, Some(taken))),
@@ -254,8 +273,8 @@ fn column(
             let mut archive = Archive::open(bytes)?;
             let option = array.or(want.reading.label_array.as_deref());
             let name = choose(&archive, &path, option, &LABELS, want.role, "--label-array")?;
-            let mut part = npy::open(archive.array(&name)?)?;
-            Ok((Column::Numbers(part.array()?), Some(format!("labels from array {}", quote(&name)))))
+            let labels = npy::labels(archive.array(&name)?)?;
+            Ok((labels, Some(format!("labels from array {}", quote(&name)))))
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Part {
     /// Of a sample: `[28, 28]` for an image.
     pub(super) shape: Vec<usize>,
     store: Store,
+    /// Where in the file each column stands, if not where it is counted.
+    columns: Vec<usize>,
     /// Whether a value was rounded when it was read from the disk.
     rounded: bool,
 }
@@ -56,6 +58,11 @@ impl Part {
         Self::new(path, &shape, Store::Values(values))
     }
 
+    /// Some columns of a table.
+    pub(super) fn of_table(path: &Path, array: Array, columns: Vec<usize>) -> Result<Self> {
+        Ok(Self { columns, ..Self::of_array(path, array)? })
+    }
+
     /// Records whose claimed shape was found to fit the bytes.
     pub(super) fn of_records(bytes: Bytes, shape: &[usize], records: Records) -> Result<Self> {
         let path = bytes.path().to_path_buf();
@@ -65,7 +72,7 @@ impl Part {
     fn new(path: &Path, shape: &[usize], store: Store) -> Result<Self> {
         let (count, _) = rows_and_columns(shape).map_err(|error| error.in_file(path))?;
         let shape = shape.get(1..).unwrap_or_default().to_vec();
-        Ok(Self { path: path.to_path_buf(), count, shape, store, rounded: false })
+        Ok(Self { path: path.to_path_buf(), count, shape, store, columns: Vec::new(), rounded: false })
     }
 
     /// All rows as wide as the file has them.
@@ -94,9 +101,11 @@ impl Part {
         let columns = self.dimension();
         let path = self.path.clone();
         let input = |error: ParseError| error.in_file(&path);
+        let places = &self.columns;
         let place = |first: usize, (index, reason): (usize, String)| {
-            let place = format!("row {}, column {}", first + index / columns.max(1), index % columns.max(1));
-            input(ParseError::new(place, reason))
+            let (row, column) = (first + index / columns.max(1), index % columns.max(1));
+            let column = places.get(column).unwrap_or(&column);
+            input(ParseError::new(format!("row {row}, column {column}"), reason))
         };
         match &mut self.store {
             Store::Values(values) => {

@@ -61,6 +61,12 @@ impl Folder {
         Ok(Self { manifest: Manifest::new(data, rules, digests), files })
     }
 
+    /// The same with what the files of samples were taken for.
+    pub fn understood(mut self, understood: Option<String>) -> Self {
+        self.manifest.understood = understood;
+        self
+    }
+
     /// Writes all files into an empty folder; `path` serves the messages.
     fn write(&self, path: &Path, empty: &Path) -> Result<()> {
         for rule in self.manifest.rules.keys() {

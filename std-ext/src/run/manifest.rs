@@ -39,6 +39,9 @@ pub struct Manifest {
     pub contract: u32,
     /// Digest of the samples as read.
     pub data: Sha256,
+    /// What the files of samples were taken for; of a task, and in older runs, there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub understood: Option<String>,
     /// The marks of every measurement, by rule.
     #[serde(deserialize_with = "unique")]
     pub rules: BTreeMap<RuleName, Vec<Mark>>,
@@ -68,7 +71,8 @@ impl Manifest {
     /// The manifest of a run made here.
     pub fn new(data: Digest, rules: BTreeMap<RuleName, Vec<Mark>>, files: BTreeMap<String, Sha256>) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
-        Self { schema: SCHEMA.into(), version, contract: CONTRACT_VERSION, data: Sha256(data), rules, files }
+        let (schema, contract, data) = (SCHEMA.into(), CONTRACT_VERSION, Sha256(data));
+        Self { schema, version, contract, data, understood: None, rules, files }
     }
 
     /// The manifest in the bytes of a file.

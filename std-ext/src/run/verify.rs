@@ -205,6 +205,12 @@ impl Stored {
             differences.push(Difference { place: self.place(MANIFEST) + ": data", reason });
             return Ok(());
         }
+        let understood = &self.manifest.understood;
+        // Other files of the same numbers may be understood in other words.
+        if understood.is_some() && self.given.is_empty() && *understood != problem.understood {
+            let reason = "the samples are those of the run, this says something else of them".to_owned();
+            differences.push(Difference { place: self.place(MANIFEST) + ": understood", reason });
+        }
         let sizes = Sizes::of(&problem);
         if known.is_none() {
             self.announce_work(sizes, large, say)?;
