@@ -150,7 +150,7 @@ impl Plan {
         self.cuts >> (before - 1) & 1 == 1
     }
 
-    /// What this plan tries, of [`PATHS`]. The kernels are those that `core/src/simd/lanes/blocks.rs` chooses on every
+    /// What this plan tries, of [`PATHS`]. The kernels are those that `core/src/simd/lanes/plan.rs` chooses on every
     /// vector level alike for these sizes; the wide panels are those of AVX-512.
     fn paths(&self) -> u32 {
         let ((m, k, n), (a_turned, b_turned)) = (self.sizes, self.transposed);

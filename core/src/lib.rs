@@ -1,4 +1,5 @@
 #![no_std]
+#![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 //! Gradient outer products, centred neural feature correlations and Speed Limited Optimization for small fully connected
 //! networks, without the standard library and without an allocator.
 //!

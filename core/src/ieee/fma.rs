@@ -4,115 +4,69 @@
 //! Stable compilers hide the floating-point features of RISC-V and of Arm's M profile from `cfg`: `build.rs` tells them
 //! from the name of the target.
 
-/// `a b + c`, rounded once.
+/// `a b + c`, rounded once, by intrinsics on the lowest lane.
 #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"))]
-#[inline(always)]
-pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
-    #[cfg(target_arch = "x86")]
-    use core::arch::x86::{_mm_cvtss_f32, _mm_fmadd_ss, _mm_set_ss};
-    #[cfg(target_arch = "x86_64")]
-    use core::arch::x86_64::{_mm_cvtss_f32, _mm_fmadd_ss, _mm_set_ss};
-    // SAFETY: the only demand of these intrinsics is that the CPU has SSE and FMA. The whole program is compiled for
-    // a target with `fma` (the `cfg` above), which implies SSE; they touch registers only.
-    unsafe { _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c))) }
+macro_rules! by_intrinsics {
+    ($name:ident, $scalar:ty, $set:ident, $fma:ident, $get:ident) => {
+        /// `a b + c`, rounded once.
+        #[inline(always)]
+        pub(crate) fn $name(a: $scalar, b: $scalar, c: $scalar) -> $scalar {
+            #[cfg(target_arch = "x86")]
+            use core::arch::x86::{$fma, $get, $set};
+            #[cfg(target_arch = "x86_64")]
+            use core::arch::x86_64::{$fma, $get, $set};
+            #[target_feature(enable = "sse2,fma")]
+            #[inline]
+            fn fused(a: $scalar, b: $scalar, c: $scalar) -> $scalar {
+                $get($fma($set(a), $set(b), $set(c)))
+            }
+            // SAFETY: the whole program is compiled for a target with `fma` (the `cfg` above), which implies SSE2.
+            unsafe { fused(a, b, c) }
+        }
+    };
 }
 
-/// `a b + c`, rounded once.
 #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"))]
-#[inline(always)]
-pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
-    #[cfg(target_arch = "x86")]
-    use core::arch::x86::{_mm_cvtsd_f64, _mm_fmadd_sd, _mm_set_sd};
-    #[cfg(target_arch = "x86_64")]
-    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_fmadd_sd, _mm_set_sd};
-    // SAFETY: the only demand of these intrinsics is that the CPU has SSE2 and FMA. The whole program is compiled for
-    // a target with `fma` (the `cfg` above), which implies SSE2; they touch registers only.
-    unsafe { _mm_cvtsd_f64(_mm_fmadd_sd(_mm_set_sd(a), _mm_set_sd(b), _mm_set_sd(c))) }
+by_intrinsics!(fma_f32, f32, _mm_set_ss, _mm_fmadd_ss, _mm_cvtss_f32);
+#[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "fma"))]
+by_intrinsics!(fma_f64, f64, _mm_set_sd, _mm_fmadd_sd, _mm_cvtsd_f64);
+
+/// `a b + c`, rounded once, by one instruction on registers of a class.
+#[cfg(any(all(target_arch = "aarch64", target_feature = "neon"), hardware_fma = "riscv-f"))]
+macro_rules! by_instruction {
+    ($name:ident, $scalar:ty, $register:ident, $instruction:literal) => {
+        /// `a b + c`, rounded once.
+        #[inline(always)]
+        pub(crate) fn $name(a: $scalar, b: $scalar, c: $scalar) -> $scalar {
+            let result: $scalar;
+            // SAFETY: the whole program is compiled for a target with the instruction (the `cfg` of the expansion). It reads
+            // three registers, writes one and the sticky exception flags (so no `preserves_flags`), and touches neither
+            // memory nor stack.
+            unsafe {
+                core::arch::asm!(
+                    $instruction,
+                    result = lateout($register) result,
+                    a = in($register) a,
+                    b = in($register) b,
+                    c = in($register) c,
+                    options(pure, nomem, nostack)
+                );
+            }
+            result
+        }
+    };
 }
 
-/// `a b + c`, rounded once.
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-#[inline(always)]
-pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
-    let result: f32;
-    // SAFETY: `fmadd` on scalar registers belongs to the floating-point unit that `neon` implies, and the whole program
-    // is compiled for a target with `neon` (the `cfg` above). It reads three registers, writes one and the sticky
-    // exception flags of FPSR (so no `preserves_flags`), and touches neither memory nor stack.
-    unsafe {
-        core::arch::asm!(
-            "fmadd {result:s}, {a:s}, {b:s}, {c:s}",
-            result = lateout(vreg) result,
-            a = in(vreg) a,
-            b = in(vreg) b,
-            c = in(vreg) c,
-            options(pure, nomem, nostack)
-        );
-    }
-    result
-}
-
-/// `a b + c`, rounded once.
+by_instruction!(fma_f32, f32, vreg, "fmadd {result:s}, {a:s}, {b:s}, {c:s}");
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-#[inline(always)]
-pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
-    let result: f64;
-    // SAFETY: `fmadd` on scalar registers belongs to the floating-point unit that `neon` implies, and the whole program
-    // is compiled for a target with `neon` (the `cfg` above). It reads three registers, writes one and the sticky
-    // exception flags of FPSR (so no `preserves_flags`), and touches neither memory nor stack.
-    unsafe {
-        core::arch::asm!(
-            "fmadd {result:d}, {a:d}, {b:d}, {c:d}",
-            result = lateout(vreg) result,
-            a = in(vreg) a,
-            b = in(vreg) b,
-            c = in(vreg) c,
-            options(pure, nomem, nostack)
-        );
-    }
-    result
-}
+by_instruction!(fma_f64, f64, vreg, "fmadd {result:d}, {a:d}, {b:d}, {c:d}");
 
-/// `a b + c`, rounded once.
+// `rne` states the rounding in the instruction.
 #[cfg(hardware_fma = "riscv-f")]
-#[inline(always)]
-pub(crate) fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
-    let result: f32;
-    // SAFETY: `fmadd.s` belongs to the F extension, for which the whole program is compiled (the `cfg` above). `rne`
-    // states the rounding in the instruction. It reads three registers, writes one and the sticky exception flags
-    // (so no `preserves_flags`), and touches neither memory nor stack.
-    unsafe {
-        core::arch::asm!(
-            "fmadd.s {result}, {a}, {b}, {c}, rne",
-            result = lateout(freg) result,
-            a = in(freg) a,
-            b = in(freg) b,
-            c = in(freg) c,
-            options(pure, nomem, nostack)
-        );
-    }
-    result
-}
-
-/// `a b + c`, rounded once.
+by_instruction!(fma_f32, f32, freg, "fmadd.s {result}, {a}, {b}, {c}, rne");
 #[cfg(hardware_fma = "riscv-d")]
-#[inline(always)]
-pub(crate) fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
-    let result: f64;
-    // SAFETY: `fmadd.d` belongs to the D extension, for which the whole program is compiled (the `cfg` above). `rne`
-    // states the rounding in the instruction. It reads three registers, writes one and the sticky exception flags
-    // (so no `preserves_flags`), and touches neither memory nor stack.
-    unsafe {
-        core::arch::asm!(
-            "fmadd.d {result}, {a}, {b}, {c}, rne",
-            result = lateout(freg) result,
-            a = in(freg) a,
-            b = in(freg) b,
-            c = in(freg) c,
-            options(pure, nomem, nostack)
-        );
-    }
-    result
-}
+by_instruction!(fma_f64, f64, freg, "fmadd.d {result}, {a}, {b}, {c}, rne");
 
 /// `a b + c`, rounded once.
 ///

@@ -12,8 +12,13 @@ use libm::sqrt as hardware;
 #[inline(always)]
 fn hardware(x: f64) -> f64 {
     use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_sd};
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    fn root(x: f64) -> f64 {
+        _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x)))
+    }
     // SAFETY: SSE2 is a part of x86-64.
-    unsafe { _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x))) }
+    unsafe { root(x) }
 }
 
 /// The square root, rounded once to nearest even.

@@ -1,183 +1,101 @@
 //! x86-64 AVX-512F with AVX2 and FMA3.
 
-use super::lanes::{Kernel, Lanes, least};
+use super::lanes::{Kernel, Lanes, Registers, Set, bits, lanes, min};
+use super::prefetch;
 use core::arch::asm;
 use core::arch::x86_64::*;
 
-/// Proof that AVX-512F with AVX2 and FMA3 may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx512(());
+token!(
+    /// Proof that AVX-512F with AVX2 and FMA3 may run.
+    Avx512, enable: "avx512f,avx2,fma";
+    compiled: cfg!(all(target_feature = "avx512f", target_feature = "avx2", target_feature = "fma")),
+    opaque: opaque,
+    prefetch: prefetch,
+);
 
 impl Avx512 {
-    /// The token, where the compile target guarantees the instructions.
-    pub const fn compiled() -> Option<Self> {
-        if cfg!(all(target_feature = "avx512f", target_feature = "avx2", target_feature = "fma")) {
-            Some(Self(()))
-        } else {
-            None
-        }
-    }
-
     /// The token, where this machine and its operating system have the instructions.
     pub fn detect() -> Option<Self> {
-        if crate::ieee::cpu::avx512() { Some(Self(())) } else { None }
-    }
-
-    /// Runs a kernel compiled for this set.
-    #[inline(always)]
-    pub(crate) fn run<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        // SAFETY: the token proves that the instructions are there.
-        unsafe { run(self, kernel) }
+        crate::ieee::cpu::avx512().then_some(Self(()))
     }
 }
 
-#[target_feature(enable = "avx512f,avx2,fma")]
-#[inline(never)] // its large frame stays its own: see `lanes::blocks::Accumulate`
-fn run<K: Kernel<Avx512>>(set: Avx512, kernel: K) -> K::Output {
-    kernel.run(set)
-}
-
-macro_rules! lanes {
-    ($scalar:ty, $vector:ty, $width:literal, $splat:ident, $load:ident, $load_wide:ident, $store:ident, $fma:ident,
-     $mask:ty, $load_some:ident, $store_some:ident, $transposed:ident) => {
-        impl Lanes<$scalar> for Avx512 {
-            type Vector = $vector;
-            const WIDTH: usize = $width;
-            const ROWS: usize = 12;
-            const SINGLE_ROWS: usize = 16;
-            const WIDE_ROWS: usize = 6;
-            type Wide = __m512d;
-            const TRANSPOSED_ROWS: usize = 8;
-            const DEPTH: usize = $width / 2;
-            type Columns = [$vector; $width / 2];
-            type Mask = $mask;
-            #[inline(always)]
-            fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-                self.run(kernel)
-            }
-            #[inline(always)]
-            fn mask(self, first: usize, end: usize) -> $mask {
-                let ones =
-                    |count: usize| if count < $width { ((1u32 << count) - 1) as $mask } else { <$mask>::MAX };
-                ones(end) & !ones(first)
-            }
-            #[inline(always)]
-            unsafe fn load_some(self, mask: $mask, from: *const $scalar) -> $vector {
-                // SAFETY: the token proves the instructions; the caller promises the chosen memory, no other is touched.
-                unsafe { $load_some(mask, from) }
-            }
-            #[inline(always)]
-            unsafe fn store_some(self, mask: $mask, x: $vector, to: *mut $scalar) {
-                // SAFETY: as for load_some.
-                unsafe { $store_some(to, mask, x) }
-            }
-            #[inline(always)]
-            unsafe fn load_wide(self, from: *const $scalar) -> __m512d {
-                // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $load_wide(from) }
-            }
-            #[inline(always)]
-            fn splat(self, x: $scalar) -> $vector {
-                // SAFETY: the token proves the instructions.
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            unsafe fn load(self, from: *const $scalar) -> $vector {
-                // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, x: $vector, to: *mut $scalar) {
-                // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $store(to, x) }
-            }
-            #[inline(always)]
-            fn prefetch(self, at: *const $scalar) {
-                // SAFETY: a prefetch of any address has no effect but on the caches.
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
-            }
-            #[inline(always)]
-            fn fma(self, a: $vector, b: $vector, c: $vector) -> $vector {
-                // SAFETY: the token proves the instructions.
-                unsafe { $fma(a, b, c) }
-            }
-            #[inline(always)]
-            fn unmoved(self, mut number: usize) -> usize {
-                // SAFETY: no instruction.
-                unsafe { asm!("/* {} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
-                number
-            }
-            #[inline(always)]
-            unsafe fn transposed(
-                self,
-                from: *const $scalar,
-                from_row: usize,
-                last: usize,
-            ) -> [$vector; $width / 2] {
-                // SAFETY: the token proves the instructions; the caller promises the memory.
-                unsafe { $transposed(from, from_row, last) }
-            }
-        }
-    };
-}
-
 lanes!(
-    f32,
-    __m512,
-    16,
-    _mm512_set1_ps,
-    _mm512_loadu_ps,
-    widened,
-    _mm512_storeu_ps,
-    _mm512_fmadd_ps,
-    u16,
-    _mm512_maskz_loadu_ps,
-    _mm512_mask_storeu_ps,
-    transposed_f32
+    Avx512, f32;
+    registers: Registers { width: 16, mr_single: 16, mr: 12, mr_wide: 6, few_rows: 8, square: 8 },
+    vector: __m512,
+    wide: __m512d,
+    mask: u16 = mask_f32,
+    splat: _mm512_set1_ps,
+    load: _mm512_loadu_ps,
+    store: _mm512_storeu_ps,
+    load_wide: widened,
+    load_masked(from, mask): _mm512_maskz_loadu_ps(mask, from),
+    store_masked: _mm512_mask_storeu_ps,
+    transposed: transposed_f32,
+    fma(a, b, c): _mm512_fmadd_ps(a, b, c),
+    fma_wide(a, b, c): _mm512_fmadd_pd(a, b, c),
 );
 lanes!(
-    f64,
-    __m512d,
-    8,
-    _mm512_set1_pd,
-    _mm512_loadu_pd,
-    _mm512_loadu_pd,
-    _mm512_storeu_pd,
-    _mm512_fmadd_pd,
-    u8,
-    _mm512_maskz_loadu_pd,
-    _mm512_mask_storeu_pd,
-    transposed_f64
+    Avx512, f64;
+    registers: Registers { width: 8, mr_single: 16, mr: 12, mr_wide: 6, few_rows: 8, square: 4 },
+    vector: __m512d,
+    wide: __m512d,
+    mask: u8 = mask_f64,
+    splat: _mm512_set1_pd,
+    load: _mm512_loadu_pd,
+    store: _mm512_storeu_pd,
+    load_wide: _mm512_loadu_pd,
+    load_masked(from, mask): _mm512_maskz_loadu_pd(mask, from),
+    store_masked: _mm512_mask_storeu_pd,
+    transposed: transposed_f64,
+    fma(a, b, c): _mm512_fmadd_pd(a, b, c),
+    fma_wide(a, b, c): _mm512_fmadd_pd(a, b, c),
 );
+
+#[inline(always)]
+fn mask_f32(first: usize, end: usize, width: usize) -> u16 {
+    bits(first, end, width) as u16
+}
+
+#[inline(always)]
+fn mask_f64(first: usize, end: usize, width: usize) -> u8 {
+    bits(first, end, width) as u8
+}
+
+/// See [`Lanes::opaque`]: blocks of 16 rows have more places than there are registers.
+#[inline(always)]
+fn opaque(mut number: usize) -> usize {
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {} */", inout(reg) number, options(nomem, nostack, preserves_flags)) };
+    number
+}
 
 /// Eight values of `f32` as `f64`.
 ///
 /// # Safety
-/// They must be readable.
+/// - They must be readable.
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 unsafe fn widened(from: *const f32) -> __m512d {
     // SAFETY: the caller's promise.
-    unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from)) }
+    _mm512_cvtps_pd(unsafe { _mm256_loadu_ps(from) })
 }
 
 /// The columns of a 16 x 8 block; see [`Lanes::transposed`].
 ///
 /// # Safety
-/// As there.
+/// - As there.
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m512; 8] {
-    // Row r beside row r + 4: in no later step but the last do quarters of a register meet.
-    let row = |r: usize| {
-        // SAFETY: eight values each of rows r and r + 4 < 16.
-        unsafe {
-            let low = _mm256_loadu_ps(from.add(least(r, last) * from_row));
-            let high = _mm256_loadu_ps(from.add(least(r + 4, last) * from_row));
-            let low = _mm512_castpd256_pd512(_mm256_castps_pd(low));
-            _mm512_castpd_ps(_mm512_insertf64x4::<1>(low, _mm256_castps_pd(high)))
-        }
+    let load = |r: usize| {
+        // SAFETY: the caller promises eight values of each row up to `last`.
+        _mm256_castps_pd(unsafe { _mm256_loadu_ps(from.wrapping_add(min(r, last) * from_row)) })
     };
+    // Row r beside row r + 4: in no later step but the last do quarters of a register meet.
+    let row =
+        |r: usize| _mm512_castpd_ps(_mm512_insertf64x4::<1>(_mm512_castpd256_pd512(load(r)), load(r + 4)));
     // Columns k and k + 4 of eight rows, in quarters that take turns.
     let half = |half: usize| {
         let (r0, r1, r2, r3) = (row(half), row(half + 1), row(half + 2), row(half + 3));
@@ -207,18 +125,15 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [__m
 /// The columns of an 8 x 4 block; see [`Lanes::transposed`].
 ///
 /// # Safety
-/// As there.
+/// - As there.
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [__m512d; 4] {
-    let row = |r: usize| {
-        // SAFETY: four values each of rows r and r + 2 < 8.
-        unsafe {
-            let low = _mm256_loadu_pd(from.add(least(r, last) * from_row));
-            let high = _mm256_loadu_pd(from.add(least(r + 2, last) * from_row));
-            _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(low), high)
-        }
+    let load = |r: usize| {
+        // SAFETY: the caller promises four values of each row up to `last`.
+        unsafe { _mm256_loadu_pd(from.wrapping_add(min(r, last) * from_row)) }
     };
+    let row = |r: usize| _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(load(r)), load(r + 2));
     // Columns k and k + 2 of four rows, in quarters that take turns.
     let half = |half: usize| {
         let (r0, r1) = (row(half), row(half + 1));

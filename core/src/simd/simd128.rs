@@ -1,140 +1,82 @@
 //! WebAssembly simd128. It has no fused multiply-add: the software one of `ieee`, in lanes.
 
-use super::lanes::{Kernel, Lanes, least};
+use super::lanes::{Kernel, Lanes, Registers, Set, bits, lanes, min};
 use crate::ieee::software_fma::{HIGH, LOW, SPLIT, software_fma_f64};
 use core::arch::wasm32::*;
 
-/// Proof that simd128 may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Simd128(());
+token!(
+    /// Proof that simd128 may run: a module with these instructions loads only where they are.
+    Simd128;
+    compiled: true,
+    opaque: core::convert::identity,
+    prefetch: prefetch,
+);
 
-impl Simd128 {
-    /// The token: a module with these instructions loads only where they are.
-    pub const fn compiled() -> Option<Self> {
-        Some(Self(()))
-    }
+lanes!(
+    Simd128, f32;
+    registers: Registers { width: 4, mr_single: 4, mr: 4, mr_wide: 0, few_rows: 2, square: 4 },
+    vector: v128,
+    wide: v128,
+    mask: u32 = bits,
+    splat: f32x4_splat,
+    load: v128_load,
+    store: v128_store,
+    load_wide: widened,
+    load_masked(from, mask): load_masked_f32(from, mask),
+    store_masked: store_masked_f32,
+    transposed: transposed_f32,
+    fma(a, b, c): fma_f32(a, b, c),
+    fma_wide(a, b, c): f64x2_add(f64x2_mul(a, b), c), // the products are exact
+);
+lanes!(
+    Simd128, f64;
+    registers: Registers { width: 2, mr_single: 4, mr: 4, mr_wide: 0, few_rows: 2, square: 2 },
+    vector: v128,
+    wide: v128,
+    mask: u32 = bits,
+    splat: f64x2_splat,
+    load: v128_load,
+    store: v128_store,
+    load_wide: v128_load,
+    load_masked(from, mask): load_masked_f64(from, mask),
+    store_masked: store_masked_f64,
+    transposed: transposed_f64,
+    fma(a, b, c): fma_f64(a, b, c),
+    fma_wide(a, b, c): fma_f64(a, b, c),
+);
 
-    /// Runs a kernel.
-    #[inline(always)]
-    pub(crate) fn run<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        run(self, kernel)
-    }
-}
+/// WebAssembly has no such instruction.
+#[inline(always)]
+fn prefetch(_: usize) {}
 
-#[inline(never)] // its large frame stays its own: see `lanes::blocks::Accumulate`
-fn run<K: Kernel<Simd128>>(set: Simd128, kernel: K) -> K::Output {
-    kernel.run(set)
-}
+/// Masked loads and stores, lane by lane.
+macro_rules! masked {
+    ($load:ident, $store:ident, $scalar:ty, $word:ty, $load_lane:ident, $store_lane:ident, $($lane:literal)*) => {
+        /// # Safety
+        /// - The chosen values from `from` on must be readable.
+        #[inline(always)]
+        unsafe fn $load(from: *const $scalar, mask: u32) -> v128 {
+            let mut x = f64x2_splat(0.0);
+            $(if mask & (1 << $lane) != 0 {
+                // SAFETY: this one is chosen.
+                x = unsafe { $load_lane::<$lane>(x, from.wrapping_add($lane).cast::<$word>()) };
+            })*
+            x
+        }
 
-macro_rules! lanes {
-    ($scalar:ty, $width:literal, $rows:literal, $single_rows:literal, $splat:ident, $load_wide:ident, $fma:ident,
-     $fma_wide:ident, $word:ty, $load_lane:ident, $store_lane:ident, $transposed:ident, $($lane:literal)*) => {
-        impl Lanes<$scalar> for Simd128 {
-            type Vector = v128;
-            const WIDTH: usize = $width;
-            const ROWS: usize = $rows;
-            const SINGLE_ROWS: usize = $single_rows;
-            const WIDE_ROWS: usize = 0;
-            type Wide = v128;
-            const TRANSPOSED_ROWS: usize = 2;
-            const DEPTH: usize = $width;
-            type Columns = [v128; $width];
-            /// A bit for each lane.
-            type Mask = u32;
-            #[inline(always)]
-            fn call<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-                self.run(kernel)
-            }
-            #[inline(always)]
-            fn mask(self, first: usize, end: usize) -> u32 {
-                let ones = |count: usize| if count < $width { (1 << count) - 1 } else { (1 << $width) - 1 };
-                ones(end) & !ones(first)
-            }
-            #[inline(always)]
-            unsafe fn load_some(self, mask: u32, from: *const $scalar) -> v128 {
-                let mut x = $splat(0.0);
-                // SAFETY: the caller promises the chosen memory, no other is touched.
-                $(if mask & (1 << $lane) != 0 {
-                    x = unsafe { $load_lane::<$lane>(x, from.add($lane).cast::<$word>()) };
-                })*
-                x
-            }
-            #[inline(always)]
-            unsafe fn store_some(self, mask: u32, x: v128, to: *mut $scalar) {
-                // SAFETY: as for load_some.
-                $(if mask & (1 << $lane) != 0 {
-                    unsafe { $store_lane::<$lane>(x, to.add($lane).cast::<$word>()) };
-                })*
-            }
-            #[inline(always)]
-            unsafe fn load_wide(self, from: *const $scalar) -> v128 {
-                // SAFETY: the caller promises the memory.
-                unsafe { $load_wide(from) }
-            }
-            #[inline(always)]
-            fn splat(self, x: $scalar) -> v128 {
-                $splat(x)
-            }
-            #[inline(always)]
-            unsafe fn load(self, from: *const $scalar) -> v128 {
-                // SAFETY: the caller promises the memory, of any alignment here.
-                unsafe { v128_load(from.cast()) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, x: v128, to: *mut $scalar) {
-                // SAFETY: as for load.
-                unsafe { v128_store(to.cast(), x) }
-            }
-            /// WebAssembly has no such instruction.
-            #[inline(always)]
-            fn prefetch(self, _: *const $scalar) {}
-            #[inline(always)]
-            fn fma(self, a: v128, b: v128, c: v128) -> v128 {
-                $fma(a, b, c)
-            }
-            #[inline(always)]
-            fn fma_wide(self, a: v128, b: v128, c: v128) -> v128 {
-                $fma_wide(a, b, c)
-            }
-            #[inline(always)]
-            unsafe fn transposed(self, from: *const $scalar, from_row: usize, last: usize) -> [v128; $width] {
-                // SAFETY: the caller promises the memory.
-                unsafe { $transposed(from, from_row, last) }
-            }
+        /// # Safety
+        /// - The chosen values from `to` on must be writable.
+        #[inline(always)]
+        unsafe fn $store(to: *mut $scalar, mask: u32, x: v128) {
+            $(if mask & (1 << $lane) != 0 {
+                // SAFETY: this one is chosen.
+                unsafe { $store_lane::<$lane>(x, to.wrapping_add($lane).cast::<$word>()) };
+            })*
         }
     };
 }
-
-lanes!(
-    f32,
-    4,
-    4,
-    4,
-    f32x4_splat,
-    widened,
-    fma_f32,
-    exact_product_fma,
-    u32,
-    v128_load32_lane,
-    v128_store32_lane,
-    transposed_f32,
-    0 1 2 3
-);
-lanes!(
-    f64,
-    2,
-    4,
-    4,
-    f64x2_splat,
-    loaded,
-    fma_f64,
-    fma_f64,
-    u64,
-    v128_load64_lane,
-    v128_store64_lane,
-    transposed_f64,
-    0 1
-);
+masked!(load_masked_f32, store_masked_f32, f32, u32, v128_load32_lane, v128_store32_lane, 0 1 2 3);
+masked!(load_masked_f64, store_masked_f64, f64, u64, v128_load64_lane, v128_store64_lane, 0 1);
 
 /// `a b + c`, rounded once, for four `f32`; see [`crate::ieee::software_fma_f32`].
 ///
@@ -157,12 +99,6 @@ fn fma_f32(a: v128, b: v128, c: v128) -> v128 {
         (s0, s1) = (odd(s0, p0, c0), odd(s1, p1, c1));
     }
     i64x2_shuffle::<0, 2>(f32x4_demote_f64x2_zero(s0), f32x4_demote_f64x2_zero(s1))
-}
-
-/// `a b + c`, rounded once, for products that `f64` holds.
-#[inline(always)]
-fn exact_product_fma(a: v128, b: v128, c: v128) -> v128 {
-    f64x2_add(f64x2_mul(a, b), c)
 }
 
 /// `a b + c`, rounded once, for two `f64`; see [`software_fma_f64`].
@@ -249,31 +185,21 @@ fn two_product(a: v128, b: v128) -> (v128, v128) {
 /// Two values of `f32` as `f64`.
 ///
 /// # Safety
-/// They must be readable.
+/// - They must be readable.
 #[inline(always)]
 unsafe fn widened(from: *const f32) -> v128 {
     // SAFETY: the caller's promise.
     f64x2_promote_low_f32x4(unsafe { v128_load64_zero(from.cast()) })
 }
 
-/// Two values of `f64`.
-///
-/// # Safety
-/// They must be readable.
-#[inline(always)]
-unsafe fn loaded(from: *const f64) -> v128 {
-    // SAFETY: the caller's promise.
-    unsafe { v128_load(from.cast()) }
-}
-
 /// The columns of a 4 x 4 block; see [`Lanes::transposed`].
 ///
 /// # Safety
-/// As there.
+/// - As there.
 #[inline(always)]
 unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [v128; 4] {
-    // SAFETY: four values of row r < 4.
-    let row = |r: usize| unsafe { v128_load(from.add(least(r, last) * from_row).cast()) };
+    // SAFETY: the caller promises four values of each row up to `last`.
+    let row = |r: usize| unsafe { v128_load(from.wrapping_add(min(r, last) * from_row).cast()) };
     let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
     let (t0, t1) = (i32x4_shuffle::<0, 4, 1, 5>(r0, r1), i32x4_shuffle::<2, 6, 3, 7>(r0, r1));
     let (t2, t3) = (i32x4_shuffle::<0, 4, 1, 5>(r2, r3), i32x4_shuffle::<2, 6, 3, 7>(r2, r3));
@@ -288,11 +214,11 @@ unsafe fn transposed_f32(from: *const f32, from_row: usize, last: usize) -> [v12
 /// The columns of a 2 x 2 block; see [`Lanes::transposed`].
 ///
 /// # Safety
-/// As there.
+/// - As there.
 #[inline(always)]
 unsafe fn transposed_f64(from: *const f64, from_row: usize, last: usize) -> [v128; 2] {
-    // SAFETY: two values of row r < 2.
-    let row = |r: usize| unsafe { v128_load(from.add(least(r, last) * from_row).cast()) };
+    // SAFETY: the caller promises two values of each row up to `last`.
+    let row = |r: usize| unsafe { v128_load(from.wrapping_add(min(r, last) * from_row).cast()) };
     let (r0, r1) = (row(0), row(1));
     [i64x2_shuffle::<0, 2>(r0, r1), i64x2_shuffle::<1, 3>(r0, r1)]
 }

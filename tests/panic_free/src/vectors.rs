@@ -40,7 +40,7 @@ pub fn backend<T: Scalar, B: Backend<T>>() {
 pub fn plain<T: Real>() {
     link![
         (|backend, values| Backend::<T>::vectorize(backend, || sum(values))) => fn(Level, &[T]) -> T,
-        Plain::run => fn(fn() -> T) -> T,
+        SimdLoop::run => fn(fn() -> T) -> T,
     ];
 }
 

@@ -1,13 +1,16 @@
 //! The inner product of two matrices in double precision.
 
 use super::pack::Strided;
-use super::{Kernel, Lanes, least};
+use super::{Kernel, Lanes, min};
 use crate::kernel::TreeSum;
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 
 /// Vectors of columns that a dot product carries at once, a power of two.
 const UNROLL: usize = 4;
+
+/// Lanes of the longest vector of `f64`.
+const MOST_LANES: usize = 8;
 
 /// See [`crate::kernel::Backend::dot`]: a lane is a column.
 pub(crate) struct Dot<'a, T> {
@@ -32,21 +35,28 @@ where
         }
         let mut results = TreeSum::new();
         let width = <S as Lanes<f64>>::WIDTH;
-        const { assert!(<S as Lanes<f64>>::WIDTH <= 8) };
-        let (a, b) = (Strided::new(a), Strided::new(b));
+        const { assert!(<S as Lanes<f64>>::WIDTH <= MOST_LANES) };
+        // SAFETY: a is borrowed until this function returns.
+        let a = unsafe { Strided::new(a) };
+        // SAFETY: so is b.
+        let b = unsafe { Strided::new(b) };
         let contiguous = a.column == 1 && b.column == 1;
         let mut first = 0;
         while first < columns {
             let left = columns - first;
-            // SAFETY: both matrices hold a row, and as many columns from `first` on as are asked for.
-            first += unsafe {
-                let (a, b) = (a.from(0, first), b.from(0, first));
-                match left / width {
-                    UNROLL.. if contiguous => chains::<T, S, UNROLL>(set, a, b, rows, &mut results),
-                    2.. if contiguous => chains::<T, S, 2>(set, a, b, rows, &mut results),
-                    1 if contiguous => chains::<T, S, 1>(set, a, b, rows, &mut results),
-                    _ => gathered(set, a, b, rows, least(left, width), &mut results),
-                }
+            let (a, b) = (a.from(0, first), b.from(0, first));
+            macro_rules! chains {
+                ($vectors:expr) => {
+                    // SAFETY: both matrices have `rows` rows and so many contiguous columns from `first` on.
+                    unsafe { chains::<T, S, $vectors>(set, a, b, rows, &mut results) }
+                };
+            }
+            first += match left / width {
+                UNROLL.. if contiguous => chains!(UNROLL),
+                2.. if contiguous => chains!(2),
+                1 if contiguous => chains!(1),
+                // SAFETY: both matrices have `rows` rows and so many columns from `first` on.
+                _ => unsafe { gathered(set, a, b, rows, min(left, width), &mut results) },
             };
         }
         results.finish()
@@ -57,7 +67,7 @@ where
 /// their number.
 ///
 /// # Safety
-/// a and b must hold `rows` rows of V vectors.
+/// - a and b have `rows` rows of V vectors, contiguous.
 #[inline(always)]
 unsafe fn chains<T: Real, S, const V: usize>(
     set: S,
@@ -71,36 +81,42 @@ where
 {
     let width = <S as Lanes<f64>>::WIDTH;
     let mut sums = [set.splat(0.0); V];
-    let mut found = [0.0; UNROLL * 8];
-    // SAFETY: the caller's promise; V is at most UNROLL, and vectors of f64 have at most eight lanes.
-    unsafe {
-        for i in 0..rows {
-            for (v, sum) in sums.iter_mut().enumerate() {
-                let (x, y) = (set.load_wide(a.at(i, v * width)), set.load_wide(b.at(i, v * width)));
-                *sum = <S as Lanes<T>>::fma_wide(set, x, y, *sum);
-            }
+    for i in 0..rows {
+        for (v, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: row i of a has V vectors.
+            let x = unsafe { set.load_wide(a.at(i, v * width)) };
+            // SAFETY: row i of b has V vectors.
+            let y = unsafe { set.load_wide(b.at(i, v * width)) };
+            *sum = <S as Lanes<T>>::fma_wide(set, x, y, *sum);
         }
-        let found = found.as_mut_ptr();
-        for (v, sum) in sums.iter().enumerate() {
-            set.store(*sum, found.add(v * width));
-        }
-        // The subtree over them.
-        let mut left = V * width;
-        while left > 1 {
-            left /= 2;
-            for i in 0..left {
-                *found.add(i) = *found.add(2 * i) + *found.add(2 * i + 1);
-            }
-        }
-        results.push((V * width).ilog2(), *found);
     }
+    let mut found = [[0.0; MOST_LANES]; UNROLL];
+    let at = found.as_mut_ptr().cast::<f64>();
+    for (v, sum) in sums.into_iter().enumerate() {
+        // SAFETY: V is at most UNROLL, and a vector has at most MOST_LANES lanes.
+        unsafe { set.store(at.wrapping_add(v * width), sum) };
+    }
+    // The subtree over them.
+    let found = found.as_flattened_mut();
+    let mut left = V * width;
+    while left > 1 {
+        left /= 2;
+        for i in 0..left {
+            let pair = (found.get(2 * i), found.get(2 * i + 1));
+            if let (Some(x), Some(y)) = pair {
+                let sum = x + y;
+                found.iter_mut().skip(i).take(1).for_each(|first| *first = sum);
+            }
+        }
+    }
+    found.iter().take(1).for_each(|sum| results.push((V * width).ilog2(), *sum));
     V * width
 }
 
 /// The chains of at most one vector of columns, anywhere; returns their number.
 ///
 /// # Safety
-/// a and b must hold `rows` rows of `count` values, at most a vector of `f64`.
+/// - a and b have `rows` rows of `count` values, at most a vector of `f64`.
 #[inline(always)]
 unsafe fn gathered<T: Real, S: Lanes<f64>>(
     set: S,
@@ -110,22 +126,26 @@ unsafe fn gathered<T: Real, S: Lanes<f64>>(
     count: usize,
     results: &mut TreeSum<f64>,
 ) -> usize {
-    let (mut x, mut y, mut found) = ([0.0; 8], [0.0; 8], [0.0; 8]);
+    let (mut x, mut y) = ([0.0; MOST_LANES], [0.0; MOST_LANES]);
     let mut sum = set.splat(0.0);
-    // SAFETY: the caller's promise; vectors of f64 have at most eight lanes.
-    unsafe {
-        for i in 0..rows {
+    for i in 0..rows {
+        let gather = |lanes: &mut [f64; MOST_LANES], from: Strided<T>| {
             if count == 1 {
-                sum = set.fma(set.splat((*a.at(i, 0)).to_f64()), set.splat((*b.at(i, 0)).to_f64()), sum);
-                continue;
+                // SAFETY: row i of a and of b has a value.
+                return set.splat(unsafe { *from.at(i, 0) }.to_f64());
             }
-            for (j, (x, y)) in x.iter_mut().zip(&mut y).enumerate().take(count) {
-                (*x, *y) = ((*a.at(i, j)).to_f64(), (*b.at(i, j)).to_f64());
+            for (j, lane) in lanes.iter_mut().enumerate().take(count) {
+                // SAFETY: row i of a and of b has `count` values.
+                *lane = unsafe { *from.at(i, j) }.to_f64();
             }
-            sum = set.fma(set.load(x.as_ptr()), set.load(y.as_ptr()), sum);
-        }
-        set.store(sum, found.as_mut_ptr());
+            // SAFETY: a vector has at most MOST_LANES lanes.
+            unsafe { set.load(lanes.as_ptr()) }
+        };
+        sum = set.fma(gather(&mut x, a), gather(&mut y, b), sum);
     }
+    let mut found = [0.0; MOST_LANES];
+    // SAFETY: a vector has at most MOST_LANES lanes.
+    unsafe { set.store(found.as_mut_ptr(), sum) };
     found.iter().take(count).for_each(|sum| results.push(0, *sum));
     count
 }

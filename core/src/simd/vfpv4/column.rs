@@ -6,8 +6,10 @@ use core::arch::asm;
 /// `c[j] <- fma(a[p], b[p, j], c[j])` for p ascending, at any strides; fast where a and the columns of b are contiguous.
 ///
 /// # Safety
-/// c must be writable for `count` values; a readable at `inner` places `a_step` values apart; b readable at `inner` places
-/// `b_row` values apart, each the first of `count` places `b_column` values apart; `inner` is not zero; c overlaps neither.
+/// - c must be writable for `count` values.
+/// - a must be readable at `inner` places `a_step` values apart, b at `inner` places `b_row` values apart, each the first of
+///   `count` places `b_column` values apart.
+/// - `inner` is not zero; c overlaps neither.
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 pub(super) unsafe fn columns_of_b(
     c: *mut f32,
@@ -21,25 +23,26 @@ pub(super) unsafe fn columns_of_b(
 ) {
     let mut j = 0;
     while j < count {
-        // SAFETY: columns j to j + 3, or column j, are among the `count` of the caller's promise; one column is a block of
-        // width 1.
-        j += unsafe {
-            let (c, b) = (c.add(j), b.add(j * b_column));
-            if j + 4 <= count && a_step == 1 && b_row == 1 {
-                four_columns(c, a, b, 4 * b_column, inner);
-                4
-            } else {
-                block_1(c, a, 4 * a_step, b, 4 * b_row, inner);
-                1
-            }
-        };
+        let (c, b) = (c.wrapping_add(j), b.wrapping_add(j * b_column));
+        if j + 4 <= count && a_step == 1 && b_row == 1 {
+            // SAFETY: - Columns j to j + 3 are among the `count` of c and of b.
+            // - a and the columns of b are contiguous; `inner` and the places are the caller's.
+            unsafe { four_columns(c, a, b, 4 * b_column, inner) };
+            j += 4;
+        } else {
+            // SAFETY: - Column j is among the `count` of c.
+            // - a and b have `inner` places at these steps, in bytes.
+            // - `inner` is the caller's, and so are the places of c.
+            unsafe { block_1(c, a, 4 * a_step, b, 4 * b_row, inner) };
+            j += 1;
+        }
     }
 }
 
 /// Four outputs, each the chain of a with one column of b.
 ///
 /// # Safety
-/// As [`columns_of_b`] with a count of 4, a and the columns of b contiguous, and the step between columns in bytes.
+/// - As [`columns_of_b`] with a count of 4, a and the columns of b contiguous, and the step between columns in bytes.
 #[inline(always)]
 unsafe fn four_columns(c: *mut f32, a: *const f32, b: *const f32, b_step: usize, inner: usize) {
     // SAFETY: the first loop reads 4 values of a and of each column `inner / 4` times, the second one of each `inner % 4`
@@ -56,22 +59,10 @@ unsafe fn four_columns(c: *mut f32, a: *const f32, b: *const f32, b_step: usize,
             "vldmia {b1}!, {{s12-s15}}",
             "vldmia {b2}!, {{s16-s19}}",
             "vldmia {b3}!, {{s20-s23}}",
-            "vfma.f32 s0, s4, s8",
-            "vfma.f32 s1, s4, s12",
-            "vfma.f32 s2, s4, s16",
-            "vfma.f32 s3, s4, s20",
-            "vfma.f32 s0, s5, s9",
-            "vfma.f32 s1, s5, s13",
-            "vfma.f32 s2, s5, s17",
-            "vfma.f32 s3, s5, s21",
-            "vfma.f32 s0, s6, s10",
-            "vfma.f32 s1, s6, s14",
-            "vfma.f32 s2, s6, s18",
-            "vfma.f32 s3, s6, s22",
-            "vfma.f32 s0, s7, s11",
-            "vfma.f32 s1, s7, s15",
-            "vfma.f32 s2, s7, s19",
-            "vfma.f32 s3, s7, s23",
+            fused!("s4": "s0" "s8", "s1" "s12", "s2" "s16", "s3" "s20"),
+            fused!("s5": "s0" "s9", "s1" "s13", "s2" "s17", "s3" "s21"),
+            fused!("s6": "s0" "s10", "s1" "s14", "s2" "s18", "s3" "s22"),
+            fused!("s7": "s0" "s11", "s1" "s15", "s2" "s19", "s3" "s23"),
             "subs {fours}, {fours}, #1",
             "bne 2b",
             "3:",
@@ -83,10 +74,7 @@ unsafe fn four_columns(c: *mut f32, a: *const f32, b: *const f32, b_step: usize,
             "vldmia {b1}!, {{s12}}",
             "vldmia {b2}!, {{s16}}",
             "vldmia {b3}!, {{s20}}",
-            "vfma.f32 s0, s4, s8",
-            "vfma.f32 s1, s4, s12",
-            "vfma.f32 s2, s4, s16",
-            "vfma.f32 s3, s4, s20",
+            fused!("s4": "s0" "s8", "s1" "s12", "s2" "s16", "s3" "s20"),
             "subs {rest}, {rest}, #1",
             "bne 4b",
             "5:",

@@ -15,6 +15,7 @@
 use crate::kernel::definition::begin;
 use crate::kernel::{Backend, Definition, Init, Triangle, agree};
 use crate::matrix::{MatMut, MatRef};
+use crate::scalar::Scalar;
 
 /// Assembly that changes s0 to s26, and nothing of the stack.
 macro_rules! clobbered {
@@ -28,6 +29,13 @@ macro_rules! clobbered {
             out("s22") _, out("s23") _, out("s24") _, out("s25") _, out("s26") _,
             options(nostack)
         )
+    };
+}
+
+/// `sum <- fma(x, y, sum)` for each pair of a sum and a y.
+macro_rules! fused {
+    ($x:literal: $($sum:literal $y:literal),+) => {
+        concat!($("vfma.f32 ", $sum, ", ", $x, ", ", $y, "\n",)+)
     };
 }
 
@@ -46,20 +54,8 @@ impl Vfpv4 {
     }
 }
 
-/// What a scalar does on this unit.
-pub(crate) trait Loops: Sized {
-    fn accumulate(
-        set: Vfpv4,
-        c: MatMut<'_, Self>,
-        a: MatRef<'_, Self>,
-        b: MatRef<'_, Self>,
-        triangle: Triangle,
-        init: Init<'_, Self>,
-    );
-    fn axpy(set: Vfpv4, a: Self, x: &[Self], y: &mut [Self]);
-}
-
-impl Loops for f64 {
+/// What a scalar does on this unit: the definition, where it has no instruction.
+pub(crate) trait Loops: Scalar {
     fn accumulate(
         _: Vfpv4,
         c: MatMut<'_, Self>,
@@ -75,10 +71,13 @@ impl Loops for f64 {
     }
 }
 
+impl Loops for f64 {}
+
 impl Loops for f32 {
     fn axpy(_: Vfpv4, a: Self, x: &[Self], y: &mut [Self]) {
         let count = if x.len() < y.len() { x.len() } else { y.len() };
-        // SAFETY: both slices hold `count` values, y is exclusively ours, and `a` is one value.
+        // SAFETY: - y holds `count` values and is exclusively ours; `a` is one value, x holds `count`.
+        // - y overlaps neither: it is borrowed mutably.
         unsafe { row::one_step(y.as_mut_ptr(), &raw const a, x.as_ptr(), count) };
     }
 
@@ -108,28 +107,28 @@ impl Loops for f32 {
         };
         let mut i = 0;
         if inner == 1 && pairs > 0 {
-            // SAFETY: c holds at least `2 pairs` rows of `columns` values and is exclusively ours; the one column of a
-            // holds as many values, side by side, the one row of b `columns`, which with `upper` is at least `2 pairs`.
+            // SAFETY: - c holds at least `2 pairs` rows of `columns` values; the one column of a holds as many values, side by
+            //   side, the one row of b `columns`.
+            // - `pairs` is not zero, and with `upper` at most `columns / 2`.
+            // - c is borrowed mutably and overlaps neither.
             unsafe { pair::one_step(to, left.as_ptr(), right.as_ptr(), pairs, columns, upper) };
             i = 2 * pairs;
-            if i == rows {
-                return;
-            }
         }
         while i < 2 * pairs {
             let first = if upper { i } else { 0 };
-            let count = columns - first;
-            // SAFETY: rows i and i + 1 of c are exclusively ours, and `count` of their values begin at column `first`; with
-            // `upper` there are at least two, as i + 1 < columns. The values of a for both rows lie side by side for each of
-            // the `inner` steps; `right` walks as many rows of b, `count` columns of each.
-            unsafe {
-                let to = to.add(i * columns + first);
-                let (under, left, right) = (to.add(columns), left.as_ptr().add(i), right.as_ptr().add(first));
-                let below = under.read();
-                pair::rows_of_b(to, under, left, a_column, right, b_row, inner, count);
-                if upper {
-                    under.write(below);
-                }
+            let to = to.wrapping_add(i * columns + first);
+            let (under, left, right) =
+                (to.wrapping_add(columns), left.as_ptr().wrapping_add(i), right.as_ptr().wrapping_add(first));
+            // SAFETY: row i + 1 has column `first`; with `upper`, i + 1 < columns.
+            let below = unsafe { under.read() };
+            // SAFETY: - `columns - first` values of rows i and i + 1 begin at column `first`.
+            // - The values of a for both rows lie side by side for each of the `inner` steps; as many rows of b have these
+            //   columns.
+            // - `inner` is not zero; c is borrowed mutably and overlaps neither.
+            unsafe { pair::rows_of_b(to, under, left, a_column, right, b_row, inner, columns - first) };
+            if upper {
+                // SAFETY: as it was read.
+                unsafe { under.write(below) };
             }
             i += 2;
         }
@@ -138,23 +137,20 @@ impl Loops for f32 {
             if first >= columns {
                 break;
             }
-            // SAFETY: (i, 0) and (i, first) are elements of a and c, as i < rows, inner > 0 and first < columns; column
-            // `first` of b starts inside it likewise.
-            let (to, left, right) = unsafe {
-                (
-                    to.add(i * columns + first),
-                    left.as_ptr().add(i * a_row),
-                    right.as_ptr().add(first * b_column),
-                )
-            };
+            let to = to.wrapping_add(i * columns + first);
+            let (left, right) =
+                (left.as_ptr().wrapping_add(i * a_row), right.as_ptr().wrapping_add(first * b_column));
             let count = columns - first;
-            // SAFETY: `count` outputs from `to` on belong to row i of c, which is exclusively ours; `left` walks the
-            // `inner` elements of row i of a; `right` walks `inner` rows of b, `count` columns of each, at their strides.
-            unsafe {
-                match b_column {
-                    1 => row::rows_of_b(to, left, a_column, right, b_row, inner, count),
-                    _ => column::columns_of_b(to, left, a_column, right, b_row, b_column, inner, count),
-                }
+            if b_column == 1 {
+                // SAFETY: - Row i of c has `count` values from column `first` on and is exclusively ours.
+                // - Row i of a has `inner` values; each of as many rows of b has `count` contiguous ones from `first` on.
+                // - `inner` is not zero; c is borrowed mutably and overlaps neither.
+                unsafe { row::rows_of_b(to, left, a_column, right, b_row, inner, count) };
+            } else {
+                // SAFETY: - Row i of c has `count` values from column `first` on and is exclusively ours.
+                // - Row i of a has `inner` values; each of as many rows of b has `count` from `first` on.
+                // - `inner` is not zero; c is borrowed mutably and overlaps neither.
+                unsafe { column::columns_of_b(to, left, a_column, right, b_row, b_column, inner, count) };
             }
         }
     }

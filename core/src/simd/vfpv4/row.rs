@@ -2,10 +2,34 @@
 
 use core::arch::asm;
 
+/// The terms of outputs s0 to s3: the value s24 of a, s16 to s19 of b.
+macro_rules! terms_4 {
+    () => {
+        fused!("s24": "s0" "s16", "s1" "s17", "s2" "s18", "s3" "s19")
+    };
+}
+
+/// Those of s0 to s7.
+macro_rules! terms_8 {
+    () => {
+        concat!(terms_4!(), fused!("s24": "s4" "s20", "s5" "s21", "s6" "s22", "s7" "s23"))
+    };
+}
+
+/// Those of s8 to s15.
+macro_rules! next_8 {
+    () => {
+        fused!(
+            "s24": "s8" "s16", "s9" "s17", "s10" "s18", "s11" "s19", "s12" "s20", "s13" "s21", "s14" "s22", "s15" "s23"
+        )
+    };
+}
+
 /// `c[j] <- fma(a, b[j], c[j])`.
 ///
 /// # Safety
-/// a must be readable; c writable and b readable for `count` values; c overlaps neither.
+/// - c must be writable and b readable for `count` values, a for one.
+/// - c overlaps neither.
 #[inline(never)]
 pub(super) unsafe fn one_step(c: *mut f32, a: *const f32, b: *const f32, count: usize) {
     // SAFETY: one loop reads and writes 16 values `count / 16` times, the other one value `count % 16` times: those of the
@@ -19,23 +43,9 @@ pub(super) unsafe fn one_step(c: *mut f32, a: *const f32, b: *const f32, count: 
             "2:",
             "vldmia {c}, {{s0-s15}}",
             "vldmia {b}!, {{s16-s23}}",
-            "vfma.f32 s0, s24, s16",
-            "vfma.f32 s1, s24, s17",
-            "vfma.f32 s2, s24, s18",
-            "vfma.f32 s3, s24, s19",
-            "vfma.f32 s4, s24, s20",
-            "vfma.f32 s5, s24, s21",
-            "vfma.f32 s6, s24, s22",
-            "vfma.f32 s7, s24, s23",
+            terms_8!(),
             "vldmia {b}!, {{s16-s23}}",
-            "vfma.f32 s8, s24, s16",
-            "vfma.f32 s9, s24, s17",
-            "vfma.f32 s10, s24, s18",
-            "vfma.f32 s11, s24, s19",
-            "vfma.f32 s12, s24, s20",
-            "vfma.f32 s13, s24, s21",
-            "vfma.f32 s14, s24, s22",
-            "vfma.f32 s15, s24, s23",
+            next_8!(),
             "vstmia {c}!, {{s0-s15}}",
             "subs {count}, {count}, #16",
             "bhs 2b",
@@ -61,10 +71,12 @@ pub(super) unsafe fn one_step(c: *mut f32, a: *const f32, b: *const f32, count: 
 
 /// Outputs `c[0 .. width]` of one row, in registers while p ascends.
 macro_rules! block {
-    ($name:ident, $width:literal, $registers:literal, [$($code:literal),+]) => {
+    ($name:ident, $width:literal, $registers:literal, [$($code:expr),+]) => {
         /// # Safety
-        /// c must be writable for the width of the block; a readable at `inner` places `a_step` bytes apart; b readable
-        /// for the width at `inner` places `b_step` bytes apart; `inner` is not zero; c overlaps neither.
+        /// - c must be writable for the width of the block.
+        /// - a must be readable at `inner` places `a_step` bytes apart, b for the width at `inner` places `b_step` bytes
+        ///   apart.
+        /// - `inner` is not zero; c overlaps neither.
         #[inline(always)]
         pub(super) unsafe fn $name(c: *mut f32, a: *const f32, a_step: usize, b: *const f32, b_step: usize, inner: usize) {
             // SAFETY: the loop runs `inner` times and reads what the caller promises; c is read before and written after
@@ -98,65 +110,19 @@ block!(
     block_16,
     16,
     "s0-s15",
-    [
-        "vldmia {b}!, {{s16-s23}}",
-        "vfma.f32 s0, s24, s16",
-        "vfma.f32 s1, s24, s17",
-        "vfma.f32 s2, s24, s18",
-        "vfma.f32 s3, s24, s19",
-        "vfma.f32 s4, s24, s20",
-        "vfma.f32 s5, s24, s21",
-        "vfma.f32 s6, s24, s22",
-        "vfma.f32 s7, s24, s23",
-        "vldmia {b}!, {{s16-s23}}",
-        "vfma.f32 s8, s24, s16",
-        "vfma.f32 s9, s24, s17",
-        "vfma.f32 s10, s24, s18",
-        "vfma.f32 s11, s24, s19",
-        "vfma.f32 s12, s24, s20",
-        "vfma.f32 s13, s24, s21",
-        "vfma.f32 s14, s24, s22",
-        "vfma.f32 s15, s24, s23"
-    ]
+    ["vldmia {b}!, {{s16-s23}}", terms_8!(), "vldmia {b}!, {{s16-s23}}", next_8!()]
 );
-
-block!(
-    block_8,
-    8,
-    "s0-s7",
-    [
-        "vldmia {b}!, {{s16-s23}}",
-        "vfma.f32 s0, s24, s16",
-        "vfma.f32 s1, s24, s17",
-        "vfma.f32 s2, s24, s18",
-        "vfma.f32 s3, s24, s19",
-        "vfma.f32 s4, s24, s20",
-        "vfma.f32 s5, s24, s21",
-        "vfma.f32 s6, s24, s22",
-        "vfma.f32 s7, s24, s23"
-    ]
-);
-
-block!(
-    block_4,
-    4,
-    "s0-s3",
-    [
-        "vldmia {b}!, {{s16-s19}}",
-        "vfma.f32 s0, s24, s16",
-        "vfma.f32 s1, s24, s17",
-        "vfma.f32 s2, s24, s18",
-        "vfma.f32 s3, s24, s19"
-    ]
-);
-
+block!(block_8, 8, "s0-s7", ["vldmia {b}!, {{s16-s23}}", terms_8!()]);
+block!(block_4, 4, "s0-s3", ["vldmia {b}!, {{s16-s19}}", terms_4!()]);
 block!(block_1, 1, "s0", ["vldmia {b}!, {{s16}}", "vfma.f32 s0, s24, s16"]);
 
 /// `c[j] <- fma(a[p], b[p, j], c[j])` for p ascending, rows of b contiguous.
 ///
 /// # Safety
-/// c must be writable for `count` values; a readable at `inner` places `a_step` values apart; b readable for `count`
-/// values at `inner` places `b_step` values apart; `inner` is not zero; c overlaps neither.
+/// - c must be writable for `count` values.
+/// - a must be readable at `inner` places `a_step` values apart, b for `count` values at `inner` places `b_step` values
+///   apart.
+/// - `inner` is not zero; c overlaps neither.
 pub(super) unsafe fn rows_of_b(
     c: *mut f32,
     a: *const f32,
@@ -169,15 +135,21 @@ pub(super) unsafe fn rows_of_b(
     let (a_step, b_step) = (4 * a_step, 4 * b_step);
     let mut j = 0;
     while j < count {
-        // SAFETY: the block begins at j and is no wider than count - j, so it lies inside what the caller promises.
-        j += unsafe {
-            let (c, b) = (c.add(j), b.add(j));
-            match count - j {
-                16.. => (block_16(c, a, a_step, b, b_step, inner), 16).1,
-                8.. => (block_8(c, a, a_step, b, b_step, inner), 8).1,
-                4.. => (block_4(c, a, a_step, b, b_step, inner), 4).1,
-                _ => (block_1(c, a, a_step, b, b_step, inner), 1).1,
-            }
+        let (c, b) = (c.wrapping_add(j), b.wrapping_add(j));
+        macro_rules! block {
+            ($name:ident, $width:literal) => {{
+                // SAFETY: - The block begins at j and is no wider than `count - j`: c has these columns.
+                // - So have a, which is the caller's, and the rows of b.
+                // - `inner` is the caller's, and so are the places of c.
+                unsafe { $name(c, a, a_step, b, b_step, inner) };
+                $width
+            }};
+        }
+        j += match count - j {
+            16.. => block!(block_16, 16),
+            8.. => block!(block_8, 8),
+            4.. => block!(block_4, 4),
+            _ => block!(block_1, 1),
         };
     }
 }
