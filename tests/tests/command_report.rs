@@ -190,6 +190,7 @@ fn what_is_missing_is_said_and_the_rest_is_drawn() {
     report(&[&run]);
     let page = &files(&run)["report.html"];
     assert!(page.contains("not where it found them (x.npy)"), "{page}");
+    assert!(page.contains("360 samples, 64 inputs, 10 outputs"), "the manifest has the line of the data");
     assert!(page.contains("<section id=\"correlations\"") && !page.contains("<section id=\"predictions\""));
     assert_stands_alone(page);
 

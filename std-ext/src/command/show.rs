@@ -98,11 +98,14 @@ fn of_data(path: &Path, reading: &Reading) -> Result<Option<Content>> {
         };
         let decoded = bits.is_none_or(|bits| bits == "F16");
         let of = if alone { String::new() } else { format!("{name} ") };
-        if decoded {
+        // Where a file tells inputs from labels, each serves for one thing only.
+        if decoded && name != "labels" {
             says.push(match array.matrix::<f64>() {
                 Ok((rows, columns, _)) => format!("{of}as samples: {rows} of {columns} numbers"),
                 Err(error) => format!("{of}no samples: {error}"),
             });
+        }
+        if decoded && name != "inputs" {
             let rows = array.shape.first().copied().unwrap_or_default();
             says.push(match array.targets::<f64>(rows, None) {
                 Ok(targets) => format!("{of}as labels: {}", targets.meaning),

@@ -82,7 +82,8 @@ impl Computed {
     /// # Errors
     /// A floating-point environment in which nothing is sound, and memory that cannot be had.
     pub(super) fn new(machine: &Machine, source: &Source) -> Result<Self> {
-        let mut all = Self::default();
+        let understood = source.manifest.as_ref().and_then(|manifest| manifest.understood.clone());
+        let mut all = Self { data: understood, ..Self::default() };
         let samples = match in_scalar!(source.config.scalar, samples::<_>(source)) {
             Ok(samples) => Some(samples),
             Err(reason) => {
@@ -91,7 +92,7 @@ impl Computed {
             }
         };
         if let Some(samples) = &samples {
-            all.data.clone_from(&samples.understood);
+            all.data = samples.understood.clone().or(all.data);
             let square = |values: &Vec<f64>| Square { size: samples.dimension, values: values.clone() };
             all.truth = samples.truth.as_ref().map(square);
         }
