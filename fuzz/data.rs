@@ -27,7 +27,7 @@ pub fn check(format: Format, bytes: &[u8]) -> bool {
 
 fn one_line(error: &agop::Error) {
     let line = error.to_string();
-    assert!(line.starts_with("x: ") && !line.contains('\n'), "{line}");
+    assert!(line.starts_with("x:") && !line.contains('\n'), "{line}");
 }
 
 fn samples(mut inputs: Source, labels: Option<Labels>) {

@@ -35,6 +35,8 @@ fn memory_that_cannot_be_had_is_an_error() {
     agop::dataset::npy::write(path("y.npy"), 40, 1, &values(40)).unwrap();
     agop::dataset::npy::write(path("long.npy"), 400_000, 2, &values(800_000)).unwrap();
     agop::dataset::npy::write(path("labels.npy"), 400_000, 1, &values(400_000)).unwrap();
+    let table: String = (0..400_000).map(|i| format!("{},{i},class {}\n", value(i), i % 7)).collect();
+    std::fs::write(path("long.csv"), table).unwrap();
     let widths = [6, 1000, 1000, 1];
     agop::checkpoint::write(path("w"), &widths, false, &values(1_007_000)).unwrap();
     let least = least(folder.path());
@@ -54,6 +56,7 @@ fn memory_that_cannot_be_had_is_an_error() {
         [&["predict", "--init", "w", "--threads", "1"], &samples[..]].concat(),
         [&["predict", "--hidden", "1000,1000", "--trials", "1", "--threads", "1"], &samples[..]].concat(),
         ["digest", "w", "long.npy"].to_vec(),
+        ["digest", "long.csv", "--label", "2"].to_vec(),
     ];
     for command in commands {
         let (mut kib, mut refused) = (least + 1024, 0);

@@ -6,25 +6,24 @@ use crate::error::{Error, Result};
 
 /// How files are to be understood where they do not say it themselves.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Files of data")]
 pub(super) struct ReadingOptions {
     /// Format of the data files [default: recognised by content]
-    #[arg(long, value_name = "NAME", requires = "data", value_parser = choice::<Format>())]
+    #[arg(long, value_name = "NAME", requires = "data", value_parser = choice::<Format>(), help_heading = "Files of data")]
     format: Option<Format>,
     /// Array of inputs in an .npz archive, also --data FILE.npz:NAME [default: the only one, or x, data, images, ...]
-    #[arg(long, value_name = "NAME", requires = "data")]
+    #[arg(long, value_name = "NAME", requires = "data", help_heading = "Files of data")]
     array: Option<String>,
     /// Array of labels in an .npz archive, also --labels FILE.npz:NAME [default: y, labels, target, ...]
-    #[arg(long, value_name = "NAME", requires = "data")]
+    #[arg(long, value_name = "NAME", requires = "data", help_heading = "Files of data")]
     label_array: Option<String>,
     /// Column of labels in a table of text: a name in its first row, or an index from 0
-    #[arg(long, value_name = "COLUMN", requires = "data")]
+    #[arg(long, value_name = "COLUMN", requires = "data", help_heading = "Files of data")]
     label: Option<String>,
     /// What divides the fields of a table: one character, or `tab` [default: found in the first rows]
-    #[arg(long, value_name = "CHAR", requires = "data")]
+    #[arg(long, value_name = "CHAR", requires = "data", help_heading = "Files of data")]
     separator: Option<Separator>,
     /// Whether the first row of a table holds names [default: yes if it has text over a column of numbers]
-    #[arg(long, value_enum, requires = "data")]
+    #[arg(long, value_enum, requires = "data", help_heading = "Files of data")]
     header: Option<Header>,
 }
 

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 /// `agop verify` replays it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  agop train\n  agop train --data X.npy --labels Y.npy --hidden 128,128 --out runs/mine\n  \
+    after_help = "Examples:\n  agop train\n  agop train --data X.npy --labels Y.npy --hidden 128,128 --out runs/mine\n  agop train --data wine.csv --label kind\n  \
     agop train --rule slo --target lowest --steps 2000 --seed 7"
 )]
 pub(super) struct Options {

@@ -127,6 +127,11 @@ impl Bytes {
         &self.path
     }
 
+    /// The same bytes, under another name in messages.
+    pub(crate) fn called(self, path: PathBuf) -> Self {
+        Self { path, ..self }
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.length
     }

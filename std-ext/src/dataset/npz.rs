@@ -97,7 +97,7 @@ impl Archive {
         if unpacked.crc32()? != entry.crc {
             return Err(wrong("the checksum is not that of the directory: the file is damaged".to_owned()));
         }
-        Ok(unpacked)
+        Ok(unpacked.called(format!("{}:{name}", path.display()).into()))
     }
 }
 

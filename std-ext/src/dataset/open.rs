@@ -241,8 +241,8 @@ fn inputs(mut bytes: Bytes, format: Format, array: Option<&str>, want: Want<'_>)
             let mut taken = format!("inputs from array {}", quote(&chosen));
             let mut label = None;
             if want.labels {
-                let names = matching(&archive, &LABELS, want.role);
-                if reading.label_array.is_some() || !names.is_empty() {
+                let others = matching(&archive, &LABELS, want.role).iter().any(|name| *name != chosen);
+                if reading.label_array.is_some() || others {
                     let option = reading.label_array.as_deref();
                     let name = choose(&archive, &path, option, &LABELS, want.role, "--label-array")?;
                     label = Some(npy::labels(archive.array(&name)?)?);

@@ -274,7 +274,7 @@ impl Stored {
     /// What may be told of samples that could not be read: of a file that only the configuration names, not what is in it.
     fn of_data(&self, error: Error) -> Error {
         match error {
-            Error::Input { file, .. } if !self.given.contains(&file) => {
+            Error::Input { file, .. } if !self.given.contains(&file_and_array(&file).0) => {
                 let reason =
                     "not samples of the run (--data, --labels, --test-data, --test-labels name others)";
                 Error::input(file, "content", reason)
