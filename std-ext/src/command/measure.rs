@@ -1,6 +1,7 @@
 //! `agop measure`.
 
 use super::data::{ReadingOptions, joined};
+use super::layer::LayerOptions;
 use super::{Computing, DONE, choice, patiently, write, write_json};
 use crate::checkpoint::ScalarKind;
 use crate::dataset::Paths;
@@ -9,7 +10,7 @@ use crate::measure::{MeasureFiles, MeasureReport, Proof};
 use crate::run::named::in_scalar;
 use agop_core::activation::AnyActivation;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measure the neural feature correlations of every hidden layer of a trained network
 ///
@@ -24,33 +25,35 @@ use std::path::PathBuf;
     agop measure --init A.safetensors --weights B.safetensors --data X.npy --outputs Z.npy --certify")]
 pub(super) struct Options {
     /// Weights before training; without them only the uncentered correlations are defined
-    #[arg(long, value_name = "A.safetensors")]
+    #[arg(long, value_name = "A.safetensors", requires = "weights")]
     init: Option<PathBuf>,
     /// Weights after training
-    #[arg(long, value_name = "B.safetensors")]
-    weights: PathBuf,
+    #[arg(long, value_name = "B.safetensors", required_unless_present_any = ["layer", "manifest"])]
+    weights: Option<PathBuf>,
     /// Names of all layers, as before `.weight`, in the order of the computation, where the files do not tell it
-    #[arg(long, value_name = "A,..", value_delimiter = ',')]
+    #[arg(long, value_name = "A,..", value_delimiter = ',', requires = "weights")]
     layers: Option<Vec<String>>,
     /// Samples over which gradients are averaged, one a row; several files, by commas or one --data each, are one set
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["layer", "manifest"])]
     data: Vec<Paths>,
     /// The network's outputs on these samples as its framework gives them, one row a sample: refused, with the likely
     /// cause, if they differ by more than 1e-4 of the largest (1e-9 where the file and --scalar are f64, 1e-2 for f16)
-    #[arg(long, value_name = "Z.npy")]
+    #[arg(long, value_name = "Z.npy", requires = "weights")]
     outputs: Option<PathBuf>,
     /// Activation of the hidden layers
-    #[arg(long, default_value = "relu", value_name = "NAME", value_parser = choice::<AnyActivation>())]
+    #[arg(long, default_value = "relu", value_name = "NAME", value_parser = choice::<AnyActivation>(), requires = "weights")]
     activation: AnyActivation,
     /// Scalar of the passes; what is larger in the files is rounded to nearest
-    #[arg(long, default_value = "f64", value_parser = choice::<ScalarKind>())]
+    #[arg(long, default_value = "f64", value_parser = choice::<ScalarKind>(), requires = "weights")]
     scalar: ScalarKind,
     /// Prove bounds by running error analysis: of square roots too, and where a slope is uncertain
-    #[arg(long)]
+    #[arg(long, requires = "weights")]
     certify: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    layer: LayerOptions,
     #[command(flatten)]
     reading: ReadingOptions,
     #[command(flatten)]
@@ -60,10 +63,14 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let machine = options.computing.machine()?;
     let reading = options.reading.reading();
+    if options.layer.given() {
+        let report = patiently("measuring", || options.layer.report(&machine))?;
+        return print(options, output, &report);
+    }
     let data = joined(&options.data)?;
     let files = MeasureFiles {
         initial: options.init.as_deref(),
-        weights: &options.weights,
+        weights: options.weights.as_deref().unwrap_or(Path::new("")),
         data: &data,
         reading: &reading,
         layers: options.layers.as_deref(),
@@ -73,8 +80,12 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let report = patiently("measuring", || {
         in_scalar!(options.scalar, MeasureReport::of_files::<_>(&machine, files, options.activation, proof))
     })?;
+    print(options, output, &report)
+}
+
+fn print(options: &Options, output: &mut dyn Write, report: &MeasureReport) -> Result<u8> {
     if options.json {
-        write_json(output, &report)?;
+        write_json(output, report)?;
     } else {
         write(output, &report.table())?;
     }

@@ -7,6 +7,7 @@ mod completions;
 mod data;
 mod digest;
 mod info;
+mod layer;
 mod measure;
 mod predict;
 mod report;
@@ -52,7 +53,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::Options>),
-    Measure(measure::Options),
+    Measure(Box<measure::Options>),
     Predict(Box<predict::Options>),
     Verify(verify::Options),
     Report(report::Options),

@@ -62,6 +62,11 @@ impl Paths {
         (!all.is_empty()).then_some(Self(all))
     }
 
+    /// The same, where those that are relative begin in `folder`.
+    pub(crate) fn within(&self, folder: &Path) -> Self {
+        Self(self.0.iter().map(|path| folder.join(path)).collect())
+    }
+
     /// In their order.
     pub fn iter(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(PathBuf::as_path)

@@ -1,6 +1,6 @@
 //! Controls beside a correlation: what it was before training, and what the covariance of the inputs would give.
 
-use super::Features;
+use super::{Features, NEEDS_INIT};
 use crate::error::Result;
 use crate::machine::Machine;
 use crate::memory::filled;
@@ -15,10 +15,9 @@ use agop_core::matrix::MatRef;
 use agop_core::network::gradient_workspace;
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
+use agop_core::simd::Level;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-const NEEDS_INIT: &str = "needs --init, the weights before training";
 
 /// Two cosines to hold UC-NFC against.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -32,7 +31,7 @@ pub struct Controls {
 }
 
 impl Controls {
-    fn set(&mut self, key: &str, found: std::result::Result<f64, String>) {
+    pub(super) fn set(&mut self, key: &str, found: std::result::Result<f64, String>) {
         let value = match found {
             Ok(value) => Some(value),
             Err(reason) => {
@@ -74,11 +73,7 @@ pub fn controls<T: Real, A: Activation<T> + Sync>(
                 wide(initial.weights(layer)?)?,
                 wide(ptk_of_layer(initial.shape()?, &features.values, layer)?)?,
             );
-            let (w, f) = (MatRef::new(&w, k, d)?, MatRef::new(&f, k, k)?);
-            let route = Route::cheaper(k, d);
-            let mut workspace = filled("workspace", correlate_workspace(k, d, route), 0.0)?;
-            let found = correlate(level, w, f, InputError::default(), route, Powers::One, &mut workspace)?;
-            Ok::<_, crate::Error>(found.cosine.map(|c| c.value).map_err(|reason| reason.to_string()))
+            initial_cosine(level, MatRef::new(&w, k, d)?, MatRef::new(&f, k, k)?)
         });
         controls.set("initial_cosine", before.unwrap_or_else(|| Ok(Err(NEEDS_INIT.to_owned())))?);
 
@@ -95,4 +90,17 @@ pub fn controls<T: Real, A: Activation<T> + Sync>(
         controls.set("covariance_cosine", found.map_err(|reason| reason.to_string()));
         Ok(controls)
     })
+}
+
+/// The cosine of `W^T W` with `W^T K W`, or why there is none.
+pub(super) fn initial_cosine(
+    level: Level,
+    weights: MatRef<'_, f64>,
+    ptk: MatRef<'_, f64>,
+) -> Result<std::result::Result<f64, String>> {
+    let (k, d) = weights.shape();
+    let route = Route::cheaper(k, d);
+    let mut workspace = filled("workspace", correlate_workspace(k, d, route), 0.0)?;
+    let found = correlate(level, weights, ptk, InputError::default(), route, Powers::One, &mut workspace)?;
+    Ok(found.cosine.map(|c| c.value).map_err(|reason| reason.to_string()))
 }

@@ -1,7 +1,7 @@
 //! Measuring the networks in checkpoints on given samples.
 
 use super::outputs::{Agreement, compare};
-use super::{Block, Bounds, Features, LayerReport, Proof, controls, measure};
+use super::{Features, LayerReport, NEEDS_INIT, Proof, controls, measure};
 use crate::checkpoint::read_named_model;
 use crate::dataset::{Opened, Paths, Reading, Role, open};
 use crate::error::{Error, Result, Shown, shape_text};
@@ -42,15 +42,15 @@ pub struct MeasureFiles<'p> {
 pub struct MeasureReport {
     /// `agop.measure/1`.
     pub schema: &'static str,
-    /// Number of samples.
-    pub samples: usize,
+    /// Number of samples; `None` for dumped features that do not tell it.
+    pub samples: Option<usize>,
     /// What the files of samples were taken for, where they left a choice; left out of the object when they did not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<String>,
     /// Scalar of the passes.
     pub scalar: &'static str,
-    /// Activation of the hidden layers.
-    pub activation: &'static str,
+    /// Activation of the hidden layers; `None` for dumped layers.
+    pub activation: Option<&'static str>,
     /// Version of the bit contract.
     pub contract: u32,
     /// Of weights, initial weights where given, and samples, with their shapes.
@@ -80,8 +80,6 @@ pub struct NamedLayer {
 
 /// Characters of a name outside of the table.
 const LONGEST_NAME: usize = 80;
-/// Why the changes are missing where there are no weights to start from.
-const NEEDS_INIT: &str = "needs --init: the weights before training";
 
 impl MeasureReport {
     /// Reads the files and measures.
@@ -152,7 +150,7 @@ impl MeasureReport {
             other => other,
         })?;
         if initial.is_none() {
-            layers.iter_mut().for_each(without_initial);
+            layers.iter_mut().for_each(|layer| layer.without_initial(NEEDS_INIT));
         }
         let controls = controls(machine, &trained, then, x)?;
         layers.iter_mut().zip(controls).for_each(|(layer, controls)| layer.controls = Some(controls));
@@ -166,10 +164,10 @@ impl MeasureReport {
         let missing = ("outputs", "not compared: --outputs was not given");
         Ok(Self {
             schema: "agop.measure/1",
-            samples,
+            samples: Some(samples),
             taken,
             scalar: T::NAME,
-            activation: activation.name(),
+            activation: Some(activation.name()),
             contract: CONTRACT_VERSION,
             digest: hash.finish().to_string(),
             network: network(&names, trained.widths(), activation),
@@ -202,9 +200,11 @@ impl MeasureReport {
                 number(Some(*scale), 3)
             ),
         };
+        let samples = self.samples.map(|n| format!("{n} samples, ")).unwrap_or_default();
+        let activation = self.activation.map(|name| format!("{name} activation, ")).unwrap_or_default();
         let mut out = format!(
-            "{} samples, {} activation, {}, {}\n{}; {compared}\n\n",
-            self.samples, self.activation, self.scalar, self.digest, self.network
+            "{samples}{activation}{}, {}\n{}; {compared}\n\n",
+            self.scalar, self.digest, self.network
         );
         let number = |x: Option<f64>| number(x, 6);
         let bound = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.0e}"));
@@ -274,26 +274,6 @@ impl MeasureReport {
         );
         out
     }
-}
-
-/// The report of a layer without what needs weights from before the training.
-fn without_initial(layer: &mut LayerReport) {
-    let keys = ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt"];
-    let bounds = keys.map(|key| format!("bound.{key}"));
-    let keys = keys.map(str::to_owned).into_iter().chain(bounds).chain(["inner".to_owned()]);
-    let missing = Block {
-        cosine: None,
-        pearson: None,
-        cosine_sqrt: None,
-        pearson_sqrt: None,
-        inner: None,
-        bound: Bounds::default(),
-        why: keys.map(|key| (key, NEEDS_INIT.to_owned())).collect(),
-    };
-    layer.centered.clone_from(&missing);
-    layer.double_centered = missing;
-    layer.relative_change = None;
-    layer.why.insert("relative_change".to_owned(), NEEDS_INIT.to_owned());
 }
 
 /// What is computed, in one line.

@@ -1,11 +1,13 @@
 //! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
 
 mod controls;
+mod dump;
 mod features;
 mod files;
 mod outputs;
 
 pub use controls::{Controls, controls};
+pub use dump::LayerFiles;
 pub use features::{Features, Proof};
 pub use files::{MeasureFiles, MeasureReport, NamedLayer};
 pub use outputs::Agreement;
@@ -26,6 +28,9 @@ use std::collections::BTreeMap;
 
 /// Why a number beyond the range of `f64` is missing.
 pub(crate) const OVERFLOW: &str = "undefined: the value overflows f64";
+
+/// Why the changes are missing where there are no weights to start from.
+const NEEDS_INIT: &str = "needs --init: the weights before training";
 
 /// The measures of one hidden layer, as in the command's JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -131,7 +136,33 @@ impl Block {
     }
 }
 
+impl Block {
+    /// A block of which nothing is defined.
+    fn missing(reason: &str) -> Self {
+        let keys = ["cosine", "pearson", "cosine_sqrt", "pearson_sqrt"];
+        let bounds = keys.map(|key| format!("bound.{key}"));
+        let keys = keys.map(str::to_owned).into_iter().chain(bounds).chain(["inner".to_owned()]);
+        Self {
+            cosine: None,
+            pearson: None,
+            cosine_sqrt: None,
+            pearson_sqrt: None,
+            inner: None,
+            bound: Bounds::default(),
+            why: keys.map(|key| (key, reason.to_owned())).collect(),
+        }
+    }
+}
+
 impl LayerReport {
+    /// Takes out what needs weights from before the training.
+    fn without_initial(&mut self, reason: &str) {
+        self.centered = Block::missing(reason);
+        self.double_centered = Block::missing(reason);
+        self.relative_change = None;
+        self.why.insert("relative_change".to_owned(), reason.to_owned());
+    }
+
     /// The report of a measured layer.
     pub fn new(layer: usize, inputs: usize, outputs: usize, m: &LayerMeasure) -> Self {
         let change = m.relative_change.map_err(|reason| reason.to_string());

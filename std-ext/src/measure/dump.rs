@@ -1,0 +1,393 @@
+//! Measuring layers that any framework dumped: weights beside their PTK features, or beside the Jacobians these are
+//! averaged from.
+//!
+//! ```text
+//! h_{a,p} = W u_{a,p}                     samples a < n, positions p < P (pixels, tokens), W (k x d)
+//! K = (1/n) sum_a sum_p J_{a,p}^T J_{a,p}     J_{a,p} = df(x_a)/dh_{a,p}, (c x k)
+//! ```
+
+use super::controls::initial_cosine;
+use super::{Block, Controls, LayerReport, MeasureReport, NamedLayer};
+use crate::dataset::{Paths, Reading, Role, Source, open};
+use crate::error::{Error, Result, shape_text};
+use crate::file;
+use crate::machine::Machine;
+use crate::memory::filled;
+use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
+use agop_core::digest::{CONTRACT_VERSION, Hasher};
+use agop_core::kernel;
+use agop_core::matrix::{MatMut, MatRef};
+use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, buffers};
+use agop_core::scalar::Scalar;
+use agop_core::simd::Level;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The files of one layer. The keys are the command's options.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LayerFiles {
+    /// What the report calls it; without, the file of its weights.
+    pub name: Option<String>,
+    /// W (k x d); a convolution's (k, c, r, s) counts as k x crs.
+    pub layer: PathBuf,
+    /// W before training.
+    pub init_layer: Option<PathBuf>,
+    /// K (k x k).
+    pub features: Option<PathBuf>,
+    /// K before training.
+    pub init_features: Option<PathBuf>,
+    /// Jacobians (n, P, c, k) or (n, c, k), in files that continue each other.
+    pub jacobian: Option<Paths>,
+    /// Jacobians before training.
+    pub init_jacobian: Option<Paths>,
+    /// `A:B`: only rows A to B - 1 of W, as of one block of a fused weight.
+    pub rows: Option<String>,
+}
+
+/// Several layers in one file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    /// Samples that K was averaged over.
+    samples: Option<usize>,
+    layers: Vec<LayerFiles>,
+}
+
+/// Bytes of a manifest.
+const LONGEST_MANIFEST: u64 = 1 << 20;
+/// The largest difference of two mirrored entries of K, relative to its largest: what frameworks' rounding leaves.
+const ASYMMETRY: f64 = 1e-5;
+/// Pays for the roundings of an error bound itself.
+const ROOM: f64 = 1.0001;
+const NEEDS_LAYER: &str = "needs --init-layer: the weights before training";
+const NEEDS_PTK: &str = "needs --init-features or --init-jacobian: K before training";
+const NEEDS_BOTH: &str = "needs weights and K before training";
+
+impl MeasureReport {
+    /// Measures the layers that a manifest names: `samples`, and a `[[layers]]` for each with the keys of [`LayerFiles`].
+    /// Paths in it begin in its own folder.
+    ///
+    /// # Errors
+    /// As [`MeasureReport::of_layers`]; at `line L` for what is no manifest.
+    pub fn of_manifest(machine: &Machine, path: &Path) -> Result<Self> {
+        let bytes = file::read_limited(path, LONGEST_MANIFEST)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            Error::input(path, format!("byte {}", error.utf8_error().valid_up_to()), "not UTF-8")
+        })?;
+        let mut manifest: Manifest = toml::from_str(&text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
+            Error::input(path, format!("line {line}"), error.message())
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        manifest.layers.iter_mut().for_each(|layer| layer.beside(folder));
+        if manifest.layers.is_empty() {
+            return Err(Error::input(path, "layers", "no layer is named"));
+        }
+        Self::of_layers(machine, &manifest.layers, manifest.samples)
+    }
+
+    /// Measures dumped layers. `samples` is the number that K was averaged over, where no Jacobian tells it.
+    ///
+    /// **Arithmetic** `f64`. Rows of Jacobians, samples first, then positions, then outputs, are summed like samples:
+    /// in blocks of 256 on the tree of [`agop_core::reduce`]. Of a K that is not symmetric the mean with its transpose is
+    /// taken, and half the difference counts as its error.
+    ///
+    /// # Errors
+    /// All that reading can say; shapes that do not fit; a K whose asymmetry is more than rounding.
+    pub fn of_layers(machine: &Machine, layers: &[LayerFiles], samples: Option<usize>) -> Result<Self> {
+        let mut hash = Hasher::new();
+        let mut samples = samples.map(|n| (n, "the number of samples that was given".to_owned()));
+        let named = layers.iter().map(|files| {
+            let dumped = Dumped::read(machine.level, files, &mut samples, &mut hash)?;
+            Ok(NamedLayer { name: dumped.name.clone(), measures: dumped.measure(machine.level)? })
+        });
+        let layers = named.collect::<Result<Vec<NamedLayer>>>()?;
+        let shapes = layers
+            .iter()
+            .map(|layer| format!("{} {}->{}", layer.name, layer.measures.inputs, layer.measures.outputs));
+        let mut why = BTreeMap::from([
+            ("outputs", "a dumped layer has none"),
+            ("activation", "the dump does not tell it"),
+        ]);
+        if samples.is_none() {
+            why.insert("samples", "K does not tell them: `samples` in the manifest does");
+        }
+        Ok(Self {
+            schema: "agop.measure/1",
+            samples: samples.map(|(n, _)| n),
+            scalar: "f64",
+            taken: Vec::new(),
+            activation: None,
+            contract: CONTRACT_VERSION,
+            digest: hash.finish().to_string(),
+            network: shapes.collect::<Vec<_>>().join(", "),
+            outputs: None,
+            notes: Vec::new(),
+            why,
+            layers,
+        })
+    }
+}
+
+impl LayerFiles {
+    /// The same with paths that begin in `folder`.
+    fn beside(&mut self, folder: &Path) {
+        self.layer = folder.join(&self.layer);
+        for path in [&mut self.init_layer, &mut self.features, &mut self.init_features].into_iter().flatten()
+        {
+            *path = folder.join(&*path);
+        }
+        for paths in [&mut self.jacobian, &mut self.init_jacobian].into_iter().flatten() {
+            *paths = paths.within(folder);
+        }
+    }
+
+    /// The rows of W that are taken.
+    fn range(&self, k: usize) -> Result<Range<usize>> {
+        let Some(text) = &self.rows else { return Ok(0..k) };
+        let ends =
+            text.split_once(':').and_then(|(a, b)| Some(a.trim().parse().ok()?..b.trim().parse().ok()?));
+        match ends {
+            Some(range) if range.start < range.end && range.end <= k => Ok(range),
+            _ => {
+                let reason = format!("rows {text:?}, expected A:B with A < B <= {k}");
+                Err(Error::input(&self.layer, "shape", reason))
+            }
+        }
+    }
+}
+
+/// A layer in memory.
+struct Dumped {
+    name: String,
+    weights: Matrix,
+    initial: Option<Matrix>,
+    ptk: Ptk,
+    initial_ptk: Option<Ptk>,
+}
+
+struct Matrix {
+    rows: usize,
+    columns: usize,
+    values: Vec<f64>,
+    /// Relative error of reading.
+    read: f64,
+}
+
+/// K, and a bound of the Frobenius norm of its error.
+struct Ptk {
+    k: usize,
+    values: Vec<f64>,
+    error: f64,
+}
+
+impl Dumped {
+    fn read(
+        level: Level,
+        files: &LayerFiles,
+        samples: &mut Option<(usize, String)>,
+        hash: &mut Hasher,
+    ) -> Result<Self> {
+        let whole = Matrix::read(&files.layer)?;
+        let (fused, range) = (whole.rows, files.range(whole.rows)?);
+        let weights = whole.take_rows(range.clone());
+        hash.array(&[weights.rows, weights.columns], &weights.values);
+        let initial = files.init_layer.as_deref().map(|path| {
+            let initial = Matrix::read(path)?;
+            if (initial.rows, initial.columns) != (fused, weights.columns) {
+                let [found, expected] =
+                    [[initial.rows, initial.columns], [fused, weights.columns]].map(|s| shape_text(&s));
+                return Err(Error::input(
+                    path,
+                    "shape",
+                    format!("{found}, {} has {expected}", files.layer.display()),
+                ));
+            }
+            let initial = initial.take_rows(range.clone());
+            hash.array(&[initial.rows, initial.columns], &initial.values);
+            Ok(initial)
+        });
+        let initial = initial.transpose()?;
+        let mut features = |file: &Option<PathBuf>, jacobian: &Option<Paths>, words: [&str; 2]| {
+            let (path, found) = match (file, jacobian) {
+                (Some(_), Some(_)) => {
+                    let reason = format!("both {} and {} are given, one of them is read", words[0], words[1]);
+                    return Err(Error::input(&files.layer, "files", reason));
+                }
+                (None, None) => return Ok(None),
+                (Some(path), None) => (path.as_path(), Ptk::read(path)?),
+                (None, Some(paths)) => (paths.first(), Ptk::of_jacobian(level, paths, samples)?),
+            };
+            let found = found.of_rows(path, fused, range.clone(), &files.layer)?;
+            hash.array(&[found.k, found.k], &found.values);
+            Ok(Some(found))
+        };
+        let now = features(&files.features, &files.jacobian, ["features", "jacobian"])?;
+        let before =
+            features(&files.init_features, &files.init_jacobian, ["init-features", "init-jacobian"])?;
+        let Some(now) = now else {
+            let reason = "neither features nor jacobian is given: K is missing";
+            return Err(Error::input(&files.layer, "files", reason));
+        };
+        let name = files.name.clone().unwrap_or_else(|| files.layer.display().to_string());
+        Ok(Self { name, weights, initial, ptk: now, initial_ptk: before })
+    }
+
+    fn measure(&self, level: Level) -> Result<LayerReport> {
+        let (k, d) = (self.weights.rows, self.weights.columns);
+        let (w, ptk) = (self.weights.view()?, self.ptk.view()?);
+        let initial = self.initial.as_ref().map(Matrix::view).transpose()?;
+        let initial_ptk = self.initial_ptk.as_ref().map(Ptk::view).transpose()?;
+        let read = self.initial.as_ref().map_or(0.0, |initial| initial.read);
+        let given = GivenErrors {
+            weights: if read > self.weights.read { read } else { self.weights.read },
+            ptk: Some(self.ptk.error),
+            initial_ptk: self.initial_ptk.as_ref().map(|ptk| ptk.error).or(Some(0.0)),
+        };
+        let mut workspace = filled("workspace", measure_workspace(k, d), 0.0)?;
+        // What is missing stands for itself; what comes of it is taken out below.
+        let (before, ptk_before) = (initial.unwrap_or(w), initial_ptk.unwrap_or(ptk));
+        let powers = Powers::OneAndRoot;
+        let measured = measure_layer(level, w, before, ptk, ptk_before, given, powers, &mut workspace)?;
+        let mut report = LayerReport::new(0, d, k, &measured);
+        match (initial, initial_ptk) {
+            (None, _) => report.without_initial(NEEDS_LAYER),
+            (_, None) => report.double_centered = Block::missing(NEEDS_PTK),
+            _ => {}
+        }
+        let mut controls = Controls::default();
+        let at_init = initial.zip(initial_ptk).map(|(w, ptk)| initial_cosine(level, w, ptk));
+        controls.set("initial_cosine", at_init.unwrap_or_else(|| Ok(Err(NEEDS_BOTH.to_owned())))?);
+        controls.set("covariance_cosine", Err("needs the layer's inputs".to_owned()));
+        report.controls = Some(controls);
+        Ok(report)
+    }
+}
+
+impl Matrix {
+    fn read(path: &Path) -> Result<Self> {
+        let mut source = source(&Paths::from(path))?;
+        let (rows, columns) = (source.count(), source.dimension());
+        let values = source.read_all()?;
+        Ok(Self { rows, columns, values, read: source.read_error::<f64>() })
+    }
+
+    fn take_rows(mut self, range: Range<usize>) -> Self {
+        self.values.truncate(range.end * self.columns);
+        self.values.drain(..range.start * self.columns);
+        Self { rows: range.len(), ..self }
+    }
+
+    fn view(&self) -> Result<MatRef<'_, f64>> {
+        Ok(MatRef::new(&self.values, self.rows, self.columns)?)
+    }
+}
+
+impl Ptk {
+    fn read(path: &Path) -> Result<Self> {
+        let Matrix { rows: k, columns, mut values, read } = Matrix::read(path)?;
+        let wrong = |place: String, reason: String| Err(Error::input(path, place, reason));
+        if k != columns {
+            return wrong("shape".into(), format!("{}, K is square", shape_text(&[k, columns])));
+        }
+        let size = |x: f64, y: f64| if x.abs() > y { x.abs() } else { y };
+        let largest = values.iter().fold(0.0, |most, x| size(*x, most));
+        let mut squares = 0.0;
+        for i in 0..k {
+            for j in 0..i {
+                let (Some(&x), Some(&y)) = (values.get(i * k + j), values.get(j * k + i)) else { continue };
+                if (x - y).abs() > ASYMMETRY * largest {
+                    let reason = format!("{x:e}, at row {j}, column {i} stands {y:e}: K is symmetric");
+                    return wrong(format!("row {i}, column {j}"), reason);
+                }
+                // Halves first, so that no sum overflows; with its rounding, the mean is off by no more than |x - y|.
+                let mean = 0.5 * x + 0.5 * y;
+                squares += 2.0 * (x - y) * (x - y);
+                for at in [i * k + j, j * k + i] {
+                    values.get_mut(at).into_iter().for_each(|slot| *slot = mean);
+                }
+            }
+        }
+        let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
+        Ok(Self { k, values, error: ROOM * (squares.sqrt() + read * norm) })
+    }
+
+    fn of_jacobian(level: Level, paths: &Paths, samples: &mut Option<(usize, String)>) -> Result<Self> {
+        let path = paths.first();
+        let mut source = source(paths)?;
+        let (n, shape) = (source.count(), source.shape().to_vec());
+        let (places, k) = match *shape.as_slice() {
+            [c, k] => (c, k),
+            [p, c, k] => (p.saturating_mul(c), k),
+            _ => {
+                let whole: Vec<usize> = [n].into_iter().chain(shape).collect();
+                let reason = format!("{}, expected (n, c, k) or (n, positions, c, k)", shape_text(&whole));
+                return Err(Error::input(path, "shape", reason));
+            }
+        };
+        match samples {
+            Some((known, of)) if *known != n => {
+                return Err(Error::input(path, "shape", format!("{n} samples, {of} is {known}")));
+            }
+            _ => *samples = Some((n, format!("that of {}", path.display()))),
+        }
+        let rows = n.saturating_mul(places) as u64;
+        let mut storage = filled("sums of J^T J", buffers(rows).saturating_mul(k).saturating_mul(k), 0.0)?;
+        let mut sum = SampleTree::new(&mut storage, k * k, 0)?;
+        // Whole samples of about a block of rows.
+        let run = (SAMPLE_BLOCK / places.max(1)).max(1);
+        let mut values: Vec<f64> = Vec::new();
+        for start in (0..n).step_by(run) {
+            values.clear();
+            source.read_rows(start..(start + run).min(n), &mut values)?;
+            let jacobians = MatRef::new(&values, values.len() / k.max(1), k)?;
+            let mut row = 0;
+            while row < jacobians.rows() {
+                let part = jacobians.row_range(row, sum.room());
+                kernel::accumulate_outer(level, MatMut::new(sum.open_block(), k, k)?, part)?;
+                sum.advance(level, part.rows())?;
+                row += part.rows();
+            }
+        }
+        let all = sum.finish(level);
+        if let Some(n) = NonZeroU64::new(n as u64) {
+            f64::divide_all(all, n);
+        }
+        kernel::mirror(MatMut::new(all, k, k)?)?;
+        let trace: f64 = all.iter().step_by(k + 1).sum();
+        if !trace.is_finite() {
+            return Err(Error::input(path, "K", "the sum of squares overflows"));
+        }
+        // A term passes through at most a block, the height of the tree and the division; |sum |J|^T |J||_F <= tr K.
+        let roundings = SAMPLE_BLOCK as f64 + 64.0 + 2.0;
+        let relative = 0.5 * f64::EPSILON * roundings + source.read_error::<f64>() * 2.0;
+        Ok(Self { k, values: all.to_vec(), error: ROOM * relative * trace })
+    }
+
+    /// K of the rows of W that are taken, whether it is that of all `fused` rows or theirs already.
+    fn of_rows(self, path: &Path, fused: usize, range: Range<usize>, weights: &Path) -> Result<Self> {
+        if self.k == range.len() {
+            return Ok(self);
+        }
+        if self.k != fused {
+            let reason = format!("K is {0} x {0}, {1} has {fused} rows", self.k, weights.display());
+            return Err(Error::input(path, "shape", reason));
+        }
+        let rows = self.values.chunks_exact(fused.max(1)).skip(range.start).take(range.len());
+        let values = rows.flat_map(|row| row.get(range.clone()).unwrap_or_default()).copied().collect();
+        Ok(Self { k: range.len(), values, ..self })
+    }
+
+    fn view(&self) -> Result<MatRef<'_, f64>> {
+        Ok(MatRef::new(&self.values, self.k, self.k)?)
+    }
+}
+
+fn source(paths: &Paths) -> Result<Source> {
+    Ok(open(paths, None, &Reading::default(), Role::Train)?.inputs)
+}
