@@ -168,7 +168,12 @@ fn test_sets_are_found_and_numbered_like_training_sets() {
     let train_table = table("train.csv", "a,b,k\n1,2,x\n3,4,y\n5,6,z\n");
     let test_table = table("test.csv", "a,b,k\n1,2,z\n3,4,y\n");
     let words = |test: &str| ["--data", &train_table, "--label", "k", "--test-data", test].map(str::to_owned);
+    let numbers = table("train-numbers.csv", "a,b,k\n1,2,0\n3,4,1\n5,6,2\n");
+    let test_numbers = table("test-numbers.csv", "a,b,k\n1,2,2\n3,4,1\n");
+    let numbered = ["--data", &numbers, "--label", "2", "--test-data", &test_numbers].map(str::to_owned);
+    let numbered = train(&folder, &numbered);
     let manifest = train(&folder, &words(&test_table));
+    assert_eq!(manifest["data"], numbered["data"]);
     assert!(
         manifest["understood"].as_str().unwrap().contains("3 classes x, y, z numbered 0..2"),
         "{manifest}"
