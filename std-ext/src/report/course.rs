@@ -163,7 +163,10 @@ fn picture(
         series.push(Series { name: course.name.clone(), style: course.style, points, ..Series::default() });
     }
     let file = format!("report-{file}");
-    let plot = Plot { file, title: title.to_owned(), description, x: "step", y, series, ..Plot::default() };
+    // The same axis for all, wherever a value is defined.
+    let steps = courses.iter().flat_map(|course| course.rows).map(|row| row.step as f64).collect();
+    let plot =
+        Plot { steps, file, title: title.to_owned(), description, x: "step", y, series, ..Plot::default() };
     draw(&change(plot))
 }
 

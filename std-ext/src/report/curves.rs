@@ -53,6 +53,8 @@ pub(super) struct Plot {
     pub(super) y: &'static str,
     /// Logarithmic, if all values are positive and range widely.
     pub(super) logarithmic: bool,
+    /// What the other axis shows at least.
+    pub(super) steps: Vec<f64>,
     /// What the axis of values shows at least.
     pub(super) shows: Option<(f64, f64)>,
     pub(super) series: Vec<Series>,
@@ -61,7 +63,11 @@ pub(super) struct Plot {
 /// The picture; `None` where there is no point.
 pub(super) fn draw(plot: &Plot) -> Result<Option<Picture>> {
     let points = || plot.series.iter().flat_map(|series| &series.points);
-    let Some((first_x, last_x)) = range(points().map(|(x, _)| *x)) else { return Ok(None) };
+    if points().next().is_none() {
+        return Ok(None);
+    }
+    let places = points().map(|(x, _)| *x).chain(plot.steps.iter().copied());
+    let Some((first_x, last_x)) = range(places) else { return Ok(None) };
     let bounds = plot.series.iter().flat_map(|series| {
         series.points.iter().zip(&series.bounds).flat_map(|((_, y), bound)| [y - bound, y + bound])
     });

@@ -122,7 +122,8 @@ fn results(tracks: &[Track<'_>]) -> Section {
     let mut ends = Table::new(1, "Where each training ended.", &["training", "step"]);
     ends.headings.extend(course::LOSSES.iter().map(|(_, name, _)| (*name).to_owned()));
     let caption = "The hidden layers there. The first numbers are those of the training, in its scalar. The others are \
-                   measured again in f64, each with a proved bound of its error; a dash where there are no samples.";
+                   measured again in f64, each with a proved bound of its error (? where there is none); a dash \
+                   where a correlation is undefined or there are no samples.";
     let mut layers = Table::new(1, caption, &["training", "layer", "shape"]);
     layers.headings.extend(MEASURES.iter().map(|(_, name, _)| (*name).to_owned()));
     layers.headings.push("change".to_owned());
@@ -142,9 +143,9 @@ fn results(tracks: &[Track<'_>]) -> Section {
             let again = track.layers.get(layer).and_then(|layer| layer.measures.as_ref());
             let blocks = again.map(|again| [&again.uncentered, &again.centered, &again.double_centered]);
             let shown = |block: &Block| {
-                let bound =
-                    block.bound.cosine.map_or_else(|| "no bound".to_owned(), |bound| format!("{bound:.0e}"));
-                format!("{} ± {bound}", number(block.cosine, 6))
+                let bound = block.bound.cosine.map_or_else(|| "?".to_owned(), |bound| format!("{bound:.0e}"));
+                let cosine = block.cosine.map(|x| format!("{} ± {bound}", number(Some(x), 6)));
+                cosine.unwrap_or_else(|| "-".to_owned())
             };
             match blocks {
                 Some(blocks) => cells.extend(blocks.map(shown)),
@@ -271,10 +272,11 @@ fn spectra(tracks: &[Track<'_>]) -> Result<Section> {
             pictures.extend(draw(&Plot {
                 file: format!("report-spectrum-{}-layer{index}", track.style),
                 title: format!("Spectra of layer {index}, {}", track.name),
-                description: String::new(),
+                description: "Eigenvalues against their index, each as a part of the largest.".to_owned(),
                 x: "index",
                 y: "part of the largest",
                 logarithmic: true,
+                steps: Vec::new(),
                 shows: Some((SMALLEST, 1.0)),
                 series,
             })?);

@@ -65,7 +65,7 @@ impl Picture {
 pub(super) fn number(x: f64) -> String {
     let text = match x.abs() {
         0.0 => return "0".to_owned(),
-        1e-3..1e6 => format!("{x:.4}"),
+        1e-3..1e5 => format!("{x:.4}"),
         _ => {
             let text = format!("{x:.2e}");
             return match text.split_once('e') {
