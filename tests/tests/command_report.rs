@@ -280,3 +280,25 @@ fn what_comes_from_files_is_escaped() {
     assert!(page.contains("&lt;b&gt;&amp;&quot;.npy") && !page.contains("<b>"), "{page}");
     assert_stands_alone(page);
 }
+
+/// What `measure` over many checkpoints has to draw: rows of steps and measures, with their bounds.
+#[test]
+fn a_course_of_checkpoints_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |step: u64| {
+        let part = step as f64 / 100.0;
+        let numbers =
+            [("uncentered_cosine", 0.5 + part), ("uncentered_bound", 0.01), ("relative_change", part)];
+        let layer = numbers.map(|(key, x)| (key.to_owned(), x)).into_iter().collect();
+        agop::report::Row { step, layers: vec![layer], ..Default::default() }
+    };
+    let report = agop::report::Report::of_course("A course", &[0, 10, 20].map(row)).unwrap();
+    report.write(&folder.path().join("report-course.html")).unwrap();
+    let drawn = files(&folder.path().display().to_string());
+    let names: Vec<&str> = drawn.keys().map(String::as_str).collect();
+    assert_eq!(names, ["report-change-layer0.svg", "report-course.html", "report-uc-nfc-layer0.svg"]);
+    assert_stands_alone(&drawn["report-course.html"]);
+    let picture = &drawn["report-uc-nfc-layer0.svg"];
+    assert!(picture.contains("network: 0.5 at step 0, 0.7 at step 20"), "{picture}");
+    assert!(picture.contains("<polygon opacity=\"0.25\""), "the band of the bounds");
+}
