@@ -72,8 +72,14 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             ($r:literal, $vectors:expr, $masked:literal) => {
                 loop {
                     let tile = Operands { c, c_row, a, start, ..tile };
-                    // SAFETY: the promise of `Tile::new`; the arm has these rows and vectors.
-                    unsafe { strip::<T, S, $r, $vectors, $masked>(set, &tile) };
+                    // Chosen here: inside, it would be asked in each step.
+                    if $masked || tile.packed.is_null() {
+                        // SAFETY: the promise of `Tile::new`; the arm has these rows and vectors, and nothing is packed.
+                        unsafe { strip::<T, S, $r, $vectors, $masked, false>(set, &tile) };
+                    } else {
+                        // SAFETY: the promise of `Tile::new`; the arm has these rows and vectors, all whole.
+                        unsafe { strip::<T, S, $r, $vectors, $masked, true>(set, &tile) };
+                    }
                     strips -= 1;
                     if $masked || strips == 0 {
                         return;
@@ -95,14 +101,14 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
             heights!(mr_wide, WIDE, false: 1 2 3 4 5 6);
         }
         if width == 2 * S::WIDTH && diagonal.is_none() {
-            if rows == S::REGISTERS.mr && a.row == 1 && strips == 1 {
+            if rows == S::REGISTERS.mr && a.row == 1 && strips == 1 && tile.packed.is_null() {
                 // A packed a: its distance is a constant.
                 let tile = Operands { a: Strided { row: 1, ..a }, ..tile };
                 macro_rules! packed {
                     ($($r:literal)*) => {
                         match const { S::REGISTERS.mr } {
-                            // SAFETY: the promise of `Tile::new`; MR is this.
-                            $($r => return unsafe { strip::<T, S, $r, 2, false>(set, &tile) },)*
+                            // SAFETY: the promise of `Tile::new`; MR is this, and nothing is packed.
+                            $($r => return unsafe { strip::<T, S, $r, 2, false, false>(set, &tile) },)*
                             _ => return,
                         }
                     };
@@ -122,8 +128,16 @@ impl<T: Real, S: Lanes<T>> Kernel<S> for Tile<T> {
 ///
 /// # Safety
 /// - The promise of [`Tile::new`], R being the rows and V the begun vectors of the width.
+/// - With `PACKS`, `packed` is not null and nothing is masked.
 #[inline(always)]
-unsafe fn strip<T: Real, S: Lanes<T>, const R: usize, const V: usize, const MASKED: bool>(
+unsafe fn strip<
+    T: Real,
+    S: Lanes<T>,
+    const R: usize,
+    const V: usize,
+    const MASKED: bool,
+    const PACKS: bool,
+>(
     set: S,
     tile: &Operands<T>,
 ) {
@@ -137,7 +151,7 @@ unsafe fn strip<T: Real, S: Lanes<T>, const R: usize, const V: usize, const MASK
         let from = b.wrapping_add(p * b_row);
         // SAFETY: row p < depth of b has `width` values, V vectors as `last` cuts them.
         let columns = unsafe { load::<T, S, V, MASKED>(set, from, last) };
-        if !MASKED && !packed.is_null() {
+        if PACKS {
             for v in 0..V {
                 set.prefetch(from.wrapping_add(prefetch.down * b_row + v * S::WIDTH).addr());
             }
