@@ -166,7 +166,7 @@ fn weights() {
     let wide = files.name("wide");
     agop::checkpoint::write(&wide, &[64, 5, 10], false, &vec![1e39_f64; 5 * 74]).unwrap();
     let measure = ["measure", "--init", &wide, "--weights", &wide, "--data", &data, "--scalar", "f32"];
-    refused(&measure, &wide, "tensor \"layers.0.weight\", row 0, column 0", "overflows f32");
+    refused(&measure, &wide, "tensor \"0.weight\", row 0, column 0", "overflows f32");
 }
 
 /// Labels and samples that do not go together.

@@ -202,8 +202,7 @@ fn the_last_bit_of_one_number_is_found() {
     std::fs::write(folder.path("run/manifest.json"), changed).unwrap();
     let answer = folder.with_bytes(file, &bytes);
     assert_eq!(answer.code, 1);
-    let place =
-        format!("different: {}: tensor \"layers.4.weight\", row 0, column 2: expected ", folder.name(file));
+    let place = format!("different: {}: tensor \"4.weight\", row 0, column 2: expected ", folder.name(file));
     assert!(answer.output.contains(&place), "{}", answer.output);
 }
 

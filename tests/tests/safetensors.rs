@@ -294,24 +294,24 @@ fn an_overflow_to_f32_names_the_element() {
     let network = checkpoint::parse(&bytes).unwrap();
     assert_eq!(network.parameters::<f64>().unwrap()[3], 1e39);
     let text = network.parameters::<f32>().unwrap_err().to_string();
-    assert_eq!(text, "tensor \"layers.0.weight\", row 1, column 1: the value 1e39 overflows f32");
+    assert_eq!(text, "tensor \"0.weight\", row 1, column 1: the value 1e39 overflows f32");
     let bytes = checkpoint::encode(&[1, 2, 1], true, &[0., 0., 0., -1e39, 0., 0., 0.]).unwrap();
     let text = checkpoint::parse(&bytes).unwrap().parameters::<f32>().unwrap_err().to_string();
-    assert_eq!(text, "tensor \"layers.0.bias\", row 1: the value -1e39 overflows f32");
+    assert_eq!(text, "tensor \"0.bias\", row 1: the value -1e39 overflows f32");
 }
 
 #[test]
 fn what_is_written_is_what_pytorch_would_load() {
     let parameters: Vec<f32> = (0..13_u8).map(f32::from).collect();
     let bytes = checkpoint::encode(&[2, 3, 1], true, &parameters).unwrap();
-    let header = "{\"layers.0.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\
-        \"layers.0.weight\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[12,36]},\
-        \"layers.2.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[36,40]},\
-        \"layers.2.weight\":{\"dtype\":\"F32\",\"shape\":[1,3],\"data_offsets\":[40,52]}}";
+    let header = "{\"0.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\
+        \"0.weight\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[12,36]},\
+        \"2.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[36,40]},\
+        \"2.weight\":{\"dtype\":\"F32\",\"shape\":[1,3],\"data_offsets\":[40,52]}}";
     assert_eq!(std::str::from_utf8(&bytes[8..bytes.len() - 52]).unwrap().trim_end(), header);
     assert_eq!(bytes, checkpoint::encode(&[2, 3, 1], true, &parameters).unwrap());
     let second_reader = SafeTensors::deserialize(&bytes).unwrap();
-    let weight = second_reader.tensor("layers.2.weight").unwrap();
+    let weight = second_reader.tensor("2.weight").unwrap();
     let expected: Vec<u8> = parameters[9..12].iter().flat_map(|x| x.to_le_bytes()).collect();
     assert_eq!((weight.shape(), weight.data()), (&[1, 3][..], &expected[..]));
 
@@ -326,16 +326,13 @@ fn what_is_written_is_what_pytorch_would_load() {
     };
     assert_eq!(wrong(&[2], false, 0), "widths (2,): expected at least two, none of them zero");
     assert_eq!(wrong(&[2, 0, 1], false, 0), "widths (2, 0, 1): expected at least two, none of them zero");
-    assert_eq!(
-        wrong(&[2, 1], true, 2),
-        "widths (2, 1): 2 parameters are too few for tensor \"layers.0.bias\""
-    );
+    assert_eq!(wrong(&[2, 1], true, 2), "widths (2, 1): 2 parameters are too few for tensor \"0.bias\"");
     assert_eq!(wrong(&[2, 1], false, 3), "widths (2, 1): expected 2 parameters, found 3");
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "a refused write touched the file");
     // A diverged run is kept, and refused when read.
     checkpoint::write(&path, &[1, 1], false, &[f64::NAN]).unwrap();
     let text = checkpoint::read(&path).unwrap_err().to_string();
-    assert!(text.ends_with("tensor \"layers.0.weight\", row 0, column 0: the value is NaN"), "{text}");
+    assert!(text.ends_with("tensor \"0.weight\", row 0, column 0: the value is NaN"), "{text}");
 }
 
 proptest! {

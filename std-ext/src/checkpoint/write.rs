@@ -10,7 +10,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use std::path::Path;
 
 /// The bytes of a safetensors file with the tensors of PyTorch's `nn.Sequential`, where every second module is an
-/// activation: `layers.0.weight`, `layers.0.bias`, `layers.2.weight`, ... Equal arguments give equal bytes.
+/// activation: `0.weight`, `0.bias`, `2.weight`, ... `load_state_dict` takes them as they are. Equal arguments give equal
+/// bytes.
 ///
 /// **Shapes** `widths`: inputs, then outputs of each layer. `parameters` as [`super::Checkpoint::parameters`] gives them.
 ///
@@ -33,7 +34,7 @@ pub fn encode<T: Real>(
     for (layer, (&inputs, &outputs)) in widths.iter().zip(widths.iter().skip(1)).enumerate() {
         let shapes = [(WEIGHT, vec![outputs, inputs]), (BIAS, vec![outputs])];
         for (suffix, shape) in shapes.into_iter().take(1 + usize::from(bias)) {
-            let name = full_name(&format!("layers.{}", 2 * layer), suffix);
+            let name = full_name(&(2 * layer).to_string(), suffix);
             let size = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
             let Some((values, after)) = size.and_then(|size| rest.split_at_checked(size)) else {
                 let reason =

@@ -68,7 +68,7 @@ fn transposed_weights_and_other_orders_are_named() {
     };
     for layers in [&[0, 1, 2][..], &[1], &[0, 2]] {
         let said = case.explained(transposed(&case, layers).outputs(phi("relu")), &[]);
-        let names: Vec<String> = layers.iter().map(|layer| format!("layers.{}", 2 * layer)).collect();
+        let names: Vec<String> = layers.iter().map(|layer| (2 * layer).to_string()).collect();
         let names = names.join(", ");
         assert_eq!(
             said,
@@ -78,7 +78,7 @@ fn transposed_weights_and_other_orders_are_named() {
     let mut swapped = case.clone();
     swapped.layers.swap(0, 2);
     let said = case.explained(swapped.outputs(phi("relu")), &[]);
-    let order = "layers.4, layers.2, layers.0, layers.6";
+    let order = "4, 2, 0, 6";
     let option = order.replace(", ", ",");
     assert_eq!(said, format!("they agree when the order of the layers is {order} (--layers {option})"));
     // Two causes at once.
@@ -89,7 +89,7 @@ fn transposed_weights_and_other_orders_are_named() {
     );
     let said = case.explained(transposed(&case, &[1]).outputs(phi("tanh")), &[]);
     assert!(
-        said.contains("layers.2 are transposed")
+        said.contains("weights of 2 are transposed")
             && said.ends_with("and the activation is tanh (--activation tanh)"),
         "{said}"
     );
@@ -102,7 +102,7 @@ fn biases_are_named() {
         let mut without = case.clone();
         dropped.iter().for_each(|layer| without.layers[*layer].1 = vec![]);
         let said = case.explained(without.outputs(phi("relu")), &[]);
-        let names: Vec<String> = dropped.iter().map(|layer| format!("layers.{}", 2 * layer)).collect();
+        let names: Vec<String> = dropped.iter().map(|layer| (2 * layer).to_string()).collect();
         assert_eq!(said, format!("they agree when the biases of {} are not applied", names.join(", ")));
     }
     // The file has none, the framework had one after the readout.

@@ -127,7 +127,7 @@ fn outputs_that_agree_are_said_to() {
         let largest = agreement["largest_difference"].as_f64().unwrap();
         assert!(largest < if bits == 64 { 1e-14 } else { 1e-6 }, "{agreement}");
         let table = agop(&arguments).output;
-        let said = format!("layers.4 7->3; outputs agree within {largest:.1e} (tolerance {tolerance:e} of ");
+        let said = format!("4 7->3; outputs agree within {largest:.1e} (tolerance {tolerance:e} of ");
         assert!(table.contains(&said), "{table}");
         // A little inside the tolerance, and outside.
         for (factor, code) in [(0.9, 0), (1.1, 2)] {
