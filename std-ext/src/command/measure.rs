@@ -5,8 +5,9 @@ use super::layer::LayerOptions;
 use super::{Computing, DONE, choice, patiently, write, write_json};
 use crate::checkpoint::ScalarKind;
 use crate::dataset::Paths;
-use crate::error::Result;
-use crate::measure::{MeasureFiles, MeasureReport, Proof};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::measure::{MeasureCourse, MeasureFiles, MeasureReport, Proof, is_one};
 use crate::run::named::in_scalar;
 use agop_core::activation::AnyActivation;
 use std::io::Write;
@@ -27,9 +28,10 @@ pub(super) struct Options {
     /// Weights before training; without them only the uncentered correlations are defined
     #[arg(long, value_name = "A.safetensors", requires = "weights")]
     init: Option<PathBuf>,
-    /// Weights after training
+    /// Weights after training. Several, a folder or a quoted pattern ('ckpt/step_*.safetensors') are a course: one row a
+    /// file, in the order of the last numbers in the names
     #[arg(long, value_name = "B.safetensors", required_unless_present_any = ["layer", "manifest"])]
-    weights: Option<PathBuf>,
+    weights: Vec<PathBuf>,
     /// Names of all layers, as before `.weight`, in the order of the computation, where the files do not tell it
     #[arg(long, value_name = "A,..", value_delimiter = ',', requires = "weights")]
     layers: Option<Vec<String>>,
@@ -49,6 +51,9 @@ pub(super) struct Options {
     /// Prove bounds by running error analysis: of square roots too, and where a slope is uncertain
     #[arg(long, requires = "weights")]
     certify: bool,
+    /// Write one row a file of weights, with all measures
+    #[arg(long, value_name = "FILE.csv", requires = "weights")]
+    csv: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -68,19 +73,37 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         return print(options, output, &report);
     }
     let data = joined(&options.data)?;
+    let one = is_one(&options.weights);
+    if let (false, Some(_)) = (one, &options.outputs) {
+        return Err(Error::Usage("--outputs are those of one file of weights (see --help)".into()));
+    }
+    if let Some(path) = &options.csv {
+        // Not found after an hour of measuring.
+        let directory = file::directory_of(path);
+        let made = tempfile::tempfile_in(&directory);
+        made.map_err(|error| Error::io(directory, "write in", error))?;
+    }
     let files = MeasureFiles {
         initial: options.init.as_deref(),
-        weights: options.weights.as_deref().unwrap_or(Path::new("")),
+        weights: options.weights.first().map_or(Path::new(""), PathBuf::as_path),
         data: &data,
         reading: &reading,
         layers: options.layers.as_deref(),
         outputs: options.outputs.as_deref(),
     };
     let proof = if options.certify { Proof::Certified } else { Proof::Plain };
-    let report = patiently("measuring", || {
-        in_scalar!(options.scalar, MeasureReport::of_files::<_>(&machine, files, options.activation, proof))
+    let (given, activation) = (&options.weights, options.activation);
+    let course = patiently("measuring", || {
+        in_scalar!(options.scalar, MeasureCourse::of_files::<_>(&machine, given, files, activation, proof))
     })?;
-    print(options, output, &report)
+    if let Some(path) = &options.csv {
+        file::replace(path, &course.csv()?)?;
+    }
+    match course.checkpoints.as_slice() {
+        [only] if one => print(options, output, &only.report),
+        _ if options.json => write_json(output, &course).map(|()| DONE),
+        _ => write(output, &course.table()).map(|()| DONE),
+    }
 }
 
 fn print(options: &Options, output: &mut dyn Write, report: &MeasureReport) -> Result<u8> {

@@ -1,12 +1,14 @@
 //! The measures of a network as a report: every correlation of every hidden layer, with bounds and reasons.
 
 mod controls;
+mod course;
 mod dump;
 mod features;
 mod files;
 mod outputs;
 
 pub use controls::{Controls, controls};
+pub use course::{MeasureCourse, Measured, is_one};
 pub use dump::LayerFiles;
 pub use features::{Features, Proof};
 pub use files::{MeasureFiles, MeasureReport, NamedLayer};
