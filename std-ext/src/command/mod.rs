@@ -1,8 +1,9 @@
 //! The command `agop`: one file a subcommand.
 //!
-//! Exit codes: 0 done, 1 the answer is no, 2 bad usage or input. Results go to the output, everything else to the
-//! messages; an error is one line there. With `--json` the output is one object and nothing else.
+//! Exit codes: 0 done, 1 the answer is no, 2 bad usage or input, 130 interrupted. Results go to the output, everything
+//! else to the messages; an error is one line there. With `--json` the output is one object and nothing else.
 
+mod checkpoints;
 mod completions;
 mod data;
 mod digest;
@@ -11,6 +12,7 @@ mod layer;
 mod measure;
 mod predict;
 mod report;
+mod settings;
 mod show;
 mod train;
 mod verify;
@@ -35,6 +37,8 @@ pub const DONE: u8 = 0;
 pub const NO: u8 = 1;
 /// Bad usage or input.
 pub const BAD: u8 = 2;
+/// Interrupted after a step, its state kept.
+pub const INTERRUPTED: u8 = 130;
 
 /// Train small networks, measure how their weights align with their gradient outer products, verify runs bit for bit
 #[derive(Debug, Parser)]
@@ -42,7 +46,7 @@ pub const BAD: u8 = 2;
     name = "agop",
     version,
     arg_required_else_help = false,
-    after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad usage or input.\n\
+    after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad usage or input, 130 interrupted.\n\
                   AGOP_LEVEL=scalar|avx2|... forces an instruction set; none of them changes a bit."
 )]
 struct Arguments {

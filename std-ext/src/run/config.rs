@@ -4,12 +4,14 @@ use super::manifest::{LONGEST_CONFIG, MOST_MEASUREMENTS};
 use super::named;
 use crate::checkpoint::ScalarKind;
 use crate::dataset::{Paths, Reading};
-use crate::error::{Error, ParseError, Result, quote};
+use crate::error::{Error, Result};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::network::Initializer;
 use agop_core::optimizer::EPSILON;
 use serde::{Deserialize, Serialize};
+
+pub use super::config_file::parse;
 
 /// Version of the file's form.
 pub const SCHEMA: &str = "agop.config/1";
@@ -302,23 +304,4 @@ impl Config {
         }
         (integers, floats)
     }
-}
-
-/// The configuration in the bytes of a `config.toml`.
-///
-/// # Errors
-/// A [`ParseError`] at a line and column.
-pub fn parse(bytes: &[u8]) -> std::result::Result<Config, ParseError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| ParseError::new(format!("byte {}", error.valid_up_to()), "not UTF-8 text"))?;
-    let config: Config = toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        ParseError::new(format!("line {line}"), error.message())
-    })?;
-    if config.schema != SCHEMA {
-        let reason = format!("expected {SCHEMA:?}, found {}", quote(&config.schema));
-        return Err(ParseError::new("schema", reason));
-    }
-    Ok(config)
 }

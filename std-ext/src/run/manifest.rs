@@ -37,6 +37,9 @@ pub struct Manifest {
     pub version: String,
     /// Version of the bit contract.
     pub contract: u32,
+    /// Whether steps are missing; written only if so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// Digest of the samples as read.
     pub data: Sha256,
     /// What the files of samples were taken for; of a task, and in older runs, there is none.
@@ -72,7 +75,7 @@ impl Manifest {
     pub fn new(data: Digest, rules: BTreeMap<RuleName, Vec<Mark>>, files: BTreeMap<String, Sha256>) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
         let (schema, contract, data) = (SCHEMA.into(), CONTRACT_VERSION, Sha256(data));
-        Self { schema, version, contract, data, understood: None, rules, files }
+        Self { schema, version, contract, unfinished: false, data, understood: None, rules, files }
     }
 
     /// The manifest in the bytes of a file.

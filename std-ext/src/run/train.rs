@@ -90,22 +90,24 @@ const EXACT: (ReadError, Proof) = (ReadError { weights: 0.0, inputs: 0.0 }, Proo
 /// A training that is ready to start.
 #[derive(Debug)]
 pub struct Run<'p, T> {
-    config: &'p Config,
+    pub(super) config: &'p Config,
     problem: &'p Problem<T>,
-    rule: RuleName,
+    pub(super) rule: RuleName,
+    /// Updates done.
+    pub(super) step: u64,
     machine: &'p Machine,
     loss: AnyLoss,
     initial: Model<T, AnyActivation>,
     initial_features: Features<T>,
-    model: Model<T, AnyActivation>,
-    speeds: Vec<f64>,
-    state: Vec<T>,
+    pub(super) model: Model<T, AnyActivation>,
+    pub(super) speeds: Vec<f64>,
+    pub(super) state: Vec<T>,
     gradients: SampleSum<T>,
     features: SampleSum<T>,
     /// Order of the samples in the current epoch, in mini-batch mode.
     order: Vec<usize>,
-    marks: Vec<Mark>,
-    history: Growing,
+    pub(super) marks: Vec<Mark>,
+    pub(super) history: Growing,
 }
 
 impl<'p, T: Real> Run<'p, T> {
@@ -154,6 +156,7 @@ impl<'p, T: Real> Run<'p, T> {
             config,
             problem,
             rule,
+            step: 0,
             machine,
             loss: config.training.loss,
             model: initial.try_clone()?,
@@ -178,20 +181,49 @@ impl<'p, T: Real> Run<'p, T> {
         self.rule
     }
 
+    /// The network before the first update.
+    pub fn initial(&self) -> &Model<T, AnyActivation> {
+        &self.initial
+    }
+
+    /// Updates done.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
     /// Trains. `progress` is told the number of updates done; `observe` sees each record as it is made and stops the
     /// training by returning false.
     ///
     /// # Errors
     /// [`Error::Diverged`] when values stop being finite, with the step at which they did; what the machine refuses.
     pub fn train(
-        mut self,
+        self,
         progress: &mut dyn FnMut(u64),
         observe: &mut dyn FnMut(&Record) -> bool,
     ) -> Result<Outcome<T>> {
+        let stopped = Error::Message(format!("{}: no measurement", self.rule.name()));
+        self.train_between(progress, observe, &mut |_| Ok(true))?.ok_or(stopped)
+    }
+
+    /// As [`Run::train`]; `between` sees the state before each measurement and update, after the last one too, and
+    /// interrupts the training by returning false: nothing is given then.
+    ///
+    /// # Errors
+    /// As [`Run::train`], and those of `between`.
+    pub fn train_between(
+        mut self,
+        progress: &mut dyn FnMut(u64),
+        observe: &mut dyn FnMut(&Record) -> bool,
+        between: &mut dyn FnMut(&Self) -> Result<bool>,
+    ) -> Result<Option<Outcome<T>>> {
         let mut newest = None;
         let (steps, every, rule) =
             (self.config.training.steps, self.config.training.measure_every, self.rule);
-        for step in 0..=steps {
+        for step in self.step..=steps {
+            self.step = step;
+            if !between(&self)? {
+                return Ok(None);
+            }
             let failed = |error| diverged(rule, step, error);
             let last = step == steps;
             if last || step % every == 0 {
@@ -215,9 +247,13 @@ impl<'p, T: Real> Run<'p, T> {
             }
         }
         let Self { initial, model: trained, marks, history: Growing(history), .. } = self;
-        // There is a measurement before the first update.
-        let last = newest.ok_or_else(|| Error::Message(format!("{}: no measurement", rule.name())))?;
-        Ok(Outcome { rule, initial, trained, marks, history, last })
+        // The last step is measured, whatever the first one was.
+        Ok(newest.map(|last| Outcome { rule, initial, trained, marks, history, last }))
+    }
+
+    /// What the optimizer carries from step to step; the second half of its state is scratch.
+    pub(super) fn velocity(&self) -> &[T] {
+        self.state.get(..self.state.len() / 2).unwrap_or_default()
     }
 
     fn update(&mut self, step: u64) -> Result<()> {
@@ -270,8 +306,7 @@ impl<'p, T: Real> Run<'p, T> {
         let mut hash = Hasher::new();
         hash.number(step);
         hash_parameters(&mut hash, shape, self.model.parameters());
-        // The second half of the optimizer's state is scratch.
-        let velocity = self.state.get(..self.state.len() / 2).unwrap_or_default();
+        let velocity = self.velocity();
         hash.number(u64::from(!velocity.is_empty()));
         if !velocity.is_empty() {
             hash_parameters(&mut hash, shape, velocity);

@@ -1,9 +1,9 @@
 //! The replay that checks a run folder: stored files against the manifest, then every measurement against a new run.
 
-use super::config::{self, Config, Data, Files, RuleName};
+use super::config::{Config, Data, Files, RuleName};
 use super::difference::{Replay, digests_differ, line_difference, tensor_difference};
-use super::folder::{CONFIG, Folder, MANIFEST, files_of, finished, foreign, sha256};
-use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
+use super::folder::{CONFIG, Folder, MANIFEST, Read, files_of, finished, foreign, inside, sha256};
+use super::manifest::{Manifest, Sha256};
 use super::named::in_scalar;
 use super::problem::Problem;
 use super::report::longest_history;
@@ -67,7 +67,11 @@ pub struct Moved {
 }
 
 impl Moved {
-    fn put_into(self, config: &mut Config) -> Result<()> {
+    /// Puts the files that were given into a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for one that the run does not read.
+    pub fn put_into(self, config: &mut Config) -> Result<()> {
         let Self { data, labels, test_data, test_labels } = self;
         let places = match &mut config.data {
             Data::Files(Files { data, labels, test_data, test_labels, .. }) => {
@@ -97,9 +101,12 @@ impl Stored {
     /// # Errors
     /// For what is missing, unreadable or malformed, with file and place.
     pub fn read(directory: &Path, moved: Moved) -> Result<Self> {
-        let path = inside(directory, MANIFEST)?;
-        let bytes = file::read_limited(&path, LONGEST)?;
-        let manifest = Manifest::parse(&bytes).map_err(|error| error.in_file(&path))?;
+        let Read { manifest, manifest_bytes, config, config_bytes } = Read::folder(directory)?;
+        let (path, config_path) = (directory.join(MANIFEST), directory.join(CONFIG));
+        if manifest.unfinished {
+            let reason = format!("`agop train --resume {}` goes on with it", directory.display());
+            return Err(Error::input(path, "the run is not finished", reason));
+        }
         let encoded = manifest.encode().map_err(|error| Error::io(&path, "read", error))?;
         let mut differences = Vec::new();
         let mut compare_form = |path: &Path, expected: &[u8], found: &[u8]| {
@@ -108,12 +115,7 @@ impl Stored {
                 differences.push(Difference { place: format!("{}: {place}", path.display()), reason });
             }
         };
-        compare_form(&path, &encoded, &bytes);
-        let config_path = inside(directory, CONFIG)?;
-        let config_bytes = file::read_limited(&config_path, LONGEST_CONFIG)?;
-        let config = config::parse(&config_bytes).map_err(|error| error.in_file(&config_path))?;
-        let setting = |error: Error| Error::input(&config_path, "settings", error.to_string());
-        config.check().map_err(setting)?;
+        compare_form(&path, &encoded, &manifest_bytes);
         let config_digest = sha256(&config_bytes);
         let rules: BTreeSet<RuleName> = config.training.rules.iter().copied().collect();
         let names = rules.iter().copied().flat_map(files_of).chain([CONFIG.to_owned()]);
@@ -348,19 +350,6 @@ impl Stored {
         }
         Ok(())
     }
-}
-
-/// A file of a run by its path, which no link leads out of the folder.
-fn inside(directory: &Path, name: &str) -> Result<PathBuf> {
-    let mut path = directory.to_path_buf();
-    for part in Path::new(name) {
-        path.push(part);
-        let metadata = std::fs::symlink_metadata(&path).map_err(|error| Error::io(&path, "open", error))?;
-        if metadata.is_symlink() {
-            return Err(Error::input(path, "link", "a symbolic link, which no run writes"));
-        }
-    }
-    Ok(path)
 }
 
 /// SHA-256 of a file of at most `longest` bytes, which are not held at once.
