@@ -151,7 +151,22 @@ impl<T: Scalar> MatRef<'_, T> {
 
     /// Refuses a square matrix that is not symmetric, naming the first place.
     pub(crate) fn check_symmetric(&self, what: &'static str) -> Result<(), Error> {
-        for i in 0..self.rows {
+        let n = self.rows;
+        if let Some(all) = self.as_slice() {
+            let mut differ = false;
+            // In squares: the columns that are read stay in the cache for all rows of one.
+            for left in (0..n).step_by(SYMMETRIC_SIDE) {
+                for (i, row) in rows(all, n).enumerate().skip(left + 1) {
+                    let left_of_diagonal = row.get(left..i).unwrap_or_default().iter().take(SYMMETRIC_SIDE);
+                    let column = all.get(left * n + i..).unwrap_or_default().iter().step_by(n);
+                    differ |= left_of_diagonal.zip(column).fold(false, |differ, (x, y)| differ | (x != y));
+                }
+            }
+            if !differ {
+                return Ok(());
+            }
+        }
+        for i in 0..n {
             if let Some(column) = self.row(i).zip(self.t().row(i)).take(i).position(|(x, y)| x != y) {
                 return Err(Error::NotSymmetric { what, row: i, column });
             }
@@ -169,6 +184,9 @@ impl<'a, T> MatRef<'a, T> {
     }
 }
 
+/// Columns that [`MatRef::check_symmetric`] compares at a time.
+const SYMMETRIC_SIDE: usize = 16;
+
 /// False for infinities and NaN. Without a way out of the loop it runs in vectors.
 #[inline(always)]
 pub(crate) fn all_finite<T: Scalar>(values: &[T]) -> bool {
@@ -178,8 +196,9 @@ pub(crate) fn all_finite<T: Scalar>(values: &[T]) -> bool {
 impl<T: Real> MatRef<'_, T> {
     /// Copies the elements, row-major, as `f64`.
     pub(crate) fn widen_into(&self, to: &mut [f64]) {
-        for (slot, x) in to.iter_mut().zip(self.elements()) {
-            *slot = x.to_f64();
+        match self.as_slice() {
+            Some(all) => to.iter_mut().zip(all).for_each(|(slot, x)| *slot = x.to_f64()),
+            None => to.iter_mut().zip(self.elements()).for_each(|(slot, x)| *slot = x.to_f64()),
         }
     }
 }
@@ -274,4 +293,16 @@ pub(crate) fn copy<T: Clone>(to: &mut [T], from: &[T]) {
 /// The first `count` values and the others; both empty when there are fewer.
 pub(crate) fn take<T>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
     values.split_at_mut_checked(count).unwrap_or_default()
+}
+
+/// Named parts of a workspace, and the rest. Precondition: it is long enough; parts beyond its end are empty.
+pub(crate) fn split<T, const N: usize>(values: &mut [T], lengths: [usize; N]) -> ([&mut [T]; N], &mut [T]) {
+    let mut rest = values;
+    let parts = lengths.map(|length| {
+        debug_assert!(length <= rest.len(), "workspace too short for its parts");
+        let (part, after) = take(core::mem::take(&mut rest), length);
+        rest = after;
+        part
+    });
+    (parts, rest)
 }

@@ -22,11 +22,11 @@
 //! underflow: the matrices are scaled so that their largest entry lies in [1/2, 1).
 
 use super::interval::Interval;
-use super::traces::{Route, Traces, leftovers};
+use super::scaled::Scaled;
+use super::traces::{Products, Route, Squares, Traces};
 use crate::error::{Error, check_at_least_zero};
 use crate::ieee::{self, Upper};
 use crate::kernel::Backend;
-use crate::matrix::MatRef;
 use crate::scalar::Real;
 
 /// Relative errors of matrices that were computed from others, in the Frobenius norm: 0 for matrices that are given,
@@ -94,54 +94,44 @@ pub(super) fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
     a.error * b.norm + a.norm * b.error + a.error * b.error + gamma(height) * a.norm * b.norm + UNDERFLOW
 }
 
-/// Encloses the exact traces. `weights` and `features` are the ones from which `traces` was computed by `route`, and
-/// `workspace` is as that left it.
+/// Encloses the exact traces, from the matrices that the computed ones came from.
 pub(super) fn enclose<B: Backend<f64>>(
     backend: B,
-    weights: MatRef<'_, f64>,
-    ptk: MatRef<'_, f64>,
+    (weights, ptk): (&Scaled<'_>, &Scaled<'_>),
     given: InputError,
-    route: Route,
-    traces: &Traces<f64>,
-    workspace: &[f64],
-) -> Result<Enclosed, Error> {
-    let (k, d) = weights.shape();
+    squares: &Squares<'_, f64>,
+    products: &Products<'_, f64>,
+) -> Enclosed {
+    let (k, d) = weights.matrix.shape();
+    let traces = &products.traces;
     let (e_w, e_k) = (Upper(given.weights), Upper(given.ptk));
-    let w = norm(backend.dot(weights, weights), height(k, d));
-    let kk = norm(backend.dot(ptk, ptk), height(k, k));
+    let w = norm(weights.square, height(k, d));
+    let kk = norm(ptk.square, height(k, k));
     let computed = Upper(given.computed) * kk;
     let square_error = Upper(2.0) * e_w + e_w * e_w;
-    let (p, kv) = leftovers(workspace, k, d, route);
-    let (f, g, size) = match route {
+    let side = squares.route.side(k, d);
+    let h = height(side, side);
+    let inner = if squares.route == Route::Gram { d } else { k };
+    let f = Matrix { norm: norm(traces.ff, h), error: (square_error + gamma(inner)) * w * w + UNDERFLOW };
+    let g = match squares.route {
         Route::Gram => {
-            let m = Matrix {
-                norm: norm(traces.ff, height(k, k)),
-                error: (square_error + gamma(d)) * w * w + UNDERFLOW,
-            };
-            let p = MatRef::new(p, k, k)?;
-            let p_norm = norm(backend.dot(p, p), height(k, k));
-            let p_error = (m.error + (m.norm + m.error) * e_k) * kk + gamma(k) * m.norm * kk;
-            (m, Matrix { norm: p_norm, error: moved(p_error + UNDERFLOW, m, computed) }, k)
+            let p_norm = norm(backend.dot(products.g, products.g), h);
+            let p_error = (f.error + (f.norm + f.error) * e_k) * kk + gamma(k) * f.norm * kk;
+            Matrix { norm: p_norm, error: moved(p_error + UNDERFLOW, f, computed) }
         }
         Route::Direct => {
-            let f = Matrix {
-                norm: norm(traces.ff, height(d, d)),
-                error: (square_error + gamma(k)) * w * w + UNDERFLOW,
-            };
             let t_norm = kk * w * (Upper(1.0) + gamma(k));
             let t_error = (e_k + e_w + e_k * e_w + gamma(k)) * kk * w;
             let g_error = gamma(k) * w * t_norm + w * t_error + e_w * w * (t_norm + t_error);
-            let g_error = moved(SQRT_2 * g_error + UNDERFLOW, f, computed);
-            (f, Matrix { norm: norm(traces.gg, height(d, d)), error: g_error }, d)
+            Matrix { norm: norm(traces.gg, h), error: moved(SQRT_2 * g_error + UNDERFLOW, f, computed) }
         }
     };
-    let h = height(size, size);
     // v = W 1 as a vector: |dv| <= (gamma_d + e_W) sqrt(d) |W|.
     let v = Matrix {
         norm: norm(traces.f_sum, height(k, 1)),
         error: (gamma(d) + e_w + gamma(d) * e_w) * Upper(d as f64).sqrt() * w + UNDERFLOW,
     };
-    let kv = MatRef::column_vector(kv);
+    let kv = products.kv;
     let kv_error = (v.error + (v.norm + v.error) * e_k) * kk + gamma(k) * kk * v.norm + UNDERFLOW;
     let kv = Matrix { norm: norm(backend.dot(kv, kv), height(k, 1)), error: moved(kv_error, v, computed) };
     let traces = Traces {
@@ -151,7 +141,7 @@ pub(super) fn enclose<B: Backend<f64>>(
         f_sum: Interval::around(traces.f_sum, inner_error(v, v, height(k, 1)).0),
         g_sum: Interval::around(traces.g_sum, inner_error(v, kv, height(k, 1)).0),
     };
-    Ok(Enclosed { traces, f, g, v, k: Matrix { norm: kk, error: e_k * kk + computed } })
+    Enclosed { traces, f, g, v, k: Matrix { norm: kk, error: e_k * kk + computed } }
 }
 
 /// An error with what that of computed features adds to it, if there is one: so many times as the factor is large.

@@ -1,10 +1,11 @@
 //! A control: the cosine of the NFM with the covariance of the layer's inputs.
 
-use super::{Route, Undefined, cosine, scale};
+use super::scaled::Scaled;
+use super::{Route, Undefined, cosine};
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::largest_magnitude;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, split, take};
 use crate::scalar::Real;
 
 /// Values of workspace that [`covariance_cosine`] needs for weights (k x d), saturating.
@@ -44,21 +45,20 @@ pub fn covariance_cosine<T: Real, B: Backend<f64>>(
             *c = second - mean * other;
         }
     }
-    let (w, rest) = take(workspace, k * d);
-    let (wc, rest) = take(rest, k * d);
-    weights.widen_into(wc);
-    MatRef::new(wc, k, d)?.check_finite("weights")?;
+    let ([w, wc], rest) = split(workspace, [k * d, k * d]);
+    weights.widen_into(w);
+    let w = Scaled::new(backend, "weights", (k, d), w, false)?;
     MatRef::new(covariance, d, d)?.check_finite("covariance")?;
     let largest = largest_magnitude(covariance.iter().copied());
     // Less than what the subtraction rounds away.
     if largest <= raw * n * f64::EPSILON {
         return Ok(Err(Undefined::ConstantInputs));
     }
-    if scale(MatRef::new(wc, k, d)?, w).is_none() {
+    if w.exponent.is_none() {
         return Ok(Err(Undefined::ZeroWeights));
     }
     covariance.iter_mut().for_each(|c| *c /= largest);
-    let (w, c) = (MatRef::new(w, k, d)?, MatRef::new(covariance, d, d)?);
+    let (w, c) = (w.matrix, MatRef::new(covariance, d, d)?);
     kernel::product(backend, MatMut::new(wc, k, d)?, w, c)?;
     let fg = backend.dot(MatRef::new(wc, k, d)?, w);
     let (x, side) = match Route::cheaper(k, d) {

@@ -1,13 +1,15 @@
 //! All measures of one layer.
 
+use super::power::Buffers;
+use super::scaled::Scaled;
+use super::traces::Squares;
 use super::{
-    Certified, Correlation, Correlations, InputError, Powers, Ptk, Route, Unbounded, Undefined,
-    correlate_named, correlate_workspace, scale, times_power_of_two,
+    Certified, Correlation, Correlations, InputError, Pair, Powers, Route, Unbounded, Undefined,
+    correlate_workspace, times_power_of_two,
 };
 use crate::error::{Error, check_workspace};
-use crate::ieee::sqrt;
-use crate::kernel::{self, Backend};
-use crate::matrix::{MatRef, take};
+use crate::kernel::Backend;
+use crate::matrix::{MatRef, split};
 use crate::scalar::Real;
 
 /// The measures of one hidden layer.
@@ -25,11 +27,7 @@ pub struct LayerMeasure {
 
 /// Values of workspace that [`measure_layer`] needs for weights (k x d), saturating.
 pub const fn measure_workspace(k: usize, d: usize) -> usize {
-    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(correlate_workspace(
-        k,
-        d,
-        Route::cheaper(k, d),
-    ))
+    correlate_workspace(k, d, Route::cheaper(k, d))
 }
 
 /// How far what is given is from exact: weights, initial weights and features as they would be without rounding.
@@ -79,34 +77,41 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     initial_ptk.check_shape("initial features", (k, k))?;
     check_workspace("workspace", measure_workspace(k, d), workspace.len())?;
     let route = Route::cheaper(k, d);
-    let (w, rest) = take(workspace, k * d);
-    let (ptk_now, rest) = take(rest, k * k);
+    let n = route.side(k, d);
+    let ([w, wide_ptk, f, v], rest) = split(workspace, [k * d, k * k, n * n, k]);
+    let mut buffers = Buffers::new(rest, (k, d), route);
+
     weights.widen_into(w);
-    ptk.widen_into(ptk_now);
-    let whole = norm(backend, MatRef::new(w, k, d)?, rest)?;
-    let ptk_norm = norm(backend, MatRef::new(ptk_now, k, k)?, rest)?;
-    let now = Ptk { name: "features", matrix: MatRef::new(ptk_now, k, k)?, gram: true };
-    let w_now = ("weights", MatRef::new(w, k, d)?);
-    let of_ptk = given.ptk.map(|error| relative(error, ptk_norm));
+    ptk.widen_into(wide_ptk);
+    let scaled = Scaled::new(backend, "weights", (k, d), w, false)?;
+    let now = Scaled::new(backend, "features", (k, k), wide_ptk, true)?;
+    let of_ptk = given.ptk.map(|error| relative(error, now.norm()));
     let errors = InputError { weights: given.weights, ptk: 0.0, computed: known(of_ptk) };
-    let mut uncentered = correlate_named(backend, w_now, now, errors, route, powers, rest)?;
+    let squares = Squares::new(backend, scaled.matrix, route, f, v)?;
+    let pair = Pair { weights: &scaled, squares: &squares, ptk: &now, gram: true };
+    let mut uncentered = pair.correlate(backend, errors, powers, &mut buffers)?;
+    let whole = scaled.norm();
+
+    weights.widen_into(w);
     subtract(w, initial);
-    let change = norm(backend, MatRef::new(w, k, d)?, rest)?;
+    let scaled = Scaled::new(backend, "weights minus initial weights", (k, d), w, false)?;
+    let change = scaled.norm();
     // |dW| <= e |W| and |dW_0| <= e |W_0| <= e (|W| + |W - W_0|), and the difference is rounded.
     let of_change = given.weights * (2.0 * ratio(whole, change) + 1.0) * ROOM + f64::EPSILON / 2.0;
     let of_change = known(Some(of_change));
     let errors = InputError { weights: of_change, ptk: 0.0, computed: known(of_ptk) };
-    let w = ("weights minus initial weights", MatRef::new(w, k, d)?);
-    let mut centered = correlate_named(backend, w, now, errors, route, powers, rest)?;
-    subtract(ptk_now, initial_ptk);
-    let ptk_norm = norm(backend, MatRef::new(ptk_now, k, k)?, rest)?;
+    let squares = Squares::new(backend, scaled.matrix, route, f, v)?;
+    let pair = Pair { weights: &scaled, squares: &squares, ptk: &now, gram: true };
+    let mut centered = pair.correlate(backend, errors, powers, &mut buffers)?;
+
+    ptk.widen_into(wide_ptk);
+    subtract(wide_ptk, initial_ptk);
+    let moved = Scaled::new(backend, "features minus initial features", (k, k), wide_ptk, true)?;
     let both = given.ptk.zip(given.initial_ptk);
-    let of_ptk = both.map(|(now, initial)| relative(now + initial, ptk_norm));
-    let rounded = f64::EPSILON / 2.0;
-    let errors = InputError { weights: of_change, ptk: rounded, computed: known(of_ptk) };
-    let name = "features minus initial features";
-    let change_of_ptk = Ptk { name, matrix: MatRef::new(ptk_now, k, k)?, gram: false };
-    let mut double_centered = correlate_named(backend, w, change_of_ptk, errors, route, Powers::One, rest)?;
+    let of_ptk = both.map(|(now, initial)| relative(now + initial, moved.norm()));
+    let errors = InputError { weights: of_change, ptk: f64::EPSILON / 2.0, computed: known(of_ptk) };
+    let pair = Pair { weights: &scaled, squares: &squares, ptk: &moved, gram: false };
+    let mut double_centered = pair.correlate(backend, errors, Powers::One, &mut buffers)?;
     if given.ptk.is_none() {
         uncertain(&mut uncentered);
         uncertain(&mut centered);
@@ -154,22 +159,9 @@ fn relative(error: f64, norm: Option<(f64, i32)>) -> f64 {
     if error > 0.0 { quotient.next_up() } else { 0.0 }
 }
 
-/// `|m|_F` as a number and the power of two it is to be multiplied by, so that no size of entries overflows; `None` for
-/// zero.
-fn norm<B: Backend<f64>>(
-    backend: B,
-    m: MatRef<'_, f64>,
-    scratch: &mut [f64],
-) -> Result<Option<(f64, i32)>, Error> {
-    let (k, d) = m.shape();
-    let (scaled, _) = take(scratch, k * d);
-    let Some(exponent) = scale(m, scaled) else { return Ok(None) };
-    let scaled = MatRef::new(scaled, k, d)?;
-    Ok(Some((sqrt(kernel::dot(backend, scaled, scaled)?), exponent)))
-}
-
 fn subtract<T: Real>(from: &mut [f64], m: MatRef<'_, T>) {
-    for (slot, x) in from.iter_mut().zip(m.elements()) {
-        *slot -= x.to_f64();
+    match m.as_slice() {
+        Some(all) => from.iter_mut().zip(all).for_each(|(slot, x)| *slot -= x.to_f64()),
+        None => from.iter_mut().zip(m.elements()).for_each(|(slot, x)| *slot -= x.to_f64()),
     }
 }

@@ -14,6 +14,7 @@ mod interval;
 mod measure;
 mod power;
 mod root;
+mod scaled;
 mod traces;
 
 pub use bound::InputError;
@@ -22,12 +23,16 @@ pub use measure::{GivenErrors, LayerMeasure, measure_layer, measure_workspace};
 pub use traces::{Route, Traces, traces};
 
 use crate::error::{Error, check_workspace};
-use crate::ieee::{exponent, sqrt, times_power_of_two};
+use crate::ieee::{sqrt, times_power_of_two};
 use crate::kernel::Backend;
-use crate::matrix::{MatRef, take};
+use crate::matrix::{MatRef, split};
+use crate::scalar::Real;
 use bound::enclose;
 use core::fmt;
 use interval::Interval;
+use power::Buffers;
+use scaled::Scaled;
+use traces::Squares;
 
 /// Why a correlation has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,9 +144,10 @@ pub enum Powers {
 
 /// Values of workspace that [`correlate`] needs for weights (k x d), saturating.
 pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
-    let (powers, plain) = (power::workspace(k, d, route), route.workspace(k, d));
-    let max = if powers > plain { powers } else { plain };
-    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(max)
+    let n = route.side(k, d);
+    let matrices =
+        k.saturating_mul(d.saturating_add(k).saturating_add(1)).saturating_add(n.saturating_mul(n));
+    matrices.saturating_add(Buffers::length(k, d, route))
 }
 
 /// The correlations of `F = W^T W` with `G = W^T K W`.
@@ -169,53 +175,77 @@ pub fn correlate<B: Backend<f64>>(
 
 /// The matrix that stands for K.
 #[derive(Clone, Copy)]
-pub(crate) struct Ptk<'a> {
+pub(crate) struct Ptk<'a, T> {
     /// What errors call it.
     pub(crate) name: &'static str,
-    pub(crate) matrix: MatRef<'a, f64>,
+    pub(crate) matrix: MatRef<'a, T>,
     /// Whether it is a Gram matrix: what is negative in it, and in G, is rounding.
     pub(crate) gram: bool,
 }
 
-/// [`correlate`] with the name of what stands for W.
-pub(crate) fn correlate_named<B: Backend<f64>>(
+/// [`correlate`] in any scalar, with the name of what stands for W.
+pub(crate) fn correlate_named<T: Real, B: Backend<f64>>(
     backend: B,
-    (weights_name, weights): (&'static str, MatRef<'_, f64>),
-    Ptk { name: ptk_name, matrix: ptk, gram }: Ptk<'_>,
+    (name, weights): (&'static str, MatRef<'_, T>),
+    ptk: Ptk<'_, T>,
     given: InputError,
     route: Route,
     powers: Powers,
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
     let (k, d) = weights.shape();
-    ptk.check_shape(ptk_name, (k, k))?;
-    weights.check_finite(weights_name)?;
-    ptk.check_finite(ptk_name)?;
-    ptk.check_symmetric(ptk_name)?;
-    given.check()?;
+    ptk.matrix.check_shape(ptk.name, (k, k))?;
     check_workspace("workspace", correlate_workspace(k, d, route), workspace.len())?;
-    let (w, rest) = take(workspace, k * d);
-    let (scaled_ptk, rest) = take(rest, k * k);
-    let w_exponent = scale(weights, w);
-    let ptk_exponent = scale(ptk, scaled_ptk);
-    let Some(w_exponent) = w_exponent else { return Ok(undefined(Undefined::ZeroWeights)) };
-    let Some(ptk_exponent) = ptk_exponent else { return Ok(undefined(Undefined::ZeroGradient)) };
-    let (w, ptk) = (MatRef::new(w, k, d)?, MatRef::new(scaled_ptk, k, k)?);
-    let t = traces(backend, w, ptk, route, rest)?;
-    let inner = times_power_of_two(t.fg, 4 * w_exponent + ptk_exponent);
-    if t.gg <= 0.0 {
-        return Ok(Correlations { inner, ..undefined(Undefined::ZeroGradient) });
+    let n = route.side(k, d);
+    let ([w, wide_ptk, f, v], rest) = split(workspace, [k * d, k * k, n * n, k]);
+    weights.widen_into(w);
+    ptk.matrix.widen_into(wide_ptk);
+    let weights = Scaled::new(backend, name, (k, d), w, false)?;
+    let scaled_ptk = Scaled::new(backend, ptk.name, (k, k), wide_ptk, true)?;
+    let squares = Squares::new(backend, weights.matrix, route, f, v)?;
+    let pair = Pair { weights: &weights, squares: &squares, ptk: &scaled_ptk, gram: ptk.gram };
+    pair.correlate(backend, given, powers, &mut Buffers::new(rest, (k, d), route))
+}
+
+/// W and K of one comparison.
+struct Pair<'a> {
+    weights: &'a Scaled<'a>,
+    squares: &'a Squares<'a, f64>,
+    ptk: &'a Scaled<'a>,
+    /// As [`Ptk::gram`].
+    gram: bool,
+}
+
+impl Pair<'_> {
+    /// `buffers` that were used before must have been used with the same K, or only for [`Powers::One`] since.
+    fn correlate<B: Backend<f64>>(
+        &self,
+        backend: B,
+        given: InputError,
+        powers: Powers,
+        buffers: &mut Buffers<'_>,
+    ) -> Result<Correlations, Error> {
+        let Self { weights, squares, ptk, gram } = *self;
+        given.check()?;
+        let Some(w_exponent) = weights.exponent else { return Ok(undefined(Undefined::ZeroWeights)) };
+        let Some(ptk_exponent) = ptk.exponent else { return Ok(undefined(Undefined::ZeroGradient)) };
+        let products = squares.products(backend, ptk.matrix, buffers.g, buffers.kv, buffers.rest)?;
+        let inner = times_power_of_two(products.traces.fg, 4 * w_exponent + ptk_exponent);
+        if products.traces.gg <= 0.0 {
+            return Ok(Correlations { inner, ..undefined(Undefined::ZeroGradient) });
+        }
+        let enclosed = enclose(backend, (weights, ptk), given, squares, &products);
+        let (t, exact) = (products.traces, &enclosed.traces);
+        let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), exact.ff, exact.fg, exact.gg));
+        let pearson = pearson(&t, exact, weights.matrix.shape());
+        let mut roots = |enclosed| power::roots(backend, squares, ptk.matrix, gram, &t, enclosed, buffers);
+        let (cosine_sqrt, pearson_sqrt) = match powers {
+            Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
+            Powers::OneAndRoot => roots(None)?,
+            Powers::OneAndBoundedRoot => roots(Some(&enclosed))?,
+        };
+        Ok(Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, inner })
     }
-    let enclosed = enclose(backend, w, ptk, given, route, &t, rest)?;
-    let exact = &enclosed.traces;
-    let cosine = Ok(certify(cosine(t.ff, t.fg, t.gg), exact.ff, exact.fg, exact.gg));
-    let pearson = pearson(&t, exact, w.shape());
-    let (cosine_sqrt, pearson_sqrt) = match powers {
-        Powers::One => (Err(Undefined::NotComputed), Err(Undefined::NotComputed)),
-        Powers::OneAndRoot => power::half(backend, w, ptk, gram, route, &t, None, rest)?,
-        Powers::OneAndBoundedRoot => power::half(backend, w, ptk, gram, route, &t, Some(&enclosed), rest)?,
-    };
-    Ok(Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, inner })
 }
 
 fn undefined(why: Undefined) -> Correlations {
@@ -279,14 +309,4 @@ fn covariances(t: &Traces<f64>, entries: f64) -> (f64, f64, f64) {
         t.fg - t.f_sum * t.g_sum / entries,
         t.gg - t.g_sum * t.g_sum / entries,
     )
-}
-
-/// Copies a matrix, divided by the power of two that brings its largest magnitude into [1/2, 1); returns the exponent,
-/// or `None` when all entries are zero.
-fn scale(m: MatRef<'_, f64>, to: &mut [f64]) -> Option<i32> {
-    let exponent = exponent(m.elements().copied())?;
-    for (slot, x) in to.iter_mut().zip(m.elements()) {
-        *slot = times_power_of_two(*x, -exponent);
-    }
-    Some(exponent)
 }

@@ -3,7 +3,7 @@
 use super::bound::{Enclosed, Matrix, SQRT_2, UNDERFLOW, gamma, height, inner_error, norm};
 use super::interval::Interval;
 use super::root::{root_of, spectral};
-use super::traces::{quadratic, row_sums};
+use super::traces::Squares;
 use super::{
     Certified, Correlation, Route, Traces, Unbounded, Undefined, certify, certify_pearson, cosine,
     covariances, varies,
@@ -12,16 +12,45 @@ use crate::eigen::eigen_workspace;
 use crate::error::Error;
 use crate::ieee::Upper;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef, copy, rows, take};
+use crate::matrix::{MatMut, MatRef, copy, rows, split, take};
 
-/// Values of workspace for weights (k x d).
-pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
-    match route {
-        Route::Gram => quadratic(4, k, k, 3).saturating_add(eigen_workspace(k)),
-        Route::Direct => {
-            let (eigen, agop) = (eigen_workspace(d), quadratic(1, d, k, 0));
-            quadratic(2, d, d, 1).saturating_add(if eigen > agop { eigen } else { agop })
-        }
+/// Memory of the matrices behind the correlations of a layer, n x n with n as [`Route::side`].
+pub(super) struct Buffers<'w> {
+    /// G or P.
+    pub(super) g: &'w mut [f64],
+    /// `K v`.
+    pub(super) kv: &'w mut [f64],
+    /// `K^(1/2)` of the route through the Gram matrix, and whether K was positive; kept for the next pair with the same K.
+    ptk_root: &'w mut [f64],
+    ptk_positive: Option<bool>,
+    /// A matrix under decomposition.
+    matrix: &'w mut [f64],
+    root: &'w mut [f64],
+    eigenvalues: &'w mut [f64],
+    vector: &'w mut [f64],
+    /// Scratch of products and decompositions.
+    pub(super) rest: &'w mut [f64],
+}
+
+impl<'w> Buffers<'w> {
+    /// Values that [`Buffers::new`] divides, saturating.
+    pub(super) const fn length(k: usize, d: usize, route: Route) -> usize {
+        let (n, agop) = (route.side(k, d), route.scratch(k, d));
+        let eigen = eigen_workspace(n);
+        let lines = k.saturating_mul(2).saturating_add(n);
+        n.saturating_mul(n).saturating_mul(4).saturating_add(lines).saturating_add(if eigen > agop {
+            eigen
+        } else {
+            agop
+        })
+    }
+
+    pub(super) fn new(workspace: &'w mut [f64], (k, d): (usize, usize), route: Route) -> Self {
+        let n = route.side(k, d);
+        let square = n * n;
+        let ([g, kv, ptk_root, matrix, root, eigenvalues, vector], rest) =
+            split(workspace, [square, k, square, square, square, n, k]);
+        Self { g, kv, ptk_root, ptk_positive: None, matrix, root, eigenvalues, vector, rest }
     }
 }
 
@@ -36,73 +65,64 @@ pub(super) const fn workspace(k: usize, d: usize, route: Route) -> usize {
 /// negative are zeros that were rounded; without it one below `-n 2^-52` times the largest leaves no square root.
 ///
 /// With `enclosed`, bounds: for the exact G, which has no negative eigenvalue then.
-#[allow(clippy::too_many_arguments, reason = "what correlate has at hand")]
-pub(super) fn half<B: Backend<f64>>(
+pub(super) fn roots<B: Backend<f64>>(
     backend: B,
-    weights: MatRef<'_, f64>,
+    squares: &Squares<'_, f64>,
     ptk: MatRef<'_, f64>,
     gram: bool,
-    route: Route,
     plain: &Traces<f64>,
     enclosed: Option<&Enclosed>,
-    workspace: &mut [f64],
+    buffers: &mut Buffers<'_>,
 ) -> Result<(Correlation, Correlation), Error> {
-    let (k, d) = weights.shape();
-    let (fg, gg, g_sum, positive, exact) = match route {
+    let d = squares.weights.columns();
+    let n = squares.f.rows();
+    let Buffers { g, ptk_root, ptk_positive, matrix, root, eigenvalues, vector, rest, .. } = buffers;
+    let (fg, gg, g_sum, positive, exact) = match squares.route {
         Route::Direct => {
-            let (g, rest) = take(workspace, d * d);
-            let (root, rest) = take(rest, d * d);
-            let (values, rest) = take(rest, d);
-            crate::feature::agop(backend, weights, ptk, MatMut::new(g, d, d)?, rest)?;
-            let spectrum = spectral(backend, g, root, values, rest, 0.5, enclosed.is_some())?;
-            let (f, _) = take(rest, d * d); // where the decomposition was
-            crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
+            copy(matrix, g);
+            let spectrum = spectral(backend, matrix, root, eigenvalues, rest, 0.5, enclosed.is_some())?;
             let sum = root.iter().fold(0.0, |sum, x| sum + x);
-            let root = MatRef::new(root, d, d)?;
-            let fg = backend.dot(MatRef::new(f, d, d)?, root);
+            let root = MatRef::new(root, n, n)?;
+            let fg = backend.dot(squares.f, root);
             let exact = match enclosed {
                 None => None,
                 Some(enclosed) => {
-                    crate::feature::agop(backend, weights, ptk, MatMut::new(g, d, d)?, rest)?;
-                    let g = (MatRef::new(g, d, d)?, enclosed.g.error);
-                    let r = root_of(backend, root, &spectrum, g, rest)?;
+                    let r =
+                        root_of(backend, root, &spectrum, (MatRef::new(g, n, n)?, enclosed.g.error), rest)?;
                     // 1^T dR 1 <= d |dR|; the sum is one chain.
                     let of_sum =
                         Upper(d as f64) * (r.error + gamma(d.saturating_mul(d)) * r.norm) + UNDERFLOW;
-                    let squares = backend.dot(root, root);
-                    Some(around(enclosed, (fg, enclosed.f, r), squares, Interval::around(sum, of_sum.0), d))
+                    let of_root = backend.dot(root, root);
+                    Some(around(enclosed, (fg, enclosed.f, r), of_root, Interval::around(sum, of_sum.0), d))
                 }
             };
             (fg, spectrum.trace, sum, spectrum.positive, exact)
         }
         Route::Gram => {
-            let (root, rest) = take(workspace, k * k);
-            let (inverse, rest) = take(rest, k * k);
-            let (s, rest) = take(rest, k * k);
-            let (c, rest) = take(rest, k * k);
-            let (values, rest) = take(rest, k);
-            let (v, rest) = take(rest, k);
-            let (a, rest) = take(rest, k);
-            ptk.widen_into(s);
-            let positive = spectral(backend, s, root, values, rest, 0.5, false)?.positive;
-            let (m, _) = take(rest, k * k); // where the decomposition was
-            kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
-            let (m, root) = (MatRef::new(m, k, k)?, MatRef::new(root, k, k)?);
-            kernel::product(backend, MatMut::new(c, k, k)?, root, m)?;
-            let c = MatRef::new(c, k, k)?;
-            kernel::symmetric_product(backend, MatMut::new(s, k, k)?, c, root)?;
+            let positive = match *ptk_positive {
+                Some(known) => known,
+                None => {
+                    ptk.widen_into(matrix);
+                    spectral(backend, matrix, ptk_root, eigenvalues, rest, 0.5, false)?.positive
+                }
+            };
+            *ptk_positive = Some(positive);
+            let ptk_root = MatRef::new(ptk_root, n, n)?;
+            kernel::product(backend, MatMut::new(g, n, n)?, ptk_root, squares.f)?;
+            let c = MatRef::new(g, n, n)?;
+            kernel::symmetric_product(backend, MatMut::new(matrix, n, n)?, c, ptk_root)?;
             // S is A A^T, whatever K was: what is negative in it is rounding.
-            let trace = spectral(backend, s, inverse, values, rest, -0.5, false)?.trace;
-            kernel::outer(backend, MatMut::new(s, k, k)?, c.t())?;
-            let inverse = MatRef::new(inverse, k, k)?;
-            let fg = backend.dot(MatRef::new(s, k, k)?, inverse);
-            row_sums(weights, v);
-            kernel::product(backend, MatMut::new(a, k, 1)?, root, MatRef::column_vector(v))?;
-            kernel::product(backend, MatMut::new(v, k, 1)?, inverse, MatRef::column_vector(a))?;
-            let sum = backend.dot(MatRef::column_vector(a), MatRef::column_vector(v));
+            let trace = spectral(backend, matrix, root, eigenvalues, rest, -0.5, false)?.trace;
+            kernel::outer(backend, MatMut::new(matrix, n, n)?, c.t())?;
+            let inverse = MatRef::new(root, n, n)?;
+            let fg = backend.dot(MatRef::new(matrix, n, n)?, inverse);
+            kernel::product(backend, MatMut::new(eigenvalues, n, 1)?, ptk_root, squares.v)?;
+            let a = MatRef::column_vector(eigenvalues);
+            kernel::product(backend, MatMut::new(vector, n, 1)?, inverse, a)?;
+            let sum = backend.dot(a, MatRef::column_vector(vector));
             let exact = match enclosed {
                 None => None,
-                Some(enclosed) => Some(through_gram(backend, weights, ptk, enclosed, workspace)?),
+                Some(enclosed) => Some(through_gram(backend, squares, ptk, enclosed, buffers)?),
             };
             (fg, trace, sum, positive, exact)
         }
@@ -149,37 +169,28 @@ fn around(
 /// Where M is not known to be regular, nothing is known of q.
 fn through_gram<B: Backend<f64>>(
     backend: B,
-    weights: MatRef<'_, f64>,
+    squares: &Squares<'_, f64>,
     ptk: MatRef<'_, f64>,
     enclosed: &Enclosed,
-    workspace: &mut [f64],
+    buffers: &mut Buffers<'_>,
 ) -> Result<Traces<Interval>, Error> {
-    let k = weights.rows();
-    let (root, rest) = take(workspace, k * k);
-    let (h, rest) = take(rest, k * k);
-    let (s, rest) = take(rest, k * k);
-    let (y, rest) = take(rest, k * k);
-    let (values, rest) = take(rest, k);
-    let (v, rest) = take(rest, k);
-    let (q, rest) = take(rest, k);
-    kernel::outer(backend, MatMut::new(s, k, k)?, weights.t())?;
-    copy(y, s);
+    let (k, m, v) = (squares.weights.rows(), squares.f, squares.v);
+    let Buffers { g: h, matrix: y, root, eigenvalues: values, vector: q, rest, .. } = buffers;
+    m.widen_into(y);
     let spectrum = spectral(backend, y, root, values, rest, 0.5, true)?;
-    let m = MatRef::new(s, k, k)?;
     let r = root_of(backend, MatRef::new(root, k, k)?, &spectrum, (m, enclosed.f.error), rest)?;
 
     // q = Y^T diag(1 / lambda) Y v, and how far R q is from v.
-    row_sums(weights, v);
     q.fill(0.0);
     for (row, value) in rows(y, k).zip(values.iter()).filter(|_| spectrum.smallest > 0.0) {
-        let along = row.iter().zip(&*v).fold(0.0, |sum, (y, v)| sum + y * v) / value;
+        let along = row.iter().zip(v.column(0)).fold(0.0, |sum, (y, v)| sum + y * v) / value;
         q.iter_mut().zip(row).for_each(|(q, y)| *q += along * y);
     }
     let q = MatRef::column_vector(q);
     let size = |x: MatRef<'_, f64>| norm(backend.dot(x, x), height(k, 1));
     let q_size = size(q);
     kernel::product(backend, MatMut::new(values, k, 1)?, MatRef::new(root, k, k)?, q)?;
-    values.iter_mut().zip(&*v).for_each(|(rq, v)| *rq -= v);
+    values.iter_mut().zip(v.column(0)).for_each(|(rq, v)| *rq -= v);
     let apart = size(MatRef::column_vector(values)) * (Upper(1.0) + gamma(1));
     let apart = apart + (gamma(k) * r.norm + r.error) * q_size + enclosed.v.error + UNDERFLOW;
     let regular = (spectrum.smallest - r.error.0).next_down();

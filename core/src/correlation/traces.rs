@@ -2,7 +2,7 @@
 
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, split};
 use crate::scalar::Scalar;
 
 /// Inner products and entry sums of `F = W^T W` and `G = W^T K W`.
@@ -36,18 +36,27 @@ impl Route {
         if k < d { Self::Gram } else { Self::Direct }
     }
 
-    /// Values of workspace that [`traces`] needs for weights (k x d).
+    /// Values of workspace that [`traces`] needs for weights (k x d), saturating.
     pub const fn workspace(self, k: usize, d: usize) -> usize {
+        let side = self.side(k, d);
+        side.saturating_mul(side).saturating_add(k).saturating_mul(2).saturating_add(self.scratch(k, d))
+    }
+
+    /// Rows of the matrices whose inner products the traces are.
+    pub(super) const fn side(self, k: usize, d: usize) -> usize {
         match self {
-            Self::Gram => quadratic(2, k, k, 2),
-            Self::Direct => quadratic(2, d, d, 0).saturating_add(quadratic(1, d, k, 2)),
+            Self::Gram => k,
+            Self::Direct => d,
         }
     }
-}
 
-/// `squares x y + lines y`, saturating.
-pub(super) const fn quadratic(squares: usize, x: usize, y: usize, lines: usize) -> usize {
-    squares.saturating_mul(x).saturating_add(lines).saturating_mul(y)
+    /// Values for `K W`, saturating.
+    pub(super) const fn scratch(self, k: usize, d: usize) -> usize {
+        match self {
+            Self::Gram => 0,
+            Self::Direct => k.saturating_mul(d),
+        }
+    }
 }
 
 /// The traces of `F = W^T W` and `G = W^T K W`.
@@ -57,6 +66,7 @@ pub(super) const fn quadratic(squares: usize, x: usize, y: usize, lines: usize) 
 /// by either route as `v = W 1`, `v . v` and `v . K v`.
 /// On exact scalars both routes are equal.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`].
+/// **Source** cyclic permutation under the trace: `tr F^2 = tr(W W^T W W^T)`, `tr FG = tr(M^2 K)`, `tr G^2 = tr(M K M K)`.
 pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
     backend: B,
     weights: MatRef<'_, T>,
@@ -67,59 +77,89 @@ pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
     let (k, d) = weights.shape();
     ptk.check_shape("features", (k, k))?;
     check_workspace("workspace", route.workspace(k, d), workspace.len())?;
-    let (ff, fg, gg, rest) = match route {
-        Route::Gram => {
-            let (m, rest) = take(workspace, k * k);
-            let (p, rest) = take(rest, k * k);
-            let (m, p) = gram(backend, weights, ptk, m, p)?;
-            (backend.dot(m, m), backend.dot(m, p), backend.dot(p, p.t()), rest)
-        }
-        Route::Direct => {
-            let (f, rest) = take(workspace, d * d);
-            let (g, rest) = take(rest, d * d);
-            let (scratch, rest) = take(rest, k * d);
-            crate::feature::nfm(backend, weights, MatMut::new(f, d, d)?)?;
-            crate::feature::agop(backend, weights, ptk, MatMut::new(g, d, d)?, scratch)?;
-            let (f, g) = (MatRef::new(f, d, d)?, MatRef::new(g, d, d)?);
-            (backend.dot(f, f), backend.dot(f, g), backend.dot(g, g), rest)
-        }
-    };
-    let (v, rest) = take(rest, k);
-    let (kv, _) = take(rest, k);
-    row_sums(weights, v);
-    kernel::product(backend, MatMut::new(kv, k, 1)?, ptk, MatRef::column_vector(v))?;
-    let (v, kv) = (MatRef::column_vector(v), MatRef::column_vector(kv));
-    Ok(Traces { ff, fg, gg, f_sum: backend.dot(v, v), g_sum: backend.dot(v, kv) })
+    let square = route.side(k, d) * route.side(k, d);
+    let ([f, g, v, kv], scratch) = split(workspace, [square, square, k, k]);
+    let squares = Squares::new(backend, weights, route, f, v)?;
+    Ok(squares.products(backend, ptk, g, kv, scratch)?.traces)
 }
 
-/// What [`traces`] leaves in its workspace: P (k x k; empty in the direct route) and `K W 1` (k).
-pub(super) fn leftovers<T>(workspace: &[T], k: usize, d: usize, route: Route) -> (&[T], &[T]) {
-    let p = match route {
-        Route::Gram => workspace.get(k * k..2 * k * k),
-        Route::Direct => None,
-    };
-    let end = route.workspace(k, d);
-    (p.unwrap_or_default(), workspace.get(end - k..end).unwrap_or_default())
+/// The part of the traces that needs the weights alone.
+pub(super) struct Squares<'w, T> {
+    pub(super) weights: MatRef<'w, T>,
+    pub(super) route: Route,
+    /// `F = W^T W` by the direct route, `M = W W^T` through the Gram matrix.
+    pub(super) f: MatRef<'w, T>,
+    /// `v = W 1`.
+    pub(super) v: MatRef<'w, T>,
+    ff: T,
+    f_sum: T,
 }
 
-/// `M = W W^T` and `P = M K`.
-pub(super) fn gram<'w, T: Scalar, B: Backend<T>>(
-    backend: B,
-    weights: MatRef<'_, T>,
-    ptk: MatRef<'_, T>,
-    m: &'w mut [T],
-    p: &'w mut [T],
-) -> Result<(MatRef<'w, T>, MatRef<'w, T>), Error> {
-    let k = weights.rows();
-    kernel::outer(backend, MatMut::new(m, k, k)?, weights.t())?;
-    let m = MatRef::new(m, k, k)?;
-    kernel::product(backend, MatMut::new(p, k, k)?, m, ptk)?;
-    Ok((m, MatRef::new(p, k, k)?))
+/// The traces, and the matrices behind them.
+pub(super) struct Products<'w, T> {
+    /// `G = W^T K W` by the direct route, `P = M K` through the Gram matrix.
+    pub(super) g: MatRef<'w, T>,
+    /// `K v`.
+    pub(super) kv: MatRef<'w, T>,
+    pub(super) traces: Traces<T>,
 }
+
+impl<'w, T: Scalar<Wide = T>> Squares<'w, T> {
+    /// **Shapes** weights (k x d), f (n x n) with n as [`Route::side`], v (k).
+    pub(super) fn new<B: Backend<T>>(
+        backend: B,
+        weights: MatRef<'w, T>,
+        route: Route,
+        f: &'w mut [T],
+        v: &'w mut [T],
+    ) -> Result<Self, Error> {
+        let (k, d) = weights.shape();
+        let n = route.side(k, d);
+        let x = if route == Route::Gram { weights.t() } else { weights };
+        kernel::outer(backend, MatMut::new(f, n, n)?, x)?;
+        row_sums(weights, v);
+        let (f, v) = (MatRef::new(f, n, n)?, MatRef::column_vector(v));
+        Ok(Self { weights, route, f, v, ff: backend.dot(f, f), f_sum: backend.dot(v, v) })
+    }
+
+    /// **Shapes** ptk (k x k), g (n x n), kv (k), scratch at least [`Route::scratch`].
+    pub(super) fn products<'p, B: Backend<T>>(
+        &self,
+        backend: B,
+        ptk: MatRef<'_, T>,
+        g: &'p mut [T],
+        kv: &'p mut [T],
+        scratch: &mut [T],
+    ) -> Result<Products<'p, T>, Error> {
+        let n = self.f.rows();
+        let out = MatMut::new(g, n, n)?;
+        match self.route {
+            Route::Gram => kernel::product(backend, out, self.f, ptk)?,
+            Route::Direct => crate::feature::agop(backend, self.weights, ptk, out, scratch)?,
+        }
+        kernel::product(backend, MatMut::new(kv, ptk.rows(), 1)?, ptk, self.v)?;
+        let (g, kv) = (MatRef::new(g, n, n)?, MatRef::column_vector(kv));
+        let gg = backend.dot(g, if self.route == Route::Gram { g.t() } else { g });
+        let (ff, f_sum) = (self.ff.clone(), self.f_sum.clone());
+        let traces = Traces { ff, fg: backend.dot(self.f, g), gg, f_sum, g_sum: backend.dot(self.v, kv) };
+        Ok(Products { g, kv, traces })
+    }
+}
+
+/// Rows that [`row_sums`] adds side by side: no chain waits for its own last addition.
+const SIDE_BY_SIDE: usize = 4;
 
 /// `W 1`, one ascending chain of additions for each row.
-pub(super) fn row_sums<T: Scalar>(weights: MatRef<'_, T>, out: &mut [T]) {
-    for (i, slot) in out.iter_mut().enumerate() {
-        *slot = weights.row(i).fold(T::zero(), |sum, w| sum + w.clone());
+fn row_sums<T: Scalar>(weights: MatRef<'_, T>, out: &mut [T]) {
+    for (first, sums) in (0..).step_by(SIDE_BY_SIDE).zip(out.chunks_mut(SIDE_BY_SIDE)) {
+        let mut rows: [_; SIDE_BY_SIDE] = core::array::from_fn(|r| weights.row(first + r));
+        sums.fill(T::zero());
+        for _ in 0..weights.columns() {
+            for (sum, row) in sums.iter_mut().zip(&mut rows) {
+                if let Some(w) = row.next() {
+                    *sum = sum.clone() + w.clone();
+                }
+            }
+        }
     }
 }

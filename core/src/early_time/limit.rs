@@ -3,18 +3,14 @@
 use crate::correlation::{
     Correlations, InputError, Powers, Ptk, Route, Undefined, correlate_named, correlate_workspace,
 };
-use crate::error::{Error, check_workspace};
+use crate::error::Error;
 use crate::kernel::Backend;
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 
 /// Values of workspace that [`limit`] needs for a layer of weights (k x d).
 pub const fn limit_workspace(k: usize, d: usize) -> usize {
-    k.saturating_mul(d).saturating_add(k.saturating_mul(k)).saturating_add(correlate_workspace(
-        k,
-        d,
-        Route::cheaper(k, d),
-    ))
+    correlate_workspace(k, d, Route::cheaper(k, d))
 }
 
 /// `C-NFC(t -> 0+) = rho(V^T V, V^T K_0 V)` with `V = dW/dt = -grad` at initialisation: as `W(0) - W_0 = 0`, both centred
@@ -34,17 +30,9 @@ pub fn limit<T: Real, B: Backend<f64>>(
     workspace: &mut [f64],
 ) -> Result<Correlations, Error> {
     let (k, d) = gradient.shape();
-    // First the shape: sizes of matrices that exist do not overflow.
-    ptk.check_shape("features", (k, k))?;
-    check_workspace("workspace", limit_workspace(k, d), workspace.len())?;
-    let (v, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
-    let (wide_ptk, rest) = rest.split_at_mut_checked(k * k).unwrap_or_default();
-    gradient.widen_into(v);
-    ptk.widen_into(wide_ptk);
-    let v = ("gradient", MatRef::new(v, k, d)?);
-    let ptk = Ptk { name: "features", matrix: MatRef::new(wide_ptk, k, k)?, gram: true };
+    let (way, ptk) = (("gradient", gradient), Ptk { name: "features", matrix: ptk, gram: true });
     let mut found =
-        correlate_named(backend, v, ptk, InputError::default(), Route::cheaper(k, d), powers, rest)?;
+        correlate_named(backend, way, ptk, InputError::default(), Route::cheaper(k, d), powers, workspace)?;
     let Correlations { cosine, pearson, cosine_sqrt, pearson_sqrt, .. } = &mut found;
     for value in [cosine, pearson, cosine_sqrt, pearson_sqrt] {
         if *value == Err(Undefined::ZeroWeights) {
