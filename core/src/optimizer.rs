@@ -13,6 +13,7 @@ use crate::kernel::{self, Backend};
 use crate::matrix::{MatRef, copy};
 use crate::network::{LayerSpan, Shape, weights};
 use crate::scalar::Real;
+use core::ops::Range;
 
 /// How a layer's gradient becomes its step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,20 +106,10 @@ impl<'a> Optimizer<'a> {
         check_length("parameters", shape.parameters(), parameters.len())?;
         check_length("gradient", shape.parameters(), gradient.len())?;
         check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
-        let surely = self.plain() && self.surely_finite(backend, parameters, gradient);
-        if !surely {
-            kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
-        }
         if self.plain() {
-            let mut commit = surely;
-            loop {
-                self.descend(backend, shape, parameters, gradient, commit)?;
-                if commit {
-                    return Ok(());
-                }
-                commit = true;
-            }
+            return self.plain_step(backend, shape, parameters, gradient);
         }
+        kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
         let (velocity, next) = state.split_at_mut_checked(parameters.len()).unwrap_or_default();
         let next = next.get_mut(..parameters.len()).unwrap_or_default();
         let momentum = T::from_f64(self.momentum);
@@ -126,15 +117,18 @@ impl<'a> Optimizer<'a> {
             let (unit, speed) = self.factors(backend, layer, span, gradient)?;
             let (v, next) = (slice(velocity, span), slice(next, span));
             let (w, g) = (slice(parameters, span), slice(gradient, span));
+            // next <- mu v + r grad
             backend.vectorize(|| next.iter_mut().zip(v.iter()).for_each(|(n, v)| *n = momentum * *v));
             backend.axpy(T::from_f64(unit), g, next);
             if let Some(index) = next.iter().position(|v| !v.is_finite()) {
                 return Err(Error::NotFinite { what: "velocity", row: 0, column: span.offset + index });
             }
+            // grad <- next + lambda W
             copy(g, next);
             backend.axpy(T::from_f64(self.decay), w, g);
-            check_axpy(backend, span.offset, T::from_f64(-(self.rate * speed)), g, w)?;
+            check_update(backend, span.offset, T::from_f64(-(self.rate * speed)), g, w)?;
         }
+        // W <- W - eta C grad, v <- next: nothing fails from here on.
         for (layer, span) in shape.spans().enumerate() {
             let factor = T::from_f64(-(self.rate * self.speed(layer)));
             backend.axpy(factor, slice(gradient, span), slice(parameters, span));
@@ -143,36 +137,49 @@ impl<'a> Optimizer<'a> {
         Ok(())
     }
 
-    /// The plain step of every layer; without `commit`, only whether it can be taken.
-    fn descend<T: Real, B: Backend<T>>(
+    /// `W <- W - eta u`, refused before any W is written where a new value is not finite.
+    fn plain_step<T: Real, B: Backend<T>>(
         &self,
         backend: B,
         shape: Shape<'_>,
         parameters: &mut [T],
-        gradient: &mut [T],
-        commit: bool,
+        gradient: &[T],
     ) -> Result<(), Error> {
-        let step = |offset: usize, factor: f64, gradient: &[T], parameters: &mut [T]| {
-            let factor = T::from_f64(-factor);
-            if commit {
-                backend.axpy(factor, gradient, parameters);
-                return Ok(());
-            }
-            check_axpy(backend, offset, factor, gradient, parameters)
-        };
+        if !self.bounded(backend, parameters, gradient) {
+            kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
+            self.each_factor(backend, shape, gradient, &mut |range, factor| {
+                let w = parameters.get(range.clone()).unwrap_or_default();
+                check_update(backend, range.start, factor, gradient.get(range).unwrap_or_default(), w)
+            })?;
+        }
+        self.each_factor(backend, shape, gradient, &mut |range, factor| {
+            let w = parameters.get_mut(range.clone()).unwrap_or_default();
+            backend.axpy(factor, gradient.get(range).unwrap_or_default(), w);
+            Ok(())
+        })
+    }
+
+    /// Visits the parameters of each layer with the factor `-eta C r` of their gradient.
+    fn each_factor<T: Real, B: Backend<T>>(
+        &self,
+        backend: B,
+        shape: Shape<'_>,
+        gradient: &[T],
+        visit: &mut dyn FnMut(Range<usize>, T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         // One factor for all layers: one vector.
         if let Rule::GradientDescent = self.rule {
-            return step(0, self.rate, gradient, parameters);
+            return visit(0..gradient.len(), T::from_f64(-self.rate));
         }
         for (layer, span) in shape.spans().enumerate() {
             let (unit, speed) = self.factors(backend, layer, span, gradient)?;
-            step(span.offset, self.rate * speed * unit, slice(gradient, span), slice(parameters, span))?;
+            visit(span.range(), T::from_f64(-(self.rate * speed * unit)))?;
         }
         Ok(())
     }
 
     /// Whether bounds alone, in one pass over all layers, show that the plain step succeeds.
-    fn surely_finite<T: Real>(&self, backend: impl Backend<T>, parameters: &[T], gradient: &[T]) -> bool {
+    fn bounded<T: Real>(&self, backend: impl Backend<T>, parameters: &[T], gradient: &[T]) -> bool {
         let limit = T::LARGEST / 4.0;
         let most_gradient = match self.rule {
             // Beyond the scalar's range the factor is infinite, and a NaN times zero.
@@ -276,7 +283,13 @@ fn slice<T>(all: &mut [T], span: LayerSpan) -> &mut [T] {
 }
 
 /// Refuses a step `y + a x` of which one value is not finite, before it is taken.
-fn check_axpy<T: Real>(backend: impl Backend<T>, offset: usize, a: T, x: &[T], y: &[T]) -> Result<(), Error> {
+fn check_update<T: Real>(
+    backend: impl Backend<T>,
+    offset: usize,
+    a: T,
+    x: &[T],
+    y: &[T],
+) -> Result<(), Error> {
     // Below these no product and no sum comes near the largest number.
     let limit = T::LARGEST / 4.0;
     if within(backend, x, limit / a.to_f64().abs(), y, limit) {
