@@ -12,7 +12,7 @@
 
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, cut, cut_mut};
 use crate::network::Shape;
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
@@ -34,7 +34,7 @@ pub fn finish_ptk<'s, T: Scalar>(
     backend.vectorize(|| T::divide_all(all, samples));
     for layer in 0..shape.hidden_layers() {
         let (offset, k) = shape.ptk_span(layer)?;
-        kernel::mirror(MatMut::new(all.get_mut(offset..offset + k * k).unwrap_or_default(), k, k)?)?;
+        kernel::mirror(MatMut::new(cut_mut(all, offset..offset + k * k), k, k)?)?;
     }
     Ok(all)
 }
@@ -45,7 +45,7 @@ pub fn finish_ptk<'s, T: Scalar>(
 pub fn ptk_of_layer<'f, T>(shape: Shape<'_>, ptk: &'f [T], layer: usize) -> Result<MatRef<'f, T>, Error> {
     check_length("features", shape.ptk_values(), ptk.len())?;
     let (offset, k) = shape.ptk_span(layer)?;
-    MatRef::new(ptk.get(offset..offset + k * k).unwrap_or_default(), k, k)
+    MatRef::new(cut(ptk, offset..offset + k * k), k, k)
 }
 
 /// The neural feature matrix `F = W^T W`.
@@ -77,7 +77,7 @@ pub fn agop<T: Scalar>(
     ptk.check_shape("features", (k, k))?;
     out.as_ref().check_shape("AGOP", (d, d))?;
     check_workspace("workspace", k.saturating_mul(d), workspace.len())?;
-    let product = workspace.get_mut(..k * d).unwrap_or_default();
+    let product = cut_mut(workspace, ..k * d);
     kernel::product(backend, MatMut::new(product, k, d)?, ptk, weights)?;
     kernel::symmetric_product(backend, out, weights.t(), MatRef::new(product, k, d)?)
 }

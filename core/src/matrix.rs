@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::scalar::{Real, Scalar};
+use core::slice::SliceIndex;
 
 /// A borrowed matrix: row-major when made from a slice, strided after [`MatRef::t`].
 ///
@@ -290,16 +291,30 @@ pub(crate) fn copy<T: Clone>(to: &mut [T], from: &[T]) {
     to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
 }
 
-/// The first `count` values and the others; both empty when there are fewer.
+/// The part of a slice that must be there. Where it is not, tests panic and a release goes on with an empty one.
+pub(crate) fn cut<T>(values: &[T], range: impl SliceIndex<[T], Output = [T]>) -> &[T] {
+    let found = values.get(range);
+    debug_assert!(found.is_some(), "a part of {} values is missing", values.len());
+    found.unwrap_or_default()
+}
+
+/// As [`cut`], to be changed.
+pub(crate) fn cut_mut<T>(values: &mut [T], range: impl SliceIndex<[T], Output = [T]>) -> &mut [T] {
+    let found = values.get_mut(range);
+    debug_assert!(found.is_some(), "a part is missing");
+    found.unwrap_or_default()
+}
+
+/// The first `count` values and the others. Precondition: so many are there; in a release both are empty otherwise.
 pub(crate) fn take<T>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    debug_assert!(count <= values.len(), "{count} values of {} are wanted", values.len());
     values.split_at_mut_checked(count).unwrap_or_default()
 }
 
-/// Named parts of a workspace, and the rest. Precondition: it is long enough; parts beyond its end are empty.
+/// Parts of a workspace in order, and the rest. Precondition: it is long enough, as for [`take`].
 pub(crate) fn split<T, const N: usize>(values: &mut [T], lengths: [usize; N]) -> ([&mut [T]; N], &mut [T]) {
     let mut rest = values;
     let parts = lengths.map(|length| {
-        debug_assert!(length <= rest.len(), "workspace too short for its parts");
         let (part, after) = take(core::mem::take(&mut rest), length);
         rest = after;
         part

@@ -10,7 +10,7 @@
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::ieee::sqrt;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatRef, copy};
+use crate::matrix::{MatRef, copy, cut, cut_mut, take};
 use crate::network::{LayerSpan, Shape, weights};
 use crate::scalar::Real;
 use core::ops::Range;
@@ -91,9 +91,8 @@ impl<'a> Optimizer<'a> {
     /// is in the plain case; with momentum or decay a success leaves `v + lambda W` (the old W) in its place.
     /// **Errors** those of [`Optimizer::check`]; [`Error::Length`] for parameters or a gradient of another length;
     /// [`Error::Workspace`] for too little state; [`Error::NotFinite`] when the gradient, its norm or a new value is not
-    /// finite. Parameters and velocity are unchanged then, and so is the gradient but in one case: with momentum or decay
-    /// the layers before the one whose norm or new value is refused, and perhaps that one, hold `v + lambda W` already
-    /// (and the scratch half of the state is overwritten). Take the gradient anew before another step.
+    /// finite. Parameters and velocity are unchanged then. With momentum or decay the gradient and the scratch half of the
+    /// state may have been overwritten: recompute the gradient before you retry.
     pub fn step<T: Real, B: Backend<T>>(
         &self,
         backend: B,
@@ -110,8 +109,8 @@ impl<'a> Optimizer<'a> {
             return self.plain_step(backend, shape, parameters, gradient);
         }
         kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
-        let (velocity, next) = state.split_at_mut_checked(parameters.len()).unwrap_or_default();
-        let next = next.get_mut(..parameters.len()).unwrap_or_default();
+        let (velocity, next) = take(state, parameters.len());
+        let next = cut_mut(next, ..parameters.len());
         let momentum = T::from_f64(self.momentum);
         for (layer, span) in shape.spans().enumerate() {
             let (unit, speed) = self.factors(backend, layer, span, gradient)?;
@@ -148,13 +147,13 @@ impl<'a> Optimizer<'a> {
         if !self.bounded(backend, parameters, gradient) {
             kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
             self.each_factor(backend, shape, gradient, &mut |range, factor| {
-                let w = parameters.get(range.clone()).unwrap_or_default();
-                check_update(backend, range.start, factor, gradient.get(range).unwrap_or_default(), w)
+                let w = cut(parameters, range.clone());
+                check_update(backend, range.start, factor, cut(gradient, range), w)
             })?;
         }
         self.each_factor(backend, shape, gradient, &mut |range, factor| {
-            let w = parameters.get_mut(range.clone()).unwrap_or_default();
-            backend.axpy(factor, gradient.get(range).unwrap_or_default(), w);
+            let w = cut_mut(parameters, range.clone());
+            backend.axpy(factor, cut(gradient, range), w);
             Ok(())
         })
     }
@@ -178,18 +177,17 @@ impl<'a> Optimizer<'a> {
         Ok(())
     }
 
-    /// Whether bounds alone, in one pass over all layers, show that the plain step succeeds.
+    /// Whether the largest magnitudes alone, found in one pass, show that the plain step succeeds.
     fn bounded<T: Real>(&self, backend: impl Backend<T>, parameters: &[T], gradient: &[T]) -> bool {
         let limit = T::LARGEST / 4.0;
-        let most_gradient = match self.rule {
+        let max_gradient = match self.rule {
             // Beyond the scalar's range the factor is infinite, and a NaN times zero.
             Rule::GradientDescent if self.rate >= limit => return false,
             Rule::GradientDescent => limit / self.rate,
             // The factor is at most `eta C / epsilon`, and what it multiplies by at most `eta C`. Squares of values below
             // 2^475 have a finite sum.
             Rule::SpeedLimited { speeds, epsilon } => {
-                let fastest =
-                    speeds.iter().fold(0.0, |most, speed| if *speed > most { *speed } else { most });
+                let fastest = speeds.iter().fold(0.0, |max, speed| if *speed > max { *speed } else { max });
                 let reach = self.rate * fastest;
                 if !(reach < limit && reach / epsilon < limit) {
                     return false;
@@ -198,7 +196,7 @@ impl<'a> Optimizer<'a> {
                 if root < limit { root } else { limit }
             }
         };
-        within(backend, gradient, most_gradient, parameters, limit)
+        within(backend, gradient, max_gradient, parameters, limit)
     }
 
     fn speed(&self, layer: usize) -> f64 {
@@ -208,7 +206,7 @@ impl<'a> Optimizer<'a> {
         }
     }
 
-    /// What the gradient is multiplied by before the rate, and the layer's speed.
+    /// The factor r of the gradient, and the layer's speed C.
     fn factors<T: Real, B: Backend<T>>(
         &self,
         backend: B,
@@ -279,7 +277,7 @@ pub fn lowest_correlation(correlations: impl IntoIterator<Item = Option<f64>>) -
 }
 
 fn slice<T>(all: &mut [T], span: LayerSpan) -> &mut [T] {
-    all.get_mut(span.range()).unwrap_or_default()
+    cut_mut(all, span.range())
 }
 
 /// Refuses a step `y + a x` of which one value is not finite, before it is taken.
@@ -302,15 +300,15 @@ fn check_update<T: Real>(
 }
 
 /// Whether all x and y are smaller in magnitude than their bounds; a NaN is not, and nothing is smaller than one.
-fn within<T: Real>(backend: impl Backend<T>, x: &[T], most_x: f64, y: &[T], most_y: f64) -> bool {
+fn within<T: Real>(backend: impl Backend<T>, x: &[T], max_x: f64, y: &[T], max_y: f64) -> bool {
     let zero = T::Order::default();
-    let (most_x, most_y) = (T::from_f64(most_x), T::from_f64(most_y));
+    let (max_x, max_y) = (T::from_f64(max_x), T::from_f64(max_y));
     let (largest_x, largest_y) = backend.vectorize(|| {
         x.iter().zip(y).fold((zero, zero), |(largest_x, largest_y), (x, y)| {
             (largest_x.max(x.magnitude_order()), largest_y.max(y.magnitude_order()))
         })
     });
     // A bound that is NaN is not above zero.
-    let below = |largest: T::Order, most: T| most.is_positive() && largest < most.magnitude_order();
-    below(largest_x, most_x) && below(largest_y, most_y)
+    let below = |largest: T::Order, bound: T| bound.is_positive() && largest < bound.magnitude_order();
+    below(largest_x, max_x) && below(largest_y, max_y)
 }

@@ -30,14 +30,14 @@ pub const fn measure_workspace(k: usize, d: usize) -> usize {
     correlate_workspace(k, d, Route::cheaper(k, d))
 }
 
-/// How far what is given is from exact: weights, initial weights and features as they would be without rounding.
+/// Errors of the given weights, initial weights and K against their values without rounding.
 ///
-/// [`crate::ptk_error`] bounds the features of a network; the default takes all for exact.
+/// [`crate::ptk_error`] bounds the error of K of a network; the default takes all for exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GivenErrors {
     /// Relative error of each weight and initial weight.
     pub weights: f64,
-    /// `|dK|_F`; `None` where a slope is uncertain, which leaves no bound.
+    /// `|dK|_F`; `None` without a bound, where a slope is uncertain.
     pub ptk: Option<f64>,
     /// `|dK_0|_F`, likewise.
     pub initial_ptk: Option<f64>,
@@ -52,9 +52,9 @@ impl Default for GivenErrors {
 /// Measures one hidden layer by the cheaper route.
 ///
 /// **Shapes** weights and initial (k x d), ptk and initial_ptk (k x k), workspace at least
-/// [`measure_workspace`]. Features are the Gram matrices that [`crate::feature::finish_ptk`] leaves, rounded to T.
-/// **Arithmetic** everything is widened to `f64` first; the differences are rounded once. Of the features only rounding
-/// can be negative, so the square roots take eigenvalues below zero, of any size, for zero.
+/// [`measure_workspace`]. K is the Gram matrix of [`crate::feature::finish_ptk`], rounded to T.
+/// **Arithmetic** everything is widened to `f64` first; the differences are rounded once. K is a Gram matrix, so a negative
+/// computed eigenvalue can only be rounding error; it counts as zero.
 /// **Accuracy** the bounds cover `given` and the rounding of the differences.
 /// **Errors** as [`super::correlate`]; [`Error::NotFinite`] names the matrix, given or a difference.
 #[allow(

@@ -1,12 +1,18 @@
-//! Neural feature correlations: how far the NFM `F = W^T W` and the AGOP `G = W^T K W` agree.
+//! Neural feature correlations (NFC): how well the neural feature matrix (NFM) `F = W^T W` agrees with the average gradient
+//! outer product (AGOP) `G = W^T K W`.
 //!
 //! ```text
 //! cosine   rho(F, G) = tr(F G) / sqrt(tr(F^2) tr(G^2))
 //! pearson  the same after each matrix's mean entry is subtracted
 //! *_sqrt   the same with G^(1/2) in place of G
 //! ```
-//! "Centred" means centred on the initialisation, `W - W_0` in place of `W`; "double-centred" also has `K - K_0` in place
-//! of `K`. The entries' mean belongs to Pearson alone.
+//! The neural feature ansatz (NFA) says that F is proportional to a power of G. K comes from the pre-activation tangent
+//! kernel (PTK); [`crate::feature`] defines it.
+//!
+//! A centred pair has `W - W_0` in place of W, the change since initialisation. A double-centred pair also has `K - K_0` in
+//! place of K. Only Pearson subtracts the mean of the entries.
+//!
+//! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 
 mod bound;
 mod covariance;
@@ -81,7 +87,7 @@ impl core::error::Error for Undefined {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unbounded {
-    /// Rounding, of the weights and features that were given included, could have moved the value by more than one.
+    /// Rounding could have moved the value by more than one; the stated errors of the weights and of K count.
     IllConditioned,
     /// The slope of a unit is uncertain: its pre-activation is within rounding of the activation's kink.
     UncertainSlope,
@@ -103,8 +109,9 @@ impl fmt::Display for Unbounded {
 
 impl core::error::Error for Unbounded {}
 
-/// A correlation with a rigorous bound of its absolute error. Exact is the value of weights and features without the errors
-/// that were stated of them.
+/// A correlation with a rigorous bound of its absolute error.
+///
+/// The exact value is that of the weights and of K without their stated errors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Certified {
     /// The computed value.
@@ -136,9 +143,9 @@ pub struct Correlations {
 pub enum Powers {
     /// 1 only.
     One,
-    /// 1 and 1/2; the latter takes eigen-decompositions.
+    /// 1 and 1/2; the square root takes eigen-decompositions.
     OneAndRoot,
-    /// The same, with bounds for 1/2: some more products, on the route through the gram matrix two more decompositions.
+    /// 1 and 1/2 with bounds for both: more products, and two more decompositions on [`Route::Gram`].
     OneAndBoundedRoot,
 }
 
@@ -157,9 +164,11 @@ pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
 /// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
 /// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used; those of power 1/2 on demand.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NotSymmetric`], [`Error::Parameter`]
-/// for a negative input error, [`Error::NoConvergence`]. Square roots are [`Undefined::Indefinite`] where K (or G, on the
-/// direct route) of size n has an eigenvalue below `-n 2^-52` times the largest: features that are rounded to a coarser
-/// scalar, or have less than full rank, can have one. [`measure_layer`] knows that its features are Gram matrices.
+/// for a negative input error, [`Error::NoConvergence`].
+///
+/// A square root is [`Undefined::Indefinite`] where K has an eigenvalue below `-n 2^-52` times the largest; on the direct
+/// route G decides. A K of low rank, or one rounded to a coarser scalar, can have such an eigenvalue.
+/// [`measure_layer`] knows that its K is a Gram matrix.
 pub fn correlate<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
@@ -179,7 +188,7 @@ pub(crate) struct Ptk<'a, T> {
     /// What errors call it.
     pub(crate) name: &'static str,
     pub(crate) matrix: MatRef<'a, T>,
-    /// Whether it is a Gram matrix: what is negative in it, and in G, is rounding.
+    /// Whether K is a Gram matrix: a negative computed eigenvalue of K or G is then rounding error.
     pub(crate) gram: bool,
 }
 
@@ -296,8 +305,8 @@ fn certify_pearson(value: f64, enclosed: &Traces<Interval>, d: usize) -> Certifi
 
 /// Whether a variance is more than the rounding of the sum of squares it was subtracted from.
 ///
-/// Squares and sums of either route go through at most two chains over d and two over k: relative errors of
-/// `(2 d + 2 k) u`, twice for the difference, u half of epsilon; the factor leaves room for what cancels inside W.
+/// Squares and sums of either route pass through at most two chains over d and two over k. Their relative error is
+/// `(2 d + 2 k) u`, doubled by the difference. The factor also allows for cancellation inside W.
 fn varies(variance: f64, squares: f64, chain: usize) -> bool {
     variance > squares * (16.0 * f64::EPSILON * chain as f64)
 }

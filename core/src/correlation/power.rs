@@ -61,10 +61,10 @@ impl<'w> Buffers<'w> {
 /// Gram     A = K^(1/2) W, S = A A^T = K^(1/2) M K^(1/2), G^(1/2) = A^T S^(-1/2) A, C = A W^T = K^(1/2) M:
 ///          tr(F G^(1/2)) = <C C^T, S^(-1/2)>, tr(G) = tr(S), 1^T G^(1/2) 1 = a . S^(-1/2) a with a = K^(1/2) W 1
 /// ```
-/// Of n eigenvalues those up to `n 2^-52` times the largest count as zero. With `gram` K is a Gram matrix, and all that are
-/// negative are zeros that were rounded; without it one below `-n 2^-52` times the largest leaves no square root.
+/// An eigenvalue up to `n 2^-52` times the largest counts as zero. With `gram` a negative eigenvalue is rounding error; without
+/// it, one below `-n 2^-52` times the largest leaves no square root.
 ///
-/// With `enclosed`, bounds: for the exact G, which has no negative eigenvalue then.
+/// `enclosed` asks for bounds. They hold for the exact G, which then has no negative eigenvalue.
 pub(super) fn roots<B: Backend<f64>>(
     backend: B,
     squares: &Squares<'_, f64>,

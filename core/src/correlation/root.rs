@@ -20,7 +20,7 @@ use crate::eigen::symmetric_eigen;
 use crate::error::Error;
 use crate::ieee::{Upper, largest_magnitude, sqrt};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, cut_mut};
 
 /// What a decomposition tells beside the root.
 pub(super) struct Spectrum {
@@ -103,7 +103,7 @@ pub(super) fn root_of<B: Backend<f64>>(
 ) -> Result<Matrix, Error> {
     let n = root.rows();
     let size = norm(backend.dot(root, root), height(n, n));
-    let square = scratch.get_mut(..n * n).unwrap_or_default();
+    let square = cut_mut(scratch, ..n * n);
     kernel::outer(backend, MatMut::new(square, n, n)?, root)?;
     for (square, x) in square.iter_mut().zip(matrix.elements()) {
         *square -= x;

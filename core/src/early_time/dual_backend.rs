@@ -3,7 +3,7 @@
 use crate::dual::Dual;
 use crate::kernel::definition::begin;
 use crate::kernel::{Backend, Definition, Init, SimdLoop, Triangle, agree};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, cut, cut_mut};
 use crate::scalar::Scalar;
 
 /// Runs matrix products of dual numbers as three products of plain ones on the given backend.
@@ -137,7 +137,7 @@ fn gather<T: Scalar>(
     let step = if column_stride == 0 { 1 } else { column_stride };
     for (r, row) in to.chunks_exact_mut(if n == 0 { 1 } else { n }).take(m).enumerate() {
         let start = (i + r) * row_stride + j * column_stride;
-        for (slot, x) in row.iter_mut().zip(data.get(start..).unwrap_or_default().iter().step_by(step)) {
+        for (slot, x) in row.iter_mut().zip(cut(data, start..).iter().step_by(step)) {
             slot.clone_from(part(x));
         }
     }
@@ -151,9 +151,9 @@ fn add<T: Scalar, B: Backend<T>>(
     (m, p, n): (usize, usize, usize),
 ) {
     let views = (
-        MatMut::new(c.get_mut(..m * n).unwrap_or_default(), m, n),
-        MatRef::new(a.get(..m * p).unwrap_or_default(), m, p),
-        MatRef::new(b.get(..p * n).unwrap_or_default(), p, n),
+        MatMut::new(cut_mut(c, ..m * n), m, n),
+        MatRef::new(cut(a, ..m * p), m, p),
+        MatRef::new(cut(b, ..p * n), p, n),
     );
     if let (Ok(c), Ok(a), Ok(b)) = views {
         backend.accumulate(c, a, b, Triangle::Full, Init::Accumulate);

@@ -8,7 +8,7 @@ use crate::early_time::limit;
 use crate::error::Error;
 use crate::feature;
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, cut, take};
 use crate::network::{Initializer, Network, Shape, gradient_sum, gradient_workspace, weights};
 use crate::optimizer::Optimizer;
 use crate::random::{Purpose, Stream};
@@ -81,7 +81,7 @@ pub(super) fn limits<T: Real, A: Activation<T>>(
     let (parameters, rest) = take(numbers, PARAMETERS);
     let (_, rest) = take(rest, PARAMETERS);
     let (ptk, rest) = take(rest, PTK_VALUES);
-    ptk.copy_from_slice(rest.get(..PTK_VALUES).unwrap_or_default());
+    ptk.copy_from_slice(cut(rest, ..PTK_VALUES));
     let (storage, rest) = take(rest, BUFFERS * gradient_sum(&WIDTHS, true));
     let (data, rest) = take(rest, DATA);
     let (workspace, _) = take(rest, gradient_workspace(&WIDTHS, 3));
@@ -131,7 +131,7 @@ pub(super) fn train<T: Real, A: Activation<T>>(
         optimizer.step(level, shape()?, parameters, gradient, state)?;
         hasher.array(&[PARAMETERS], parameters);
     }
-    let velocity = state.get(..state.len() / 2).unwrap_or_default();
+    let velocity = cut(state, ..state.len() / 2);
     hasher.array(&[velocity.len()], velocity);
     Ok(hasher)
 }
@@ -146,7 +146,7 @@ pub(super) fn ptk<T: Real, A: Activation<T>>(
     sum_ptk(level, activation, numbers)?;
     let (_, rest) = take(numbers, 2 * PARAMETERS + PTK_VALUES);
     let mut hasher = Hasher::new();
-    hasher.array(&[PTK_VALUES], rest.get(..PTK_VALUES).unwrap_or_default());
+    hasher.array(&[PTK_VALUES], cut(rest, ..PTK_VALUES));
     Ok(hasher)
 }
 

@@ -3,6 +3,7 @@
 use super::Shape;
 use crate::error::{Error, check_length};
 use crate::ieee::sqrt;
+use crate::matrix::cut_mut;
 use crate::random::{Purpose, Stream};
 use crate::scalar::Real;
 
@@ -78,7 +79,7 @@ impl Initializer {
             };
             let scale = sqrt(if normal { variance } else { 3.0 * variance });
             let mut stream = Stream::new(seed, Purpose::Parameters, layer as u32);
-            let values = parameters.get_mut(span.range()).unwrap_or_default();
+            let values = cut_mut(parameters, span.range());
             for (index, slot) in values.iter_mut().enumerate() {
                 let drawn = index < span.weights() || self == Self::Linear;
                 *slot = match (drawn, normal) {

@@ -6,7 +6,7 @@ use super::shape::forward_row;
 use crate::activation::Activation;
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, take};
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
@@ -60,7 +60,7 @@ impl<T: Real, A: Activation<T>> Network<'_, T, A> {
         check_length("moments", d.saturating_mul(d).saturating_add(d), moments.len())?;
         check_workspace("samples in f64", d.saturating_mul(SAMPLE_BLOCK), wide.len())?;
         let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
-        let (outer, sum) = moments.split_at_mut_checked(d * d).unwrap_or_default();
+        let (outer, sum) = take(moments, d * d);
         let mut visitor = Moments { backend, layer, outer, sum, wide };
         let mut start = 0;
         while start < inputs.rows() {

@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend, Init, positive};
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef, copy, rows_mut};
+use crate::matrix::{MatMut, MatRef, copy, cut, cut_mut, rows_mut, take};
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
 
@@ -208,7 +208,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
             let open = sum.open_block();
             let mut add = Jacobians(|layer, jacobian: MatRef<'_, T>| {
                 let (offset, k) = self.shape.ptk_span(layer)?;
-                let ptk = open.get_mut(offset..offset + k * k).unwrap_or_default();
+                let ptk = cut_mut(open, offset..offset + k * k);
                 kernel::accumulate_outer(backend, MatMut::new(ptk, k, k)?, jacobian)
             });
             self.each_jacobian(backend, x, workspace, &mut add)?;
@@ -277,7 +277,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let mut slopes = slopes;
         for span in self.shape.spans().rev() {
             let residual = MatRef::new(delta, m, span.outputs)?;
-            let gradient = gradient.get_mut(span.range()).unwrap_or_default();
+            let gradient = cut_mut(gradient, span.range());
             let (weights, bias) = split_start(gradient, span.weights());
             let weights = MatMut::new(weights, span.outputs, span.inputs)?;
             if span.bias {
@@ -316,21 +316,17 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         } else {
             self.trace(backend, x, workspace, &mut Blind)?
         };
-        let (mut current, mut next) = rest.split_at_mut_checked(rest.len() / 2).unwrap_or_default();
+        let (mut current, mut next) = take(rest, rest.len() / 2);
         for (layer, span) in self.shape.spans().enumerate().skip(1).rev() {
             let (before, slope) = split_end(slopes, m * span.inputs);
             slopes = before;
             let weights = self.weights(layer)?;
-            let jacobian = next.get_mut(..m * c * span.inputs).unwrap_or_default();
+            let jacobian = cut_mut(next, ..m * c * span.inputs);
             if layer == self.shape.hidden_layers() {
                 let readout = weights.as_slice().unwrap_or_default();
                 rows_mut(jacobian, readout.len()).for_each(|rows| copy(rows, readout));
             } else {
-                let above = MatRef::new(
-                    current.get(..m * c * span.outputs).unwrap_or_default(),
-                    m * c,
-                    span.outputs,
-                )?;
+                let above = MatRef::new(cut(current, ..m * c * span.outputs), m * c, span.outputs)?;
                 let below = MatMut::new(jacobian, m * c, span.inputs)?;
                 kernel::product(backend, below, above, weights)?;
             }
@@ -367,11 +363,11 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
 /// The first `count` values and the others; all and none when there are fewer.
 fn split_start<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
     let count = if count < slice.len() { count } else { slice.len() };
-    slice.split_at_mut_checked(count).unwrap_or_default()
+    take(slice, count)
 }
 
 /// All but the last `count` values, and those.
 fn split_end<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
     let middle = slice.len().saturating_sub(count);
-    slice.split_at_mut_checked(middle).unwrap_or_default()
+    take(slice, middle)
 }

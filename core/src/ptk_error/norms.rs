@@ -6,7 +6,7 @@ use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::feature::ptk_of_layer;
 use crate::ieee::{Upper, gamma};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef, cut, cut_mut, take};
 use crate::network::Network;
 use crate::scalar::Real;
 
@@ -87,7 +87,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         let mut rest = &mut *values;
         for layer in 0..network.shape().layers() {
             let w = network.weights(layer)?;
-            let (own, after) = rest.split_at_mut_checked(2 * w.rows() + SCALARS).unwrap_or_default();
+            let (own, after) = take(rest, 2 * w.rows() + SCALARS);
             let bias = network.bias(layer)?.unwrap_or_default();
             fill(backend, w, bias, read.weights, own, workspace)?;
             rest = after;
@@ -99,8 +99,8 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     pub(super) fn layer(&self, layer: usize) -> LayerNorms<'n> {
         let widths = self.network.shape().widths();
         let k = widths.get(layer + 1).copied().unwrap_or_default();
-        let start = norms_length(widths.get(..=layer).unwrap_or_default());
-        let own = self.values.get(start..).unwrap_or_default();
+        let start = norms_length(cut(widths, ..=layer));
+        let own = cut(self.values, start..);
         let (rows, rest) = own.split_at_checked(k).unwrap_or_default();
         let (offsets, rest) = rest.split_at_checked(k).unwrap_or_default();
         let scalar = |index| Upper(rest.get(index).copied().unwrap_or(f64::NAN));
@@ -209,8 +209,8 @@ fn fill<T: Real>(
     // Room for the two roundings of `rows t + offsets`.
     let room = Upper(1.0 + 4.0 * f64::EPSILON);
     let spread = gamma(d + 1, T::UNIT_ROUNDOFF) + Upper(rho);
-    let (rows, rest) = to.split_at_mut_checked(k).unwrap_or_default();
-    let (offsets, scalars) = rest.split_at_mut_checked(k).unwrap_or_default();
+    let (rows, rest) = take(to, k);
+    let (offsets, scalars) = take(rest, k);
     for (i, slot) in rows.iter_mut().enumerate() {
         *slot = ((Upper(1.0) + Upper(rho)) * norm(backend, w.row_slice(i).unwrap_or_default())).0;
     }
@@ -220,12 +220,12 @@ fn fill<T: Real>(
     }
     let largest = |values: &[f64]| values.iter().fold(Upper(0.0), |max, x| max.or(Upper(*x)));
     let frobenius = norm(backend, w.as_slice().unwrap_or_default());
-    let (wide, rest) = workspace.split_at_mut_checked(k * d).unwrap_or_default();
+    let (wide, rest) = take(workspace, k * d);
     w.widen_into(wide);
     let wide = MatRef::new(wide, k, d)?;
     let (x, inner) = if k < d { (wide.t(), d) } else { (wide, k) };
     let side = x.columns();
-    let gram = rest.get_mut(..side * side).unwrap_or_default();
+    let gram = cut_mut(rest, ..side * side);
     kernel::outer(backend, MatMut::new(gram, side, side)?, x)?;
     let gram = MatRef::new(gram, side, side)?;
     let gram = root(backend.dot(gram, gram), side * side);

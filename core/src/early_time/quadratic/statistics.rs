@@ -5,7 +5,7 @@ use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Init, Triangle};
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, cut, take};
 use crate::scalar::Real;
 
 /// Samples, or units, that pass through the workspace at a time.
@@ -85,8 +85,8 @@ pub fn statistics<'w, T: Real, B: Backend<f64>>(
             let y = times_power_of_two(y.to_f64(), -y_exponent);
             to.iter_mut().zip(from).for_each(|(slot, x)| *slot = y * x);
         }
-        let x = MatRef::new(plain.get(..m * d).unwrap_or_default(), m, d)?;
-        let yx = MatRef::new(labelled.get(..m * d).unwrap_or_default(), m, d)?;
+        let x = MatRef::new(cut(plain, ..m * d), m, d)?;
+        let yx = MatRef::new(cut(labelled, ..m * d), m, d)?;
         backend.accumulate(MatMut::new(b, d, d)?, x.t(), x, Triangle::Upper, Init::Accumulate);
         backend.accumulate(MatMut::new(s, d, d)?, x.t(), yx, Triangle::Upper, Init::Accumulate);
         start += m;

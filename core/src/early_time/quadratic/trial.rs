@@ -7,7 +7,7 @@ use crate::early_time::RunningStatistics;
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend, Init, Triangle};
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, cut, take};
 use crate::random::{Purpose, Stream};
 
 /// Values of workspace that [`Statistics::observe`], [`Statistics::trial`] and [`Statistics::trials`] need.
@@ -112,7 +112,7 @@ impl Statistics<'_> {
         loop {
             let filled =
                 rows.chunks_exact_mut(kernel::positive(d)).map_while(|row| next(row).then_some(())).count();
-            let part = MatRef::new(rows.get(..filled * d).unwrap_or_default(), filled, d)?;
+            let part = MatRef::new(cut(rows, ..filled * d), filled, d)?;
             backend.accumulate(MatMut::new(m, d, d)?, part.t(), part, Triangle::Upper, Init::Accumulate);
             if filled < ROWS {
                 break;

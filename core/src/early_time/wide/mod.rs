@@ -38,7 +38,7 @@ use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, cut, take};
 use crate::scalar::Real;
 
 /// Values of workspace that [`wide`] needs for n samples of d inputs and c outputs and a number of hidden layers.
@@ -138,7 +138,7 @@ fn copy_scaled<'b, T: Real>(
         *slot = times_power_of_two(x.to_f64(), -exponent);
     }
     let (rows, columns) = from.shape();
-    MatRef::new(to.get(..rows * columns).unwrap_or_default(), rows, columns)
+    MatRef::new(cut(to, ..rows * columns), rows, columns)
 }
 
 /// Fills S_1, S_2, ... behind S_0.
@@ -148,7 +148,7 @@ fn forward(activation: DualKernel, variance: f64, kernels: &mut [f64], n: usize)
         let (before, rest) = take(kernels, layer * n * n);
         let (now, _) = take(rest, n * n);
         if layer > 0 {
-            let last = before.get((layer - 1) * n * n..).unwrap_or_default();
+            let last = cut(before, (layer - 1) * n * n..);
             each_pair(activation, variance, last, n, |index, (value, _)| {
                 if let Some(slot) = now.get_mut(index) {
                     *slot = if activation == DualKernel::Relu { 2.0 * value } else { value };
