@@ -30,7 +30,7 @@ fn one_line(error: &agop::Error) {
     assert!(line.starts_with("x:") && !line.contains('\n'), "{line}");
 }
 
-fn samples(mut inputs: Source, labels: Option<Labels>) {
+fn samples(inputs: Source, labels: Option<Labels>) {
     let (rows, columns) = (inputs.count(), inputs.dimension());
     match inputs.read_all::<f64>() {
         Ok(all) => {

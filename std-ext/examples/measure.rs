@@ -4,6 +4,7 @@
 use agop::dataset::{Paths, Reading};
 use agop::machine::Machine;
 use agop::measure::{MeasureFiles, MeasureReport, Proof};
+use agop::samples::Preparation;
 use agop_core::activation::AnyActivation;
 use std::path::PathBuf;
 
@@ -14,7 +15,17 @@ fn main() -> agop::Result<()> {
     };
     let machine = Machine::new(agop::detect::level()?, 2)?;
     let (data, reading) = (&Paths::from(data.as_path()), &Reading::default());
-    let files = MeasureFiles { initial: Some(initial), weights, data, reading, layers: None, outputs: None };
+    let files = MeasureFiles {
+        initial: Some(initial),
+        weights,
+        data,
+        labels: None,
+        reading,
+        preparation: &Preparation::default(),
+        seed: 0,
+        layers: None,
+        outputs: None,
+    };
     let report = MeasureReport::of_files::<f64>(&machine, files, AnyActivation::Relu, Proof::Plain)?;
     print!("{}", report.table());
     Ok(())

@@ -73,6 +73,42 @@ pub(crate) fn read_exactly(path: &Path, file: &mut File, length: u64) -> Result<
     Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, reason)))
 }
 
+/// Fills `buffer` with the bytes from `at` on, without a position that threads would share.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    let read = std::os::unix::fs::FileExt::read_exact_at(file, buffer, at);
+    #[cfg(windows)]
+    let read = read_all_at(buffer, at, |part, at| std::os::windows::fs::FileExt::seek_read(file, part, at));
+    // There are no threads.
+    #[cfg(not(any(unix, windows)))]
+    let read = {
+        let mut file = file;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(at)).and_then(|_| file.read_exact(buffer))
+    };
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the file shrank while it was read"),
+        _ => error,
+    })
+}
+
+/// Reads parts until the buffer is full.
+#[cfg(windows)]
+fn read_all_at(
+    mut buffer: &mut [u8],
+    mut at: u64,
+    read: impl Fn(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let count = read(buffer, at)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = buffer.get_mut(count..).unwrap_or_default();
+        at += count as u64;
+    }
+    Ok(())
+}
+
 /// Makes `path` hold exactly `bytes`, all at once. See [`replace_with`].
 ///
 /// **Errors** [`Error::Io`]; what stood at `path` then stands there still.

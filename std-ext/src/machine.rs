@@ -1,4 +1,4 @@
-//! What a computation runs on: an instruction set and one pool of threads, made once. Neither changes a bit.
+//! What a computation runs on: an instruction set, one pool of threads, memory for samples. None of it changes a bit.
 
 use crate::error::{Error, Result};
 use agop_core::environment;
@@ -6,6 +6,7 @@ use agop_core::simd::Level;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most threads that are started, however many are asked for: 256, or as many as the machine runs at once.
 pub fn most_threads() -> usize {
@@ -19,15 +20,47 @@ pub struct Machine {
     pub level: Level,
     /// Threads.
     pub threads: Threads,
+    /// Bytes that the inputs of samples may take: more of them are read block by block whenever they are used.
+    pub memory: u64,
+    /// How far the computation is.
+    pub progress: Progress,
 }
 
+/// Steps of a computation that are done, of those expected so far; clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<[AtomicU64; 2]>);
+
+impl Progress {
+    /// So many more steps are to come.
+    pub fn expect(&self, steps: u64) {
+        let [_, expected] = &*self.0;
+        expected.fetch_add(steps, Ordering::Relaxed);
+    }
+
+    /// So many more are done.
+    pub fn add(&self, steps: u64) {
+        let [done, _] = &*self.0;
+        done.fetch_add(steps, Ordering::Relaxed);
+    }
+
+    /// (done, expected).
+    pub fn steps(&self) -> (u64, u64) {
+        let [done, expected] = &*self.0;
+        (done.load(Ordering::Relaxed), expected.load(Ordering::Relaxed))
+    }
+}
+
+/// [`Machine::memory`] where nothing else is said: 1 GiB.
+pub const MEMORY: u64 = 1 << 30;
+
 impl Machine {
-    /// An instruction set, and a new pool of `threads` threads.
+    /// An instruction set, a new pool of `threads` threads, and [`MEMORY`].
     ///
     /// # Errors
     /// As [`Threads::new`].
     pub fn new(level: Level, threads: usize) -> Result<Self> {
-        Ok(Self { level, threads: Threads::new(threads)? })
+        let (threads, progress) = (Threads::new(threads)?, Progress::default());
+        Ok(Self { level, threads, memory: MEMORY, progress })
     }
 }
 

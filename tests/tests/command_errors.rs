@@ -89,12 +89,12 @@ fn arrays() {
         let data = files.write(name, &bytes);
         let measure = ["measure", "--init", &init, "--weights", &weights, "--data", &data];
         refused(&measure, &data, place, reason);
-        if name == "narrow" {
-            continue;
+        if ["narrow", "nan", "infinite"].contains(&name) {
+            continue; // To train on they are too few for these labels, which is found first.
         }
         let out = files.name("run");
         refused(&["train", "--data", &data, "--labels", &labels, "--out", &out], &data, place, reason);
-        if ["nan", "infinite", "no-rows", "scalar"].contains(&name) {
+        if ["no-rows", "scalar"].contains(&name) {
             continue; // As labels they already have the wrong number of rows.
         }
         let train_x = fixture("digits-relu/train_x.npy");

@@ -74,7 +74,7 @@ fn tables() {
         ("no-class", b"a,k\n1,x\n1,\n", label, "row 1, column 1 (line 3, \"k\")", "the field is empty"),
         ("nan", b"k,a,b\n0,1,2\n1,2,nan\n", label, "row 1, column 2 (line 3, \"b\")", "the value is NaN"),
         ("infinite", b"k,a\n0,-inf\n", label, "row 0, column 1 (line 2, \"a\")", "the value is infinite"),
-        ("large", b"k,a\n0,1\n1,1e300\n", label, "row 1, column 1", "overflows f32"),
+        ("large", b"k,a\n0,1\n1,1e300\n0,1\n1,1\n0,1\n", label, "row 1, column 1", "overflows f32"),
         ("missing", b"1,NA,0\n1,2,1\n", &["--label", "2"], "row 0, column 1 (line 1)", "\"NA\" is no number"),
         (
             "mixed",

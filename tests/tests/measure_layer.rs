@@ -28,7 +28,7 @@ fn agree(found: &Value, expected: &Value, tolerance: f64) -> f64 {
             most = if relative > most { relative } else { most };
         }
         (found, expected) => {
-            assert!(found.is_none() && expected.is_none(), "{what}: {found:?}, {expected:?}")
+            assert!(found.is_none() && expected.is_none(), "{what}: {found:?}, {expected:?}");
         }
     };
     for block in ["uncentered", "centered", "double_centered"] {

@@ -2,6 +2,7 @@
 
 use super::data::{ReadingOptions, joined};
 use super::layer::LayerOptions;
+use super::preparing::Preparing;
 use super::{Computing, DONE, choice, patiently, write, write_json};
 use crate::checkpoint::ScalarKind;
 use crate::dataset::Paths;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Weights are safetensors files with PyTorch's names (layers.0.weight, fc1.bias, ...). The file tells
 /// neither the activation nor what else the network did: --outputs makes sure. A bound is on the error of a correlation,
-/// from the files on: it counts the rounding of K, of K_0, of W - W_0 and of reading.
+/// from the files on: it counts the rounding of K, of K_0, of W - W_0 and of reading. Standardised inputs are taken for the
+/// samples: of them the bound counts the rounding to the scalar alone.
 ///
 /// K is the mean over samples of the sum over outputs of J^T J, J the Jacobian of the outputs f with respect to the layer's
 /// pre-activations: its block of the Gauss-Newton matrix for the loss (1/2)|f - y|^2, half the block for |f - y|^2.
@@ -40,7 +42,7 @@ pub(super) struct Options {
     data: Vec<Paths>,
     /// The network's outputs on these samples as its framework gives them, one row a sample: refused, with the likely
     /// cause, if they differ by more than 1e-4 of the largest (1e-9 where the file and --scalar are f64, 1e-2 for f16)
-    #[arg(long, value_name = "Z.npy", requires = "weights")]
+    #[arg(long, value_name = "Z.npy", requires = "weights", conflicts_with_all = ["test_fraction", "stratify"])]
     outputs: Option<PathBuf>,
     /// Activation of the hidden layers
     #[arg(long, default_value = "relu", value_name = "NAME", value_parser = choice::<AnyActivation>(), requires = "weights")]
@@ -62,6 +64,14 @@ pub(super) struct Options {
     #[command(flatten)]
     reading: ReadingOptions,
     #[command(flatten)]
+    preparing: Preparing,
+    /// Labels, which only --stratify needs
+    #[arg(long, value_name = "FILE", requires = "stratify", help_heading = "Preparation of data")]
+    labels: Vec<Paths>,
+    /// Seed of what --test-fraction holds out: that of the training
+    #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Preparation of data")]
+    seed: u64,
+    #[command(flatten)]
     pub(super) computing: Computing,
 }
 
@@ -69,10 +79,12 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let machine = options.computing.machine()?;
     let reading = options.reading.reading();
     if options.layer.given() {
-        let report = patiently("measuring", || options.layer.report(&machine))?;
+        let report =
+            patiently("measuring", (&machine.progress, "samples a pass"), || options.layer.report(&machine))?;
         return print(options, output, &report);
     }
-    let data = joined(&options.data)?;
+    let (data, labels) = (joined(&options.data)?, Paths::joined(&options.labels));
+    let preparation = options.preparing.preparation()?;
     let one = is_one(&options.weights);
     if let (false, Some(_)) = (one, &options.outputs) {
         return Err(Error::Usage("--outputs are those of one file of weights (see --help)".into()));
@@ -87,13 +99,16 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         initial: options.init.as_deref(),
         weights: options.weights.first().map_or(Path::new(""), PathBuf::as_path),
         data: &data,
+        labels: labels.as_ref(),
         reading: &reading,
+        preparation: &preparation,
+        seed: options.seed,
         layers: options.layers.as_deref(),
         outputs: options.outputs.as_deref(),
     };
     let proof = if options.certify { Proof::Certified } else { Proof::Plain };
     let (given, activation) = (&options.weights, options.activation);
-    let course = patiently("measuring", || {
+    let course = patiently("measuring", (&machine.progress, "samples a pass"), || {
         in_scalar!(options.scalar, MeasureCourse::of_files::<_>(&machine, given, files, activation, proof))
     })?;
     if let Some(path) = &options.csv {

@@ -11,6 +11,7 @@ mod info;
 mod layer;
 mod measure;
 mod predict;
+mod preparing;
 mod report;
 mod settings;
 mod show;
@@ -19,8 +20,9 @@ mod verify;
 
 use crate::detect;
 use crate::error::{Error, Result, printed};
-use crate::machine::{Machine, most_threads};
+use crate::machine::{Machine, Progress, most_threads};
 use crate::run::named::Named;
+use bytesize::ByteSize;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -89,6 +91,15 @@ struct Computing {
     /// Threads; the number changes no bit [default: as many as the machine runs at once]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Inputs of samples that take more than this stay in their files (.npy, IDX, CIFAR-10), and blocks of rows are read
+    /// whenever they are used; no bit depends on it
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
+    memory: ByteSize,
+}
+
+/// A number of bytes: `268435456`, `256MiB`, `2GB`.
+fn bytes(text: &str) -> std::result::Result<ByteSize, String> {
+    text.parse().map_err(|_| "expected bytes, as 268435456, 256MiB or 2GB".to_owned())
 }
 
 impl Computing {
@@ -106,7 +117,8 @@ impl Computing {
         let level = detect::level()?;
         agop_core::environment::check(level)?;
         let threads = self.threads.or_else(|| std::thread::available_parallelism().ok());
-        Machine::new(level, threads.map_or(1, NonZeroUsize::get))
+        let machine = Machine::new(level, threads.map_or(1, NonZeroUsize::get))?;
+        Ok(Machine { memory: self.memory.as_u64(), ..machine })
     }
 }
 
@@ -166,9 +178,18 @@ fn one_line(text: &str) -> String {
     first.join(" ") + &tip.unwrap_or_default() + " (see --help)"
 }
 
-/// Does `work`; from the third second on, a terminal shows that it goes on, and since when.
-fn patiently<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+/// Does `work`; from the third second on, a terminal shows how far it is, at which rate and for how long still; since when
+/// where no end is known.
+fn patiently<T>(
+    what: &'static str,
+    (progress, unit): (&Progress, &'static str),
+    work: impl FnOnce() -> T,
+) -> T {
     const QUIET: Duration = Duration::from_secs(2);
+    const TICK: Duration = Duration::from_millis(200);
+    let endless = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+    let known = format!("{{spinner}} {{msg}} {{wide_bar}} {{percent}}% {{per_sec}} {unit}, {{eta}} left");
+    let styles = endless.and_then(|endless| Ok((endless, ProgressStyle::with_template(&known)?)));
     if !io::stderr().is_terminal() {
         return work();
     }
@@ -178,11 +199,18 @@ fn patiently<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
         let _ = std::thread::Builder::new().spawn_scoped(scope, move || {
             if ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
                 let bar = ProgressBar::new_spinner().with_elapsed(QUIET).with_message(what);
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-                    bar.set_style(style);
+                loop {
+                    let (done, expected) = progress.steps();
+                    if let Ok((endless, known)) = &styles {
+                        bar.set_style(if expected > 0 { known.clone() } else { endless.clone() });
+                    }
+                    bar.set_length(Ord::max(done, expected));
+                    bar.set_position(done);
+                    bar.tick();
+                    if ended.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
+                        break;
+                    }
                 }
-                bar.enable_steady_tick(Duration::from_millis(200));
-                let _ = ended.recv();
                 bar.finish_and_clear();
             }
         });

@@ -1,6 +1,7 @@
 //! `agop predict`.
 
 use super::data::{ReadingOptions, joined};
+use super::preparing::Preparing;
 use super::{Computing, DONE, choice, patiently, write, write_json};
 use crate::checkpoint::ScalarKind;
 use crate::dataset::Paths;
@@ -53,7 +54,7 @@ pub(super) struct Options {
     /// Scalar to which samples and weights are rounded; predictions are computed in f64
     #[arg(long, default_value = "f64", value_parser = choice::<ScalarKind>())]
     scalar: ScalarKind,
-    /// Seed of drawn weights
+    /// Seed of drawn weights, and of what --test-fraction holds out
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
     #[arg(long, value_name = "T", help = trials_help())]
@@ -63,6 +64,8 @@ pub(super) struct Options {
     json: bool,
     #[command(flatten)]
     reading: ReadingOptions,
+    #[command(flatten)]
+    preparing: Preparing,
     #[command(flatten)]
     pub(super) computing: Computing,
 }
@@ -91,7 +94,15 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let layers = options.layers.as_deref();
     let (reading, data) = (options.reading.reading(), joined(&options.data)?);
     let labels = Paths::joined(&options.labels);
-    let files = PredictFiles { data: &data, labels: labels.as_ref(), reading: &reading, network, layers };
+    let preparation = options.preparing.preparation()?;
+    let files = PredictFiles {
+        data: &data,
+        labels: labels.as_ref(),
+        reading: &reading,
+        preparation: &preparation,
+        network,
+        layers,
+    };
     let settings = Settings {
         model: options.model.map(|model| match model {
             ModelChoice::Limit => Model::Limit,
@@ -104,8 +115,9 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         trials: options.trials,
     };
     let machine = options.computing.machine()?;
-    let report =
-        patiently("predicting", || in_scalar!(options.scalar, predict::<_>(&machine, &files, &settings)))?;
+    let report = patiently("predicting", (&machine.progress, "draws"), || {
+        in_scalar!(options.scalar, predict::<_>(&machine, &files, &settings))
+    })?;
     if options.json {
         write_json(output, &report)?;
     } else {

@@ -43,6 +43,7 @@ pub(super) fn draw(machine: &Machine, directories: &[PathBuf], out: Option<&Path
         (None, None) => return Err(Error::Usage("no folder of a run is given".to_owned())),
     };
     let sources = directories.iter().map(|directory| Source::read(directory)).collect::<Result<Vec<_>>>()?;
-    patiently("drawing", || Report::of_runs(machine, &sources))?.write(&path)?;
+    patiently("drawing", (&machine.progress, "samples"), || Report::of_runs(machine, &sources))?
+        .write(&path)?;
     Ok(path)
 }

@@ -2,6 +2,7 @@
 
 use super::choice;
 use super::data::ReadingOptions;
+use super::preparing::Preparing;
 use crate::checkpoint::ScalarKind;
 use crate::dataset::Paths;
 use crate::error::{Error, Result};
@@ -179,7 +180,12 @@ impl Settings {
     ///
     /// # Errors
     /// Options without effect beside others, and paths that a configuration cannot hold.
-    pub(super) fn config(&self, files: &FileOptions, reading: &ReadingOptions) -> Result<Config> {
+    pub(super) fn config(
+        &self,
+        files: &FileOptions,
+        reading: &ReadingOptions,
+        preparing: &Preparing,
+    ) -> Result<Config> {
         self.check()?;
         let mut config = Config { scalar: self.scalar, seed: self.seed, ..Config::default() };
         let sizes = Synthetic {
@@ -197,6 +203,7 @@ impl Settings {
                 test_data: absolute(&files.test_data)?,
                 test_labels: absolute(&files.test_labels)?,
                 reading: reading.reading(),
+                preparation: preparing.preparation()?,
             }),
             (None, Task::ChainMonomial) => Data::ChainMonomial(sizes),
             (None, Task::RandomLabels) => Data::RandomLabels(sizes),

@@ -2,6 +2,7 @@
 
 use super::checkpoints::{Every, Keeper, listen};
 use super::data::ReadingOptions;
+use super::preparing::Preparing;
 use super::settings::{FileOptions, Settings};
 use super::{Computing, DONE, INTERRUPTED, write, write_json};
 use crate::dataset::Paths;
@@ -42,7 +43,7 @@ pub(super) struct Options {
     #[command(flatten)]
     settings: Settings,
     /// File with all settings in the form of a run's config.toml, instead of options that decide what is computed
-    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["Settings", "FileOptions", "ReadingOptions"])]
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["Settings", "FileOptions", "ReadingOptions", "Preparing"])]
     config: Option<PathBuf>,
     /// Print the settings in that form and stop
     #[arg(long)]
@@ -58,7 +59,7 @@ pub(super) struct Options {
     #[arg(long)]
     report: bool,
     /// Go on with an unfinished run; --data, --labels, ... name files of samples that have moved
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Settings", "ReadingOptions", "config", "print_config", "out", "force"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Settings", "ReadingOptions", "Preparing", "config", "print_config", "out", "force"])]
     resume: Option<PathBuf>,
     /// Updates (500) or time (30s, 10m, 2h) between two checkpoints, of which the newest of each rule is kept
     #[arg(long, value_name = "N|TIME", default_value = "10m")]
@@ -68,6 +69,8 @@ pub(super) struct Options {
     json: bool,
     #[command(flatten)]
     reading: ReadingOptions,
+    #[command(flatten)]
+    preparing: Preparing,
     #[command(flatten)]
     pub(super) computing: Computing,
 }
@@ -81,7 +84,7 @@ pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn 
     }
     let file = options.config.as_deref().map(ConfigFile::read).transpose()?;
     let config = file.as_ref().map_or_else(
-        || options.settings.config(&options.files, &options.reading),
+        || options.settings.config(&options.files, &options.reading, &options.preparing),
         |file| Ok(file.config.clone()),
     )?;
     let placed = |error| match &file {
@@ -131,7 +134,7 @@ fn run_in<T: Real>(
     messages: &mut dyn Write,
 ) -> Result<u8> {
     let machine = options.computing.machine()?;
-    let problem = Problem::<T>::load(config).map_err(placed)?;
+    let problem = Problem::<T>::load_within(config, machine.memory).map_err(placed)?;
     // All that can be wrong with the settings is found before the first rule trains.
     let rules = config.training.rules.iter();
     let runs = rules.map(|rule| Run::new(config, &problem, *rule, &machine));
@@ -260,7 +263,8 @@ fn train<T: Real>(
     }
     let report = TrainReport::new(outcomes.iter().map(|outcome| (outcome.rule, &outcome.last)), unknown);
     let report = TrainReport { data: problem.understood.clone(), notes, ..report };
-    let folder = Folder::new(stored, problem.digest, outcomes)?.understood(problem.understood.clone());
+    let mut folder = Folder::new(stored, problem.digest, outcomes)?.understood(problem.understood.clone());
+    folder.manifest.statistics.clone_from(&problem.statistics);
     keeper.write(&folder)?;
     Ok(Some(report))
 }

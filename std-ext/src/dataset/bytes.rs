@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::file;
-use crate::memory::{Growing, collected};
+use crate::memory::{Growing, filled};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -58,7 +58,7 @@ impl Bytes {
         }
         let path = self.path.clone();
         let wrong = |reason: String| Error::input(&path, "gzip", reason);
-        let mut inside = self.unpacked(u64::MAX, MultiGzDecoder::new).map_err(wrong)?;
+        let inside = self.unpacked(u64::MAX, MultiGzDecoder::new).map_err(wrong)?;
         if inside.read(0, inside.length.min(2))? == GZIP {
             return Err(wrong("a gzip file in a gzip file: unpack it with gunzip".to_owned()));
         }
@@ -137,22 +137,36 @@ impl Bytes {
     }
 
     /// `length` bytes from `at` on; an error where there are fewer.
-    pub(crate) fn read(&mut self, at: u64, length: u64) -> Result<Vec<u8>> {
-        let ends = || {
-            let reason = format!("the file ends after {} bytes, expected {length} from here", self.length);
-            Error::input(&self.path, format!("byte {at}"), reason)
-        };
-        let end = at.checked_add(length).filter(|end| *end <= self.length).ok_or_else(ends)?;
+    pub(crate) fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
+        if at.checked_add(length).is_none_or(|end| end > self.length) {
+            return Err(self.ends(at, length));
+        }
+        let size = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory.into());
+        let size = size.map_err(|error| Error::io(&self.path, "read", error))?;
+        let mut bytes = filled("bytes of a file", size, 0)?;
+        self.fill(at, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn ends(&self, at: u64, length: u64) -> Error {
+        let reason = format!("the file ends after {} bytes, expected {length} from here", self.length);
+        Error::input(&self.path, format!("byte {at}"), reason)
+    }
+
+    /// Fills `output` with the bytes from `at` on. Several threads may read at once.
+    pub(crate) fn fill(&self, at: u64, output: &mut [u8]) -> Result<()> {
+        let length = output.len() as u64;
+        let end = at.checked_add(length).filter(|end| *end <= self.length);
+        let end = end.ok_or_else(|| self.ends(at, length))?;
         let (from, to) = (self.start + at, self.start + end);
-        match &mut self.origin {
+        match &self.origin {
             Origin::File(file) => {
-                let sought = file.seek(SeekFrom::Start(from));
-                sought.map_err(|error| Error::io(&self.path, "read", error))?;
-                file::read_exactly(&self.path, file, length)
+                file::read_at(file, output, from).map_err(|error| Error::io(&self.path, "read", error))
             }
             Origin::Memory(bytes) => {
                 let bytes = bytes.get(from as usize..to as usize).unwrap_or_default();
-                collected("bytes of a file", bytes.len(), bytes.iter().copied())
+                output.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                Ok(())
             }
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn fits(bytes: &mut Bytes) -> Result<bool> {
 /// The images of a batch, and its labels.
 ///
 /// **Errors** at `byte N` for a file that is not whole records, and for a label above 9.
-pub(super) fn open(mut bytes: Bytes) -> Result<(Part, Array)> {
+pub(super) fn open(bytes: Bytes) -> Result<(Part, Array)> {
     let (path, length) = (bytes.path().to_path_buf(), bytes.length());
     let count = length / RECORD;
     if count == 0 || count * RECORD != length {

@@ -3,6 +3,7 @@
 use super::Values;
 use crate::error::ParseError;
 use crate::half;
+use agop_core::scalar::Real;
 
 /// What the bits of an element mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,55 @@ impl Dtype {
             }
         }
         Ok(())
+    }
+
+    /// Appends elements as numbers of `T`, each rounded to nearest, ties to even, once; false where one is not read, or not
+    /// finite in `T`. The loops are ones that the compiler makes vectors of: rows that stay on the disk are converted at
+    /// every pass.
+    pub(super) fn append<T: Real>(self, bytes: &[u8], output: &mut Vec<T>) -> bool {
+        macro_rules! each {
+            ($type:ty, $to:expr) => {{
+                let elements = bytes.as_chunks().0.iter();
+                if self.big_endian {
+                    output.extend(elements.map(|element| $to(<$type>::from_be_bytes(*element))));
+                } else {
+                    output.extend(elements.map(|element| $to(<$type>::from_le_bytes(*element))));
+                }
+            }};
+        }
+        let first = output.len();
+        match (self.kind, self.size) {
+            (Kind::Float, 2) => each!(u16, |bits| T::from_f64(f64::from(half::binary16(bits)))),
+            (Kind::Float, 4) => each!(f32, |x| T::from_f64(f64::from(x))),
+            (Kind::Float, _) => each!(f64, T::from_f64),
+            (Kind::Signed, 1) => each!(i8, |n| T::from_f64(f64::from(n))),
+            (Kind::Signed, 2) => each!(i16, |n| T::from_f64(f64::from(n))),
+            (Kind::Signed, 4) => each!(i32, |n| T::from_f64(f64::from(n))),
+            (Kind::Bool, _) | (Kind::Unsigned, 1) => each!(u8, |n| T::from_f64(f64::from(n))),
+            (Kind::Unsigned, 2) => each!(u16, |n| T::from_f64(f64::from(n))),
+            (Kind::Unsigned, 4) => each!(u32, |n| T::from_f64(f64::from(n))),
+            (Kind::Unicode | Kind::Bytes, _) => return false,
+            // Not by way of f64: that would round twice. Unsigned ones that no i64 holds become negative.
+            (Kind::Signed | Kind::Unsigned, _) => each!(i64, T::from_integer),
+        }
+        let new = output.get(first..).unwrap_or_default();
+        let all = |holds: fn(&T) -> bool| new.iter().fold(true, |all, x| all & holds(x));
+        match (self.kind, self.size) {
+            (Kind::Float, _) => all(|x| x.is_finite()),
+            (Kind::Bool, _) => all(|x| *x <= T::one()),
+            (Kind::Unsigned, 8) => all(|x| *x >= T::zero()),
+            _ => true,
+        }
+    }
+
+    /// Whether `T` holds every number of this type.
+    pub(super) fn is_exact<T: Real>(self) -> bool {
+        match self.kind {
+            Kind::Float => self.size <= T::BYTES,
+            Kind::Unicode | Kind::Bytes => false,
+            // 24 and 53 bits.
+            _ => self.size <= T::BYTES / 2,
+        }
     }
 
     /// The bytes of one element as a number, zero-extended.

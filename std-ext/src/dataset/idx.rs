@@ -32,7 +32,7 @@ pub(super) fn begins(start: &[u8]) -> bool {
 /// The array of an IDX file, its first dimension as samples.
 ///
 /// **Errors** at `byte N` for what is no IDX file, and for dimensions that are not those of the bytes.
-pub(super) fn open(mut bytes: Bytes) -> Result<Part> {
+pub(super) fn open(bytes: Bytes) -> Result<Part> {
     let path = bytes.path().to_path_buf();
     let wrong = |at: u64, reason: String| Err(Error::input(&path, format!("byte {at}"), reason));
     let magic = bytes.read(0, bytes.length().min(4))?;

@@ -119,6 +119,13 @@ impl Labels {
         self.numbering.as_ref()
     }
 
+    /// Keeps the first `rows` labels, of as many as there are samples. The classes stay those of all.
+    ///
+    /// **Errors** at `shape (...)` when there are not `samples` labels.
+    pub(crate) fn keep(&mut self, samples: usize, rows: usize) -> Result<()> {
+        self.array.keep(samples, rows).map_err(|error| error.in_file(&self.path))
+    }
+
     /// The labels as targets, numbered by `numbering` or, without, by their own [`classes`](Self::classes).
     ///
     /// **Errors** as [`Array::targets`], with the file's name; for text where the numbering is of numbers, or the other

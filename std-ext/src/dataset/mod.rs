@@ -204,6 +204,25 @@ impl Array {
         Err(ParseError::new(format!("shape {}", shape_text(&self.shape)), reason))
     }
 
+    /// Keeps the first `rows` of `samples` rows.
+    ///
+    /// **Errors** at `shape (...)` when there are not so many.
+    fn keep(&mut self, samples: usize, rows: usize) -> std::result::Result<(), ParseError> {
+        let (found, columns) = self.rows_and_columns()?;
+        if found != samples {
+            let reason = format!("{found} rows of labels for {samples} samples");
+            return Err(ParseError::new(format!("shape {}", shape_text(&self.shape)), reason));
+        }
+        let count = rows.saturating_mul(columns);
+        match &mut self.values {
+            Values::F32(v) => v.truncate(count),
+            Values::F64(v) => v.truncate(count),
+            Values::Integers(v) => v.truncate(count),
+        }
+        self.shape.first_mut().into_iter().for_each(|first| *first = Ord::min(*first, rows));
+        Ok(())
+    }
+
     /// The samples as a matrix: `(rows, columns, values)`, row-major.
     ///
     /// **Shapes** (n) becomes n x 1, (n, m) stays, (n, a, b, ...) becomes n x ab...: an image is one row.

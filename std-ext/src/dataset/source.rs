@@ -1,9 +1,10 @@
 //! Samples in files, read a few rows at a time.
 
 use super::bytes::Bytes;
-use super::elements::Dtype;
+use super::elements::{Dtype, Kind};
 use super::{Array, Values};
 use crate::error::{Error, ParseError, Result, shape_text};
+use crate::memory::filled;
 use agop_core::scalar::Real;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,6 @@ pub(super) struct Part {
     store: Store,
     /// Where in the file each column stands, if not where it is counted.
     columns: Vec<usize>,
-    /// Whether a value was rounded when it was read from the disk.
-    rounded: bool,
 }
 
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl Part {
     fn new(path: &Path, shape: &[usize], store: Store) -> Result<Self> {
         let (count, _) = rows_and_columns(shape).map_err(|error| error.in_file(path))?;
         let shape = shape.get(1..).unwrap_or_default().to_vec();
-        Ok(Self { path: path.to_path_buf(), count, shape, store, columns: Vec::new(), rounded: false })
+        Ok(Self { path: path.to_path_buf(), count, shape, store, columns: Vec::new() })
     }
 
     /// All rows as wide as the file has them.
@@ -97,33 +96,68 @@ impl Part {
     }
 
     /// Appends rows that are there.
-    fn read_rows<T: Real>(&mut self, rows: Range<usize>, output: &mut Vec<T>) -> Result<()> {
+    fn read_rows<T: Real>(&self, rows: Range<usize>, chunk: &mut Vec<u8>, output: &mut Vec<T>) -> Result<()> {
+        let most = match &self.store {
+            Store::Values(_) => rows.len().max(1),
+            Store::Records(_, records) => records.rows_at_a_time(self.dimension()),
+        };
+        for first in rows.clone().step_by(most) {
+            let run = first..rows.end.min(first.saturating_add(most));
+            self.read_runs(&[run], chunk, output)?;
+        }
+        Ok(())
+    }
+
+    /// Appends runs of rows that are there, all of them converted at once; `chunk` is for their bytes.
+    fn read_runs<T: Real>(
+        &self,
+        runs: &[Range<usize>],
+        chunk: &mut Vec<u8>,
+        output: &mut Vec<T>,
+    ) -> Result<()> {
         let columns = self.dimension();
-        let path = self.path.clone();
-        let input = |error: ParseError| error.in_file(&path);
-        let places = &self.columns;
         let place = |first: usize, (index, reason): (usize, String)| {
             let (row, column) = (first + index / columns.max(1), index % columns.max(1));
-            let column = places.get(column).unwrap_or(&column);
-            input(ParseError::new(format!("row {row}, column {column}"), reason))
+            let column = self.columns.get(column).unwrap_or(&column);
+            ParseError::new(format!("row {row}, column {column}"), reason).in_file(&self.path)
         };
-        match &mut self.store {
+        let (bytes, records) = match &self.store {
+            Store::Records(bytes, records) => (bytes, records),
             Store::Values(values) => {
-                let range = rows.start * columns..rows.end * columns;
-                values.append_range(range, output).map_err(|error| place(rows.start, error))
+                return runs.iter().try_for_each(|rows| {
+                    let range = rows.start * columns..rows.end * columns;
+                    values.append_range(range, output).map_err(|error| place(rows.start, error))
+                });
             }
-            Store::Records(bytes, records) => {
-                let most = records.rows_at_a_time(columns);
-                for first in rows.clone().step_by(most) {
-                    let last = rows.end.min(first.saturating_add(most));
-                    let mut values = records.dtype.room((last - first) * columns).map_err(input)?;
-                    records.decode(bytes, first..last, columns, &mut values)?;
-                    self.rounded |= values.rounds::<T>();
-                    values.append_to(output).map_err(|error| place(first, error))?;
-                }
-                Ok(())
-            }
+        };
+        let (stride, skip) = (records.stride(columns), records.skip as usize);
+        let length = runs.iter().map(Range::len).sum::<usize>().saturating_mul(stride as usize);
+        // What was used before serves again, and is not cleared.
+        if chunk.len() < length {
+            *chunk = filled("bytes of rows", length, 0)?;
         }
+        let chunk = chunk.get_mut(..length).unwrap_or_default();
+        let mut rest = &mut *chunk;
+        for rows in runs {
+            let split = std::mem::take(&mut rest).split_at_mut_checked(rows.len() * stride as usize);
+            let (own, others) = split.unwrap_or_default();
+            bytes.fill(records.start + rows.start as u64 * stride, own)?;
+            rest = others;
+        }
+        // Without gaps all rows are as good as one.
+        let length = if skip == 0 { chunk.len().max(1) } else { stride as usize };
+        let mut good = true;
+        for record in chunk.chunks_exact(length) {
+            good &= records.dtype.append(record.get(skip..).unwrap_or_default(), output);
+        }
+        // Once more, for the place and the reason.
+        for rows in runs.iter().filter(|_| !good) {
+            let room = records.dtype.room(rows.len() * columns);
+            let mut values = room.map_err(|error| error.in_file(&self.path))?;
+            records.decode(bytes, rows.clone(), columns, &mut values)?;
+            values.append_to(&mut Vec::<T>::new()).map_err(|error| place(rows.start, error))?;
+        }
+        Ok(())
     }
 }
 
@@ -137,13 +171,7 @@ impl Records {
     }
 
     /// Appends the elements of rows that are there.
-    fn decode(
-        self,
-        bytes: &mut Bytes,
-        rows: Range<usize>,
-        columns: usize,
-        values: &mut Values,
-    ) -> Result<()> {
+    fn decode(self, bytes: &Bytes, rows: Range<usize>, columns: usize, values: &mut Values) -> Result<()> {
         let stride = self.stride(columns);
         let most = self.rows_at_a_time(columns);
         for first in rows.clone().step_by(most) {
@@ -202,24 +230,38 @@ impl Source {
     ///
     /// **Errors** [`Error::Input`] at `row R, column C` of its file, counted from 0, for the first value that is NaN,
     /// infinite, or overflows `T`; [`Error::Usage`] for rows that are not there; all that reading can say.
-    pub fn read_rows<T: Real>(&mut self, rows: Range<usize>, output: &mut Vec<T>) -> Result<()> {
+    pub fn read_rows<T: Real>(&self, rows: Range<usize>, output: &mut Vec<T>) -> Result<()> {
+        self.read_rows_through(rows, &mut Vec::new(), output)
+    }
+
+    /// As [`read_rows`](Self::read_rows); `chunk` is for the bytes of rows: kept from call to call, it is made but once.
+    pub(crate) fn read_rows_through<T: Real>(
+        &self,
+        rows: Range<usize>,
+        chunk: &mut Vec<u8>,
+        output: &mut Vec<T>,
+    ) -> Result<()> {
         if rows.start > rows.end || rows.end > self.count {
             return Err(Error::Usage(format!("rows {rows:?} of {} samples", self.count)));
         }
-        let room = (rows.end - rows.start).checked_mul(self.dimension);
-        if room.is_none_or(|room| output.try_reserve(room).is_err()) {
-            let reason =
-                format!("{} x {} values do not fit the memory", rows.end - rows.start, self.dimension);
-            return Err(Error::Message(format!("samples: {reason}")));
-        }
+        self.reserve(rows.end - rows.start, output)?;
         let mut before = 0;
-        for part in &mut self.parts {
+        for part in &self.parts {
             let clamp = |row: usize| row.saturating_sub(before).min(part.count);
             let inside = clamp(rows.start)..clamp(rows.end);
             before += part.count;
             if !inside.is_empty() {
-                part.read_rows(inside, output)?;
+                part.read_rows(inside, chunk, output)?;
             }
+        }
+        Ok(())
+    }
+
+    fn reserve<T>(&self, rows: usize, output: &mut Vec<T>) -> Result<()> {
+        let room = rows.checked_mul(self.dimension);
+        if room.is_none_or(|room| output.try_reserve(room).is_err()) {
+            let reason = format!("{rows} x {} values do not fit the memory", self.dimension);
+            return Err(Error::Message(format!("samples: {reason}")));
         }
         Ok(())
     }
@@ -227,30 +269,79 @@ impl Source {
     /// Appends the rows of these indices in their order; neighbours are read together.
     ///
     /// **Errors** as [`read_rows`](Self::read_rows).
-    pub fn gather<T: Real>(&mut self, rows: &[usize], output: &mut Vec<T>) -> Result<()> {
-        for run in rows.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
-            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-            self.read_rows(*first..last.saturating_add(1), output)?;
-        }
-        Ok(())
+    pub fn gather<T: Real>(&self, rows: &[usize], output: &mut Vec<T>) -> Result<()> {
+        self.gather_through(rows, &mut Vec::new(), output)
     }
 
-    /// The relative error of each value read, rounded to `T`: zero where `T` holds all of them.
-    pub(crate) fn read_error<T: Real>(&self) -> f64 {
-        let rounds = self.parts.iter().any(|part| match &part.store {
-            Store::Values(values) => values.rounds::<T>(),
-            Store::Records(..) => part.rounded,
-        });
-        if rounds { T::UNIT_ROUNDOFF } else { 0.0 }
+    /// As [`gather`](Self::gather), with a chunk as [`read_rows_through`](Self::read_rows_through) has it.
+    pub(crate) fn gather_through<T: Real>(
+        &self,
+        rows: &[usize],
+        chunk: &mut Vec<u8>,
+        output: &mut Vec<T>,
+    ) -> Result<()> {
+        if let Some(row) = rows.iter().find(|row| **row >= self.count) {
+            return Err(Error::Usage(format!("row {row} of {} samples", self.count)));
+        }
+        self.reserve(rows.len(), output)?;
+        let mut runs = Vec::new();
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            // The part that has the first of them, and all after it in the same.
+            let mut start = 0;
+            let part = self.parts.iter().find(|part| {
+                let inside = *first < start + part.count;
+                start += if inside { 0 } else { part.count };
+                inside
+            });
+            let Some(part) = part else { break };
+            let inside = |row: &usize| (start..start + part.count).contains(row);
+            let count = rest.iter().take_while(|row| inside(row)).count();
+            let (own, others) = rest.split_at_checked(count).unwrap_or_default();
+            runs.clear();
+            for run in own.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
+                runs.extend(run.first().map(|first| first - start..first - start + run.len()));
+            }
+            part.read_runs(&runs, chunk, output)?;
+            rest = others;
+        }
+        Ok(())
     }
 
     /// All rows.
     ///
     /// **Errors** as [`read_rows`](Self::read_rows).
-    pub fn read_all<T: Real>(&mut self) -> Result<Vec<T>> {
+    pub fn read_all<T: Real>(&self) -> Result<Vec<T>> {
         let mut values = Vec::new();
         self.read_rows(0..self.count, &mut values)?;
         Ok(values)
+    }
+
+    /// The file that messages about the whole set name.
+    pub(crate) fn path(&self) -> &Path {
+        self.parts.first().map_or(Path::new(""), |part| &part.path)
+    }
+
+    /// Whether `T` holds every number of the types that the files have.
+    pub(crate) fn is_exact<T: Real>(&self) -> bool {
+        self.parts.iter().all(|part| match &part.store {
+            Store::Values(Values::F32(_)) => true,
+            Store::Values(values) => matches!(values, Values::F64(_)) && T::BYTES == 8,
+            Store::Records(_, records) => records.dtype.is_exact::<T>(),
+        })
+    }
+
+    /// The relative error of each value read: zero where `T` holds every number of the types that the files have.
+    pub(crate) fn read_error<T: Real>(&self) -> f64 {
+        if self.is_exact::<T>() { 0.0 } else { T::UNIT_ROUNDOFF }
+    }
+
+    /// Whether a file holds integers.
+    pub(crate) fn is_integer(&self) -> bool {
+        self.parts.iter().any(|part| match &part.store {
+            Store::Values(values) => matches!(values, Values::Integers(_)),
+            Store::Records(_, records) => records.dtype.kind != Kind::Float,
+        })
     }
 }
 

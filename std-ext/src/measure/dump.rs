@@ -271,7 +271,7 @@ impl Dumped {
 
 impl Matrix {
     fn read(path: &Path) -> Result<Self> {
-        let mut source = source(&Paths::from(path))?;
+        let source = source(&Paths::from(path))?;
         let (rows, columns) = (source.count(), source.dimension());
         let values = source.read_all()?;
         Ok(Self { rows, columns, values, read: source.read_error::<f64>() })
@@ -319,7 +319,7 @@ impl Ptk {
 
     fn of_jacobian(level: Level, paths: &Paths, samples: &mut Option<(usize, String)>) -> Result<Self> {
         let path = paths.first();
-        let mut source = source(paths)?;
+        let source = source(paths)?;
         let (n, shape) = (source.count(), source.shape().to_vec());
         let (places, k) = match *shape.as_slice() {
             [c, k] => (c, k),

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Shown, shape_text};
 use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
-use crate::samples::Inputs;
+use crate::samples::{Preparation, load};
 use crate::table::Table;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -29,8 +29,14 @@ pub struct MeasureFiles<'p> {
     pub weights: &'p Path,
     /// Samples, one a row.
     pub data: &'p Paths,
+    /// Their labels, which only the choice of samples may need.
+    pub labels: Option<&'p Paths>,
     /// How their files are understood.
     pub reading: &'p Reading,
+    /// How samples are chosen and inputs scaled, as in the training.
+    pub preparation: &'p Preparation,
+    /// Seed of what is held out.
+    pub seed: u64,
     /// Names of the layers in their order, where the files do not tell it ([`crate::checkpoint::parse_in_order`]).
     pub layers: Option<&'p [String]>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
@@ -102,15 +108,25 @@ impl MeasureReport {
             None => (None, rounded),
         };
         let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
-        let Opened { inputs: mut source, taken, .. } = open(files.data, None, files.reading, Role::Train)?;
-        let (samples, columns, values) = (source.count(), source.dimension(), source.read_all::<T>()?);
-        let read_error = ReadError { weights: rounded, inputs: source.read_error::<T>() };
+        let MeasureFiles { data, labels, reading, preparation, seed, .. } = files;
+        let Opened { inputs: source, mut labels, taken } = open(data, labels, reading, Role::Train)?;
+        let columns = source.dimension();
         let inputs = trained.widths().first().copied().unwrap_or_default();
         if columns != inputs {
             let reason = format!("{columns} columns, the network takes {inputs} inputs");
             return input(files.data.first(), "shape", reason);
         }
-        let x = &Inputs::new(values, samples, columns)?;
+        let chosen = preparation.choose(source, labels.as_mut(), preparation.divides().then_some(seed))?;
+        let ([x], standard) = load([chosen.train()], preparation.standardise, machine.memory)?;
+        let read = chosen.train().standardised(standard.clone()).read_error::<T>()?;
+        let read_error = ReadError { weights: rounded, inputs: read };
+        let (x, samples) = (&x.told(&machine.progress), chosen.train().rows());
+        // Digest and scale; K and its error for each network; the covariance of each layer's inputs; outputs.
+        let networks = 1 + usize::from(initial.is_some());
+        let passes =
+            2 + 2 * networks + trained.shape()?.hidden_layers() + usize::from(files.outputs.is_some());
+        machine.progress.expect((passes * samples) as u64);
+        let said = preparation.said(&chosen, standard.as_deref());
         let mut hash = Hasher::new();
         for model in [Some(&trained), initial.as_ref()].into_iter().flatten() {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
@@ -165,7 +181,7 @@ impl MeasureReport {
         Ok(Self {
             schema: "agop.measure/1",
             samples: Some(samples),
-            taken,
+            taken: taken.into_iter().chain(said).collect(),
             scalar: T::NAME,
             activation: Some(activation.name()),
             contract: CONTRACT_VERSION,

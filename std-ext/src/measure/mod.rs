@@ -79,7 +79,8 @@ pub struct Block {
 }
 
 /// Absolute error bounds of a block's correlations: how far they can be from those of the exact network and samples, as they
-/// were read or, where files are of a wider type than the scalar, as they stand in the files.
+/// were read or, where files are of a wider type than the scalar, as they stand in the files. Standardised inputs are samples as
+/// `f64` computes them: their rounding to the scalar counts, that of the statistics does not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Bounds {
     /// Of `cosine`.

@@ -13,6 +13,7 @@ use crate::measure::OVERFLOW;
 use crate::memory::collected;
 use crate::network::Model;
 use crate::run::named::Named;
+use crate::samples::Preparation;
 use agop_core::activation::AnyActivation;
 use agop_core::early_time::quadratic::Readout;
 use agop_core::early_time::wide::DualKernel;
@@ -43,6 +44,8 @@ pub struct PredictFiles<'p> {
     pub labels: Option<&'p Paths>,
     /// How these files are understood.
     pub reading: &'p Reading,
+    /// How samples are chosen and inputs scaled; what is held out is so by [`Settings::seed`].
+    pub preparation: &'p Preparation,
     /// The network.
     pub network: Given<'p>,
     /// Names of the layers of [`Given::Init`] in their order, if it is given ([`crate::checkpoint::parse_in_order`]).
@@ -93,7 +96,7 @@ pub fn predict<T: Real>(
         )));
     }
     let loss = settings.loss.unwrap_or(AnyLoss::MeanSquared);
-    let samples = Samples::read::<T>(files, loss)?;
+    let samples = Samples::read::<T>(files, loss, settings.seed, machine.memory)?;
     let mut report = match model {
         Predictor::Limit => of_limit::<T>(machine, files, settings, loss, &samples),
         Predictor::Quadratic => of_quadratic::<T>(machine, files, settings, &samples),

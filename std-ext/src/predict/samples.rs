@@ -8,6 +8,7 @@ use crate::memory::collected;
 use crate::network::Model;
 use crate::run::problem::enough_classes;
 use crate::run::train::widths;
+use crate::samples::{Rows, load, rows_of};
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
@@ -28,18 +29,38 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub(super) fn read<T: Real>(files: &PredictFiles<'_>, loss: AnyLoss) -> Result<Self> {
-        let PredictFiles { data, labels, reading, .. } = *files;
-        let (mut source, labels, taken) = with_labels(data, labels, reading, Role::Train)?;
-        let (count, dimension, inputs) = (source.count(), source.dimension(), source.read_all::<T>()?);
-        let targets: Targets<T> = labels.targets(count, None)?;
-        let targets = targets.for_loss(loss).map_err(|error| error.in_file(labels.path()))?;
+    pub(super) fn read<T: Real>(
+        files: &PredictFiles<'_>,
+        loss: AnyLoss,
+        seed: u64,
+        memory: u64,
+    ) -> Result<Self> {
+        let PredictFiles { data, labels, reading, preparation, .. } = *files;
+        let (source, mut labels, taken) = with_labels(data, labels, reading, Role::Train)?;
+        let dimension = source.dimension();
+        let chosen = preparation.choose(source, Some(&mut labels), preparation.divides().then_some(seed))?;
+        let ([inputs], standard) = load::<T, 1>([chosen.train()], preparation.standardise, memory)?;
+        let count = inputs.rows();
+        let Some(inputs) = inputs.held() else {
+            let reason = format!(
+                "{count} samples of {dimension} {} inputs are more than --memory, and a prediction needs all of them at once: \
+                 --limit takes fewer",
+                T::NAME
+            );
+            return Err(Error::input(data.first(), "shape", reason));
+        };
+        let targets: Targets<T> = labels.targets(chosen.rows(), None)?;
+        let mut targets = targets.for_loss(loss).map_err(|error| error.in_file(labels.path()))?;
         enough_classes(loss, targets.outputs)?;
+        if let Some([train, _]) = &chosen.split {
+            targets.values = rows_of("targets", &targets.values, targets.outputs, train)?;
+        }
+        let taken = preparation.said(&chosen, standard.as_deref()).into_iter().chain(taken).collect();
         Ok(Self {
             count,
             dimension,
             outputs: targets.outputs,
-            inputs: wider(&inputs)?,
+            inputs: wider(inputs)?,
             targets: wider(&targets.values)?,
             understood: [vec![targets.meaning], taken].concat().join("; "),
             labels: labels.path().to_path_buf(),

@@ -77,6 +77,7 @@ pub fn trials(
     let mut gradients = gradient_memory(widths, false, &machine.threads, inputs.rows())?;
     let mut model = undrawn(widths.to_vec(), activation)?;
     let mut spreads = vec![RunningStatistics::default(); hidden_layers];
+    machine.progress.expect(u64::from(count));
     for trial in 0..count {
         draw(&mut model, Stream::new(seed, Purpose::Trial, trial).next_u64())?;
         let found = observed(machine, &model, loss, inputs, targets, (&mut gradients, &mut features))?;
@@ -85,6 +86,7 @@ pub fn trials(
                 spread.add(rho);
             }
         }
+        machine.progress.add(1);
     }
     Ok(Trials::new(count, seed, &spreads))
 }

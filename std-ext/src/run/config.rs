@@ -5,6 +5,7 @@ use super::named;
 use crate::checkpoint::ScalarKind;
 use crate::dataset::{Paths, Reading};
 use crate::error::{Error, Result};
+use crate::samples::Preparation;
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::network::Initializer;
@@ -62,6 +63,9 @@ pub struct Files {
     /// How the files are understood; absent where nothing was said about it.
     #[serde(default, skip_serializing_if = "Reading::is_default")]
     pub reading: Reading,
+    /// How the samples are prepared; absent where nothing was said about it.
+    #[serde(default, skip_serializing_if = "Preparation::is_default")]
+    pub preparation: Preparation,
 }
 
 /// Sizes of a synthetic task.
@@ -254,6 +258,9 @@ impl Config {
             && !(1..=dimension).contains(&rank)
         {
             return refused("rank", &format!("between 1 and the dimension {dimension}"), &rank);
+        }
+        if let Data::Files(Files { preparation, .. }) = &self.data {
+            preparation.check()?;
         }
         let rules = &self.training.rules;
         if rules.is_empty() {

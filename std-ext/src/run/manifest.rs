@@ -40,11 +40,14 @@ pub struct Manifest {
     /// Whether steps are missing; written only if so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
-    /// Digest of the samples as read.
+    /// Digest of the samples as they are used.
     pub data: Sha256,
     /// What the files of samples were taken for; of a task, and in older runs, there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub understood: Option<String>,
+    /// Mean and deviation of each column of the training inputs, where these standardised all inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Vec<String>>,
     /// The marks of every measurement, by rule.
     #[serde(deserialize_with = "unique")]
     pub rules: BTreeMap<RuleName, Vec<Mark>>,
@@ -75,7 +78,17 @@ impl Manifest {
     pub fn new(data: Digest, rules: BTreeMap<RuleName, Vec<Mark>>, files: BTreeMap<String, Sha256>) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
         let (schema, contract, data) = (SCHEMA.into(), CONTRACT_VERSION, Sha256(data));
-        Self { schema, version, contract, unfinished: false, data, understood: None, rules, files }
+        Self {
+            schema,
+            version,
+            contract,
+            unfinished: false,
+            data,
+            understood: None,
+            statistics: None,
+            rules,
+            files,
+        }
     }
 
     /// The manifest in the bytes of a file.

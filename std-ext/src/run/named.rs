@@ -3,6 +3,7 @@
 use crate::checkpoint::ScalarKind;
 use crate::dataset::Format;
 use crate::error::{Error, Result};
+use crate::samples::Standardise;
 use agop_core::activation::AnyActivation;
 use agop_core::loss::AnyLoss;
 use agop_core::network::Initializer;
@@ -52,6 +53,7 @@ named! {
     Initializer, "initializer", Self::ALL;
     AnyLoss, "loss", Self::ALL;
     Format, "format", Self::ALL;
+    Standardise, "standardisation", Self::ALL;
 }
 
 pub(super) fn serialize<T: Named, S: Serializer>(value: &T, to: S) -> std::result::Result<S::Ok, S::Error> {

@@ -1,10 +1,11 @@
 //! The samples of a run, ready to train on.
 
 use super::config::{Config, Data, Files, Synthetic};
-use crate::dataset::{Labels, Role, Source, Targets, with_labels};
+use crate::dataset::{Labels, Role, Targets, with_labels};
 use crate::error::{Error, Result};
-use crate::memory::{collected, filled};
-use crate::samples::{Inputs, Samples};
+use crate::machine::MEMORY;
+use crate::memory::filled;
+use crate::samples::{Inputs, Preparation, Rows, Samples, load, rows_of};
 use agop_core::digest::{Digest, Hasher};
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatMut;
@@ -30,6 +31,8 @@ pub struct Problem<T> {
     pub digest: Digest,
     /// What the files were taken for; `None` for a task.
     pub understood: Option<String>,
+    /// Mean and deviation of each column of the training inputs, where these standardised all inputs.
+    pub statistics: Option<Vec<String>>,
 }
 
 impl<T: Real> Problem<T> {
@@ -38,11 +41,19 @@ impl<T: Real> Problem<T> {
     /// # Errors
     /// As [`Config::check`], too many values, cross-entropy of a single class, and all that reading a file can say.
     pub fn load(config: &Config) -> Result<Self> {
+        Self::load_within(config, MEMORY)
+    }
+
+    /// As [`Problem::load`]: inputs from files that take more than `memory` bytes stay there.
+    ///
+    /// # Errors
+    /// As [`Problem::load`].
+    pub fn load_within(config: &Config, memory: u64) -> Result<Self> {
         config.check()?;
         let mut problem = match &config.data {
             Data::ChainMonomial(sizes) => synthetic(config.seed, sizes, true)?,
             Data::RandomLabels(sizes) => synthetic(config.seed, sizes, false)?,
-            Data::Files(files) => given(config.training.loss, files, config.seed)?,
+            Data::Files(files) => given(config.training.loss, files, config.seed, memory)?,
         };
         enough_classes(config.training.loss, problem.outputs)?;
         let mut hash = Hasher::new();
@@ -89,7 +100,7 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         } else {
             Stream::new(seed, labels_of, 0).fill_normal(&mut targets);
         }
-        Ok(Samples { count, inputs: Inputs::new(inputs, count, dimension)?, targets, classes: None })
+        Ok(Samples { count, inputs: Inputs::new(inputs, count, dimension)?, targets })
     };
     let outer_product = if monomial {
         let mut expected =
@@ -107,21 +118,26 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         outer_product,
         digest: Hasher::new().finish(),
         understood: None,
+        statistics: None,
     })
 }
 
-fn given<T: Real>(loss: AnyLoss, files: &Files, seed: u64) -> Result<Problem<T>> {
-    let reading = &files.reading;
+fn given<T: Real>(loss: AnyLoss, files: &Files, seed: u64, memory: u64) -> Result<Problem<T>> {
+    let Files { reading, preparation, .. } = files;
     if files.test_data.is_none() && files.test_labels.is_some() {
         return Err(Error::Usage("--test-labels: expected --test-data beside it, found none".into()));
     }
-    let (mut inputs, labels, mut taken) =
+    if files.test_data.is_some() && preparation.divides() {
+        let reason = "--test-fraction and --stratify hold samples out, --test-data gives others: expected one of these";
+        return Err(Error::Usage(reason.into()));
+    }
+    let (source, mut labels, mut taken) =
         with_labels(&files.data, files.labels.as_ref(), reading, Role::Train)?;
-    let test = files
-        .test_data
-        .as_ref()
-        .map(|data| with_labels(data, files.test_labels.as_ref(), reading, Role::Test));
+    let (dimension, names) = (source.dimension(), source.names().map(<[String]>::to_vec));
+    let test = files.test_data.as_ref();
+    let test = test.map(|data| with_labels(data, files.test_labels.as_ref(), reading, Role::Test));
     let test = test.transpose()?;
+    let chosen = preparation.choose(source, Some(&mut labels), test.is_none().then_some(seed))?;
     let mut classes = labels.classes().cloned();
     let mut only_tested = Vec::new();
     if let Some((_, labels, _)) = &test {
@@ -140,67 +156,58 @@ fn given<T: Real>(loss: AnyLoss, files: &Files, seed: u64) -> Result<Problem<T>>
             }
         };
     }
-    let read = |inputs: &mut Source, labels: &Labels| -> Result<(Targets<T>, Samples<T>)> {
-        let count = inputs.count();
-        let values = inputs.read_all()?;
+    let targets = |labels: &Labels, count: usize| -> Result<Targets<T>> {
         let targets = labels.targets(count, classes.as_ref())?.for_loss(loss);
-        let mut targets: Targets<T> = targets.map_err(|error| error.in_file(labels.path()))?;
-        let classes = targets.classes.take();
-        let targets_of = std::mem::take(&mut targets.values);
-        let inputs = Inputs::new(values, count, inputs.dimension())?;
-        Ok((targets, Samples { count, inputs, targets: targets_of, classes }))
+        targets.map_err(|error| error.in_file(labels.path()))
     };
-    let (Targets { outputs, meaning, .. }, train) = read(&mut inputs, &labels)?;
-    let dimension = inputs.dimension();
-    let mut understood = format!("{} samples, {dimension} inputs, {meaning}", train.count);
+    let Targets { outputs, meaning, values, .. } = targets(&labels, chosen.rows())?;
+    let mut understood = format!("{} samples, {dimension} inputs, {meaning}", chosen.rows());
     if !only_tested.is_empty() {
         let _ = write!(understood, " (in the test labels only: {only_tested:?})");
     }
-    let (train, test) = match (test, &files.test_data) {
-        (Some((mut test_inputs, labels, also_taken)), Some(data)) => {
-            let (Targets { outputs: test_outputs, .. }, test) = read(&mut test_inputs, &labels)?;
-            if test_inputs.dimension() != dimension {
-                let found = test_inputs.dimension();
-                let reason = format!("{found} columns, the training data has {dimension}");
-                return Err(Error::input(data.first(), "shape", reason));
+    let (train_targets, test_targets, test_reader) = match (&chosen.split, test) {
+        (None, Some((source, labels, also_taken))) => {
+            if source.dimension() != dimension {
+                let reason = format!("{} columns, the training data has {dimension}", source.dimension());
+                return Err(Error::input(source.path(), "shape", reason));
             }
-            if let (Some(found), Some(expected)) = (test_inputs.names(), inputs.names())
+            if let (Some(found), Some(expected)) = (source.names(), &names)
                 && found != expected
             {
-                return Err(Error::input(
-                    data.first(),
-                    "row 0",
-                    "other names of columns than the training data",
-                ));
+                let reason = "other names of columns than the training data";
+                return Err(Error::input(source.path(), "row 0", reason));
             }
-            if test_outputs != outputs {
-                let reason = format!("{test_outputs} outputs, the training labels have {outputs}");
+            let found = targets(&labels, source.count())?;
+            if found.outputs != outputs {
+                let reason = format!("{} outputs, the training labels have {outputs}", found.outputs);
                 return Err(Error::input(labels.path(), "shape", reason));
             }
-            let _ = write!(understood, "; {} more for the test", test.count);
+            let _ = write!(understood, "; {} more for the test", source.count());
             let other = also_taken.into_iter().filter(|clause| !taken.contains(clause));
             let other: Vec<String> = other.map(|clause| format!("test: {clause}")).collect();
             taken.extend(other);
-            (train, test)
+            (values, found.values, Preparation::default().choose(source, None, None)?.train())
         }
-        _ => {
-            let mut order = collected("order of the samples", train.count, 0..train.count)?;
-            Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
-            let held_out = train.count / 5;
-            if held_out == 0 {
-                let reason =
-                    format!("{} samples: holding out a fifth for the test needs at least 5", train.count);
-                return Err(Error::input(labels.path(), "shape", reason));
-            }
-            let _ = write!(understood, "; {held_out} held out for the test");
-            let (test, rest) = order.split_at(held_out);
-            (train.gather(rest)?, train.gather(test)?)
+        (split, _) => {
+            let [train, test] =
+                split.as_ref().map(|split| split.each_ref().map(|rows| rows.as_slice())).unwrap_or_default();
+            let rows = |rows| rows_of("targets", &values, outputs, rows);
+            (rows(train)?, rows(test)?, chosen.test())
         }
     };
-    for taken in taken {
-        let _ = write!(understood, "; {taken}");
+    let readers = [chosen.train(), test_reader];
+    let ([train, test], standard) = load(readers, preparation.standardise, memory)?;
+    for said in preparation.said(&chosen, standard.as_deref()).into_iter().chain(taken) {
+        let _ = write!(understood, "; {said}");
     }
-    let outer_product = Err("no expected gradient outer product is known for given data");
-    let digest = Hasher::new().finish();
-    Ok(Problem { dimension, outputs, train, test, outer_product, digest, understood: Some(understood) })
+    Ok(Problem {
+        dimension,
+        outputs,
+        train: Samples { count: train.rows(), inputs: train, targets: train_targets },
+        test: Samples { count: test.rows(), inputs: test, targets: test_targets },
+        outer_product: Err("no expected gradient outer product is known for given data"),
+        digest: Hasher::new().finish(),
+        understood: Some(understood),
+        statistics: standard.map(|standard| standard.lines()),
+    })
 }

@@ -144,7 +144,7 @@ impl<'p, T: Real> Run<'p, T> {
             Speeds::Lowest { contrast } => target_speeds(0, *contrast, &mut speeds)?,
         }
         let count = problem.train.count;
-        let Machine { level, threads } = machine;
+        let Machine { level, threads, .. } = machine;
         // Before any weight is drawn: the features take the most memory, and drawing the most time.
         let mut features = feature_memory(&widths, threads, count)?;
         let batch = settings.batch.unwrap_or(count).min(count);

@@ -200,7 +200,8 @@ impl Stored {
         if let Some(sizes) = known {
             self.announce_work(sizes, large, say)?;
         }
-        let problem = Problem::<T>::load(&self.config).map_err(|error| self.of_data(error))?;
+        let problem =
+            Problem::<T>::load_within(&self.config, machine.memory).map_err(|error| self.of_data(error))?;
         if problem.digest != self.manifest.data.0 {
             // Nothing else: the path may be that of any file.
             let reason = "the samples are not those of the run; nothing was replayed".to_owned();
@@ -212,6 +213,10 @@ impl Stored {
         if understood.is_some() && self.given.is_empty() && *understood != problem.understood {
             let reason = "the samples are those of the run, this says something else of them".to_owned();
             differences.push(Difference { place: self.place(MANIFEST) + ": understood", reason });
+        }
+        if problem.statistics != self.manifest.statistics {
+            let reason = "not those of the training samples, which are the same".to_owned();
+            differences.push(Difference { place: self.place(MANIFEST) + ": statistics", reason });
         }
         let sizes = Sizes::of(&problem);
         if known.is_none() {

@@ -1,20 +1,201 @@
-//! Rows of inputs that are held, and a choice among them.
+//! Rows of inputs, held in memory or read when they are asked for, and a choice among them.
 
+use super::standard::{Standard, Standardise};
 use super::{Rows, Work};
+use crate::dataset::Source;
 use crate::error::{Error, Result};
-use crate::memory::reserved;
+use crate::machine::Progress;
+use crate::memory::{collected, filled, reserved};
 use agop_core::digest::Hasher;
 use agop_core::matrix::MatRef;
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
 use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of rows that are read at a time, at least one row and at most a block of samples.
+const RUN: usize = 1 << 22;
+
+/// Rows in memory that are lent at a time, so that progress is seen.
+const HELD: usize = 16 * SAMPLE_BLOCK;
 
 /// The inputs of a set of samples.
 #[derive(Debug)]
 pub struct Inputs<T> {
     rows: usize,
     columns: usize,
-    values: Vec<T>,
+    store: Store<T>,
+    /// Rows that were asked for.
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Store<T> {
+    Memory(Vec<T>),
+    Source(Reader),
+}
+
+/// Rows of a source in an order, standardised: read anew whenever they are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    source: Arc<Source>,
+    order: Order,
+    standard: Option<Arc<Standard>>,
+}
+
+#[derive(Clone, Debug)]
+enum Order {
+    /// The first so many.
+    First(usize),
+    /// These, in this order.
+    Picked(Arc<Vec<usize>>),
+}
+
+/// Memory that reading uses again.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    /// Numbers before they are standardised.
+    wide: Vec<f64>,
+}
+
+/// Rows that are asked for, by their places in the order.
+enum Asked<'a> {
+    Range(Range<usize>),
+    Indices(&'a [usize]),
+}
+
+impl Reader {
+    /// The first rows of a source.
+    pub(crate) fn first(source: Arc<Source>, rows: usize) -> Self {
+        Self { source, order: Order::First(rows), standard: None }
+    }
+
+    /// The rows of these indices, in that order.
+    pub(crate) fn picked(source: Arc<Source>, indices: Arc<Vec<usize>>) -> Self {
+        Self { source, order: Order::Picked(indices), standard: None }
+    }
+
+    /// The same rows, standardised.
+    pub(crate) fn standardised(self, standard: Option<Arc<Standard>>) -> Self {
+        Self { standard, ..self }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        match &self.order {
+            Order::First(rows) => *rows,
+            Order::Picked(indices) => indices.len(),
+        }
+    }
+
+    /// The relative error with which `T` holds the inputs as they are given to the network.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn read_error<T: Real>(&self) -> Result<f64> {
+        if self.standard.is_none() && self.source.is_exact::<T>() {
+            return Ok(0.0);
+        }
+        // All integers up to 1 / u are floats; larger ones count as rounded.
+        let most = if self.source.is_integer() { 1.0 / T::UNIT_ROUNDOFF } else { f64::INFINITY };
+        let (mut start, rows, mut x, mut scratch) = (0, self.rows(), Vec::new(), Scratch::default());
+        while start < rows {
+            let end = Ord::min(start + SAMPLE_BLOCK, rows);
+            self.read(&Asked::Range(start..end), &mut scratch, &mut x)?;
+            if x.iter().any(|x: &f64| T::from_f64(*x).to_f64() != *x || x.abs() > most) {
+                return Ok(T::UNIT_ROUNDOFF);
+            }
+            start = end;
+        }
+        Ok(0.0)
+    }
+
+    /// Puts the rows into `output`.
+    fn read<T: Real>(&self, asked: &Asked<'_>, scratch: &mut Scratch, output: &mut Vec<T>) -> Result<()> {
+        let Scratch { bytes, wide } = scratch;
+        output.clear();
+        let Some(standard) = &self.standard else { return self.append(asked, bytes, output) };
+        wide.clear();
+        self.append(asked, bytes, wide)?;
+        standard.apply(wide);
+        if output.try_reserve(wide.len()).is_err() {
+            *output = reserved("a block of samples", wide.len())?;
+        }
+        output.extend(wide.iter().map(|x| T::from_f64(*x)));
+        Ok(())
+    }
+
+    fn append<T: Real>(&self, asked: &Asked<'_>, bytes: &mut Vec<u8>, output: &mut Vec<T>) -> Result<()> {
+        match (asked, &self.order) {
+            (Asked::Range(rows), Order::First(_)) => {
+                self.source.read_rows_through(rows.clone(), bytes, output)
+            }
+            (Asked::Range(rows), Order::Picked(order)) => {
+                self.source.gather_through(order.get(rows.clone()).unwrap_or_default(), bytes, output)
+            }
+            (Asked::Indices(places), Order::First(_)) => self.source.gather_through(places, bytes, output),
+            (Asked::Indices(places), Order::Picked(order)) => {
+                let rows: Vec<usize> = places.iter().filter_map(|place| order.get(*place).copied()).collect();
+                self.source.gather_through(&rows, bytes, output)
+            }
+        }
+    }
+
+    /// All rows in their order, read in that of the source.
+    fn read_all<T: Real>(&self) -> Result<Vec<T>> {
+        let (rows, d) = (self.rows(), self.source.dimension());
+        let mut values = filled("samples", rows.saturating_mul(d), T::zero())?;
+        let mut places: Vec<usize> = collected("order of the samples", rows, 0..rows)?;
+        if let Order::Picked(order) = &self.order {
+            places.sort_unstable_by_key(|place| order.get(*place));
+        }
+        let (mut scratch, mut block) = (Scratch::default(), Vec::new());
+        for places in places.chunks(run::<T>(d)) {
+            self.read(&Asked::Indices(places), &mut scratch, &mut block)?;
+            for (place, row) in places.iter().zip(block.chunks_exact(d)) {
+                values.get_mut(place * d..(place + 1) * d).unwrap_or_default().copy_from_slice(row);
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Rows of d values that are read at a time.
+fn run<T: Real>(d: usize) -> usize {
+    (RUN / T::BYTES / d.max(1)).clamp(1, SAMPLE_BLOCK)
+}
+
+/// Inputs, and the statistics that standardised them.
+type Loaded<T, const N: usize> = ([Inputs<T>; N], Option<Arc<Standard>>);
+
+/// Inputs of training samples, and of others after them, standardised by the statistics of the first: in memory where all
+/// of them take at most `memory` bytes, else read when they are asked for.
+///
+/// # Errors
+/// As [`Standard::of`]; those of reading; when the memory cannot be had.
+pub(crate) fn load<T: Real, const N: usize>(
+    readers: [Reader; N],
+    standardise: Standardise,
+    memory: u64,
+) -> Result<Loaded<T, N>> {
+    let standard = match readers.first() {
+        Some(train) => Standard::of(standardise, Inputs::<f64>::unread(train.clone()))?.map(Arc::new),
+        None => None,
+    };
+    let values = |reader: &Reader| reader.rows().saturating_mul(reader.source.dimension());
+    let bytes = readers.iter().map(values).fold(0, usize::saturating_add).saturating_mul(T::BYTES);
+    let mut failed = None;
+    let inputs = readers.map(|reader| {
+        let mut inputs = Inputs::unread(reader.standardised(standard.clone()));
+        if let (Store::Source(reader), true) = (&inputs.store, bytes as u64 <= memory) {
+            match reader.read_all() {
+                Ok(values) => inputs.store = Store::Memory(values),
+                Err(error) => failed = failed.take().or(Some(error)),
+            }
+        }
+        inputs
+    });
+    failed.map_or(Ok((inputs, standard)), Err)
 }
 
 impl<T: Real> Inputs<T> {
@@ -24,7 +205,27 @@ impl<T: Real> Inputs<T> {
     /// When there are not `rows` x `columns` values.
     pub fn new(values: Vec<T>, rows: usize, columns: usize) -> Result<Self> {
         MatRef::new(&values, rows, columns)?;
-        Ok(Self { rows, columns, values })
+        Ok(Self { rows, columns, store: Store::Memory(values), progress: Progress::default() })
+    }
+
+    /// Inputs that stay in their source.
+    fn unread(reader: Reader) -> Self {
+        let (rows, columns) = (reader.rows(), reader.source.dimension());
+        Self { rows, columns, store: Store::Source(reader), progress: Progress::default() }
+    }
+
+    /// Tells a progress of the rows that are asked for.
+    #[must_use]
+    pub fn told(self, progress: &Progress) -> Self {
+        Self { progress: progress.clone(), ..self }
+    }
+
+    /// All values, row-major, where they are in memory.
+    pub(crate) fn held(&self) -> Option<&[T]> {
+        match &self.store {
+            Store::Memory(values) => Some(values),
+            Store::Source(_) => None,
+        }
     }
 
     /// Adds the matrix to a digest.
@@ -52,33 +253,35 @@ impl<T: Real> Rows<T> for Inputs<T> {
         (self.rows, self.columns)
     }
 
-    fn each(&self, range: Range<usize>, _: &mut Vec<T>, work: &mut Work<'_, T, Error>) -> Result<()> {
-        let all = MatRef::new(&self.values, self.rows, self.columns)?;
-        work(range.start, all.row_range(range.start, range.len()))
+    fn each(&self, range: Range<usize>, buffer: &mut Vec<T>, work: &mut Work<'_, T, Error>) -> Result<()> {
+        let (mut start, mut scratch) = (range.start, Scratch::default());
+        while start < range.end {
+            let end = match &self.store {
+                Store::Memory(values) => {
+                    let rows = MatRef::new(values, self.rows, self.columns)?;
+                    let end = Ord::min(start + HELD, range.end);
+                    work(start, rows.row_range(start, end - start))?;
+                    end
+                }
+                Store::Source(reader) => {
+                    let end = Ord::min(start + run::<T>(self.columns), range.end);
+                    reader.read(&Asked::Range(start..end), &mut scratch, buffer)?;
+                    work(start, MatRef::new(buffer, end - start, self.columns)?)?;
+                    end
+                }
+            };
+            self.progress.add((end - start) as u64);
+            start = end;
+        }
+        Ok(())
     }
 }
 
-/// Some rows of inputs, as a batch takes them: copied a block at a time.
+/// Some rows of inputs, as a batch takes them: gathered a run at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Picked<'a, T> {
     inputs: &'a Inputs<T>,
     indices: &'a [usize],
-}
-
-impl<T: Real> Picked<'_, T> {
-    /// The rows in memory of their own.
-    ///
-    /// # Errors
-    /// Those of reading, and when the memory cannot be had.
-    pub fn read(&self) -> Result<Inputs<T>> {
-        let (rows, columns) = self.shape();
-        let mut values = reserved("samples", rows.saturating_mul(columns))?;
-        self.each(0..rows, &mut Vec::new(), &mut |_, x| {
-            values.extend_from_slice(x.as_slice().unwrap_or_default());
-            Ok(())
-        })?;
-        Inputs::new(values, rows, columns)
-    }
 }
 
 impl<T: Real> Rows<T> for Picked<'_, T> {
@@ -90,18 +293,22 @@ impl<T: Real> Rows<T> for Picked<'_, T> {
 
     fn each(&self, range: Range<usize>, buffer: &mut Vec<T>, work: &mut Work<'_, T, Error>) -> Result<()> {
         let d = self.inputs.columns;
-        let mut start = range.start;
-        for block in self.indices.get(range).unwrap_or_default().chunks(SAMPLE_BLOCK) {
-            buffer.clear();
-            if buffer.capacity() < block.len() * d {
-                *buffer = reserved("a block of samples", block.len().saturating_mul(d))?;
+        let (mut start, mut scratch) = (range.start, Scratch::default());
+        for places in self.indices.get(range).unwrap_or_default().chunks(run::<T>(d)) {
+            match &self.inputs.store {
+                Store::Source(reader) => reader.read(&Asked::Indices(places), &mut scratch, buffer)?,
+                Store::Memory(values) => {
+                    buffer.clear();
+                    if buffer.capacity() < places.len() * d {
+                        *buffer = reserved("a block of samples", places.len() * d)?;
+                    }
+                    for place in places {
+                        buffer.extend_from_slice(values.get(place * d..(place + 1) * d).unwrap_or_default());
+                    }
+                }
             }
-            for index in block {
-                let row = self.inputs.values.get(index * d..(index + 1) * d);
-                buffer.extend_from_slice(row.unwrap_or_default());
-            }
-            work(start, MatRef::new(buffer, block.len(), d)?)?;
-            start += block.len();
+            work(start, MatRef::new(buffer, places.len(), d)?)?;
+            start += places.len();
         }
         Ok(())
     }

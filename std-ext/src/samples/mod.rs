@@ -1,8 +1,16 @@
 //! The samples of a computation: rows of inputs, in memory or in a file that is read block by block.
 
 mod inputs;
+mod prepare;
+mod split;
+mod standard;
 
 pub use inputs::{Inputs, Picked};
+pub use prepare::Preparation;
+pub use split::{Split, TEST_FRACTION, split};
+pub use standard::{Standard, Standardise};
+
+pub(crate) use inputs::load;
 
 use crate::error::Result;
 use crate::memory::collected;
@@ -20,8 +28,6 @@ pub struct Samples<T> {
     pub inputs: Inputs<T>,
     /// n x c, in memory.
     pub targets: Vec<T>,
-    /// The class of each sample, where classes are known.
-    pub classes: Option<Vec<usize>>,
 }
 
 impl<T: Real> Samples<T> {
@@ -38,27 +44,14 @@ impl<T: Real> Samples<T> {
     /// # Errors
     /// When the memory cannot be had.
     pub fn targets_of(&self, indices: &[usize]) -> Result<Vec<T>> {
-        let c = self.targets.len() / self.count.max(1);
-        let rows = indices.iter().flat_map(|i| self.targets.iter().skip(i * c).take(c));
-        collected("targets", indices.len().saturating_mul(c), rows.copied())
+        rows_of("targets", &self.targets, self.targets.len() / self.count.max(1), indices)
     }
+}
 
-    /// The samples of the given indices, in that order.
-    ///
-    /// # Errors
-    /// When the memory cannot be had.
-    pub fn gather(&self, indices: &[usize]) -> Result<Self> {
-        let classes = self.classes.as_ref().map(|classes| {
-            let chosen = indices.iter().filter_map(|i| classes.get(*i).copied());
-            collected("classes", indices.len(), chosen)
-        });
-        Ok(Self {
-            count: indices.len(),
-            inputs: self.inputs.pick(indices).read()?,
-            targets: self.targets_of(indices)?,
-            classes: classes.transpose()?,
-        })
-    }
+/// The rows of these indices, each of `width` values.
+pub(crate) fn rows_of<T: Copy>(what: &str, values: &[T], width: usize, indices: &[usize]) -> Result<Vec<T>> {
+    let rows = indices.iter().flat_map(|i| values.iter().skip(i * width).take(width));
+    collected(what, indices.len().saturating_mul(width), rows.copied())
 }
 
 /// What is done with a run of rows: told the index of the first.
