@@ -283,7 +283,7 @@ fn rows_are_read_in_any_order() {
         let twice = Paths::joined(&[single.clone(), single.clone()]).unwrap();
         let all: Vec<f32> = open(&single, None, &reading, Role::Train).unwrap().inputs.read_all().unwrap();
         let opened = open(&twice, None, &reading, Role::Train).unwrap();
-        let (mut both, labels) = (opened.inputs, opened.labels);
+        let (both, labels) = (opened.inputs, opened.labels);
         let (rows, columns) = (both.count(), both.dimension());
         assert_eq!((rows % 2, rows / 2 * columns), (0, all.len()), "{name}");
         let order: Vec<usize> = (0..rows).rev().chain([0, rows / 2, 1, 2, 3]).collect();
