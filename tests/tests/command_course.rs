@@ -89,6 +89,11 @@ fn a_course_is_in_the_order_of_the_numbers() {
             assert_eq!(row[column].parse::<f64>().unwrap().to_bits(), expected.to_bits(), "{key}");
         }
     }
+    // The same course as a page: one picture of each correlation at least, and no address in it.
+    let page = name(&folder, "course.html");
+    assert_eq!(agop(&[&measure[..], &["--weights", &pattern, "--report", &page]].concat()).code, 0);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.matches("<svg").count() >= 3 && !html.contains("src=") && !html.contains("href="));
     // One file has one row.
     assert_eq!(agop(&[&measure[..], &["--weights", &a, "--csv", &csv]].concat()).code, 0);
     let text = std::fs::read_to_string(&csv).unwrap();
@@ -124,6 +129,10 @@ fn an_order_that_names_do_not_tell_is_said() {
     refused(&[folder.path().to_str().unwrap()], "no file is there");
     refused(&[&name(&folder, "missing.safetensors")], "missing.safetensors: cannot open");
     refused(&[&c, "--outputs", &x], "--outputs are those of one file");
+    refused(
+        &[&one, "--report", &name(&folder, "course.html")],
+        "--report draws the course over several files",
+    );
     refused(&[&one, "--csv", &name(&folder, "no/course.csv")], "cannot write in");
     // One that is no checkpoint: nothing is written.
     std::fs::write(folder.path().join("c/step_3.safetensors"), b"").unwrap();

@@ -8,7 +8,8 @@ use crate::checkpoint::ScalarKind;
 use crate::dataset::Paths;
 use crate::error::{Error, Result};
 use crate::file;
-use crate::measure::{MeasureCourse, MeasureFiles, MeasureReport, Proof, is_one};
+use crate::measure::{MeasureCourse, MeasureFiles, MeasureReport, Measured, Proof, is_one};
+use crate::report::{Report, Row};
 use crate::run::named::in_scalar;
 use agop_core::activation::AnyActivation;
 use std::io::Write;
@@ -56,6 +57,9 @@ pub(super) struct Options {
     /// Write one row a file of weights, with all measures
     #[arg(long, value_name = "FILE.csv", requires = "weights")]
     csv: Option<PathBuf>,
+    /// Draw the course over several files of weights as a page, with its pictures beside it
+    #[arg(long, value_name = "FILE.html", requires = "weights")]
+    report: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -89,7 +93,12 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     if let (false, Some(_)) = (one, &options.outputs) {
         return Err(Error::Usage("--outputs are those of one file of weights (see --help)".into()));
     }
-    if let Some(path) = &options.csv {
+    if let (true, Some(_)) = (one, &options.report) {
+        return Err(Error::Usage(
+            "--report draws the course over several files of weights (see --help)".into(),
+        ));
+    }
+    for path in options.csv.iter().chain(&options.report) {
         // Not found after an hour of measuring.
         let directory = file::directory_of(path);
         let made = tempfile::tempfile_in(&directory);
@@ -113,6 +122,16 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     })?;
     if let Some(path) = &options.csv {
         file::replace(path, &course.csv()?)?;
+    }
+    if let Some(path) = &options.report {
+        // Files without numbers stand in the order of their names.
+        let steps = course.checkpoints.iter().zip(0..).map(|(point, index)| point.step.unwrap_or(index));
+        let row = |(step, point): (u64, &Measured)| {
+            let layers: Vec<_> = point.report.layers.iter().map(|layer| layer.measures.clone()).collect();
+            Row::new(step, &layers)
+        };
+        let rows: Vec<Row> = steps.zip(&course.checkpoints).map(row).collect();
+        Report::of_course("Course over checkpoints", &rows)?.write(path)?;
     }
     match course.checkpoints.as_slice() {
         [only] if one => print(options, output, &only.report),
