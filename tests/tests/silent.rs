@@ -142,7 +142,7 @@ fn pixels_are_noted_before_and_the_dead_network_after() {
     let notes: Vec<&str> =
         report["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
     assert!(notes[0].starts_with("the inputs have root mean square 148.36, far from 1"), "{notes:?}");
-    assert!(notes[1].starts_with("layers.0, layers.2 are dead"), "{notes:?}");
+    assert!(notes[1].starts_with("layer 0, layer 2 are dead"), "{notes:?}");
     // The initial network lives.
     let report = json(&["measure", "--weights", &file("initial"), "--data", &x]);
     assert_eq!(report["notes"].as_array().unwrap().len(), 1);

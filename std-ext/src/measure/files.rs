@@ -172,7 +172,11 @@ impl MeasureReport {
         layers.iter_mut().zip(controls).for_each(|(layer, controls)| layer.controls = Some(controls));
         let dead_names: Vec<String> = dead_layers(level, &trained, x)?
             .iter()
-            .filter_map(|layer| names.get(*layer).map(|name| cut(name, LONGEST_NAME)))
+            .filter_map(|layer| names.get(*layer))
+            .map(|name| match name.parse::<usize>() {
+                Ok(index) => format!("layer {index}"),
+                Err(_) => cut(name, LONGEST_NAME),
+            })
             .collect();
         let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
         let scale = scale_of_inputs(x, remedy)?;
