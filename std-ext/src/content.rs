@@ -19,7 +19,7 @@ impl Content {
     /// All arrays that a file of data or a safetensors file stores; the first bytes tell which it is.
     ///
     /// # Errors
-    /// As [`dataset::arrays`], which here reads every `u8`, and [`checkpoint::read_tensors`].
+    /// As [`dataset::open`], which here reads every `u8`, and [`checkpoint::read_tensors`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_as(path, &Reading::default())
     }
