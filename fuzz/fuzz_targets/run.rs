@@ -6,7 +6,7 @@
 
 use agop::error::ParseError;
 use agop::machine::Machine;
-use agop::run::config::{Config, Data, RuleName, Synthetic};
+use agop::run::config::{Config, Data, RuleName, Speeds, Synthetic};
 use agop::run::config_file;
 use agop::run::manifest::Manifest;
 use agop::run::problem::Problem;
@@ -27,6 +27,7 @@ fn small() -> &'static (Config, Problem<f32>, Machine) {
         let sizes = Synthetic { rank: 2, dimension: 2, samples: 4, test_samples: 2, spectrum: None };
         let mut config = Config { data: Data::ChainMonomial(sizes), ..Config::default() };
         config.network.hidden = vec![3];
+        config.training.speeds = Speeds::Fixed(vec![1.0; 2]);
         config.training.steps = 4;
         let problem = Problem::load(&config).expect("a small problem");
         (config, problem, Machine::new(Level::detect(), 1).expect("one thread"))
