@@ -99,8 +99,9 @@ fn every_form_of_a_dump_is_the_same_layer() {
     let manifest = at.join("layers.toml");
     std::fs::write(&manifest, format!("samples = 80\n{text}")).unwrap();
     let report = json(&["measure", "--manifest", manifest.to_str().unwrap()]);
-    for layer in report["layers"].as_array().unwrap() {
+    for (index, layer) in report["layers"].as_array().unwrap().iter().enumerate() {
         agree(layer, &expected, 1e-12);
+        assert_eq!(layer["layer"], index);
     }
     assert_eq!(report["layers"][2]["name"], "block1.a");
     // Where the parts end inside a block, the bits are those of one file.
@@ -126,6 +127,18 @@ fn rows_of_a_fused_weight() {
     for key in KEYS {
         assert_eq!(cut["layers"][0]["uncentered"][key], alone["layers"][0]["uncentered"][key], "{key}");
     }
+}
+
+/// Square matrices of one size in other roles are another layer.
+#[test]
+fn the_digest_tells_which_matrix_is_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let diagonal = |name: &str, x: f64| write(folder.path(), name, &[2, 2], vec![x, 0.0, 0.0, 1.0]);
+    let [a, b, c] = [("a.npy", 1.0), ("b.npy", 2.0), ("c.npy", 3.0)].map(|(name, x)| diagonal(name, x));
+    let digest =
+        |arguments: &[&str]| json(&[&["measure", "--layer", &a], arguments].concat())["digest"].clone();
+    let weights = digest(&["--init-layer", &b, "--features", &c]);
+    assert_ne!(weights, digest(&["--features", &b, "--init-features", &c]));
 }
 
 #[test]

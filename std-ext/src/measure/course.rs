@@ -1,9 +1,10 @@
 //! The measures of many checkpoints of one network, in the order of the numbers in their names: their course.
 
-use super::{LayerReport, MeasureFiles, MeasureReport, Proof};
+use super::{LayerReport, MeasureFiles, MeasureReport, NamedLayer, Proof};
 use crate::error::{Error, Result, Shown};
 use crate::machine::Machine;
 use crate::notes::{cut, number};
+use crate::table::Table;
 use agop_core::activation::AnyActivation;
 use agop_core::scalar::Real;
 use serde::Serialize;
@@ -132,20 +133,18 @@ impl MeasureCourse {
             let samples = samples.unwrap_or_default();
             let _ = writeln!(out, "{samples} samples, {scalar}, {network}\n");
         }
-        let headings = ["step", "layer", "UC-NFC", "C-NFC", "DC-NFC", "change"];
-        let [step, layer, uc, c, dc, change] = headings;
-        let _ = writeln!(out, "{step:>8} {layer:<20} {uc:>9} {c:>9} {dc:>9} {change:>9}  file");
+        let headings = ["file", "layer", "step", "UC-NFC", "C-NFC", "DC-NFC", "change"];
+        let mut table = Table::new(2, headings);
         for Measured { step, file, report } in &self.checkpoints {
             let step = step.map_or_else(|| "-".to_owned(), |step| step.to_string());
-            for layer in &report.layers {
-                let LayerReport { relative_change, uncentered, centered, double_centered, .. } =
-                    &layer.measures;
-                let [uc, c, dc] =
-                    [uncentered, centered, double_centered].map(|block| number(block.cosine, 6));
-                let (name, file, change) = (cut(&layer.name, 20), cut(file, 60), number(*relative_change, 4));
-                let _ = writeln!(out, "{step:>8} {name:<20} {uc:>9} {c:>9} {dc:>9} {change:>9}  {file}");
+            for NamedLayer { name, measures: layer } in &report.layers {
+                let blocks = [&layer.uncentered, &layer.centered, &layer.double_centered];
+                let [uc, c, dc] = blocks.map(|block| number(block.cosine, 6));
+                let change = number(layer.relative_change, 4);
+                table.row([cut(file, 60), cut(name, 20), step.clone(), uc, c, dc, change]);
             }
         }
+        out += &table.to_string();
         out.push('\n');
         // Of one network the same is often to be said.
         let notes: std::collections::BTreeSet<&String> =

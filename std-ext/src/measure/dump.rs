@@ -6,23 +6,21 @@
 //! K = (1/n) sum_a sum_p J_{a,p}^T J_{a,p}     J_{a,p} = df(x_a)/dh_{a,p}, (c x k)
 //! ```
 
+mod matrices;
+
 use super::controls::initial_cosine;
 use super::{Block, Controls, LayerReport, MeasureReport, NamedLayer};
-use crate::dataset::{Paths, Reading, Role, Source, open};
+use crate::dataset::Paths;
 use crate::error::{Error, Result, shape_text};
 use crate::file;
 use crate::machine::Machine;
 use crate::memory::filled;
 use agop_core::correlation::{GivenErrors, Powers, measure_layer, measure_workspace};
 use agop_core::digest::{CONTRACT_VERSION, Hasher};
-use agop_core::kernel;
-use agop_core::matrix::{MatMut, MatRef};
-use agop_core::reduce::{SAMPLE_BLOCK, SampleTree, buffers};
-use agop_core::scalar::Scalar;
 use agop_core::simd::Level;
+use matrices::{Matrix, Ptk};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -59,10 +57,6 @@ struct Manifest {
 
 /// Bytes of a manifest.
 const LONGEST_MANIFEST: u64 = 1 << 20;
-/// The largest difference of two mirrored entries of K, relative to its largest: what frameworks' rounding leaves.
-const ASYMMETRY: f64 = 1e-5;
-/// Pays for the roundings of an error bound itself.
-const ROOM: f64 = 1.0001;
 const NEEDS_LAYER: &str = "needs --init-layer: the weights before training";
 const NEEDS_PTK: &str = "needs --init-features or --init-jacobian: K before training";
 const NEEDS_BOTH: &str = "needs weights and K before training";
@@ -95,16 +89,16 @@ impl MeasureReport {
     ///
     /// **Arithmetic** `f64`. Rows of Jacobians, samples first, then positions, then outputs, are summed like samples:
     /// in blocks of 256 on the tree of [`agop_core::reduce`]. Of a K that is not symmetric the mean with its transpose is
-    /// taken, and half the difference counts as its error.
+    /// taken, and the difference counts as its error.
     ///
     /// # Errors
     /// All that reading can say; shapes that do not fit; a K whose asymmetry is more than rounding.
     pub fn of_layers(machine: &Machine, layers: &[LayerFiles], samples: Option<usize>) -> Result<Self> {
         let mut hash = Hasher::new();
         let mut samples = samples.map(|n| (n, "the number of samples that was given".to_owned()));
-        let named = layers.iter().map(|files| {
+        let named = layers.iter().enumerate().map(|(layer, files)| {
             let dumped = Dumped::read(machine.level, files, &mut samples, &mut hash)?;
-            Ok(NamedLayer { name: dumped.name.clone(), measures: dumped.measure(machine.level)? })
+            Ok(NamedLayer { name: dumped.name.clone(), measures: dumped.measure(machine.level, layer)? })
         });
         let layers = named.collect::<Result<Vec<NamedLayer>>>()?;
         let shapes = layers
@@ -171,21 +165,6 @@ struct Dumped {
     initial_ptk: Option<Ptk>,
 }
 
-struct Matrix {
-    rows: usize,
-    columns: usize,
-    values: Vec<f64>,
-    /// Relative error of reading.
-    read: f64,
-}
-
-/// K, and a bound of the Frobenius norm of its error.
-struct Ptk {
-    k: usize,
-    values: Vec<f64>,
-    error: f64,
-}
-
 impl Dumped {
     fn read(
         level: Level,
@@ -196,6 +175,12 @@ impl Dumped {
         let whole = Matrix::read(&files.layer)?;
         let (fused, range) = (whole.rows, files.range(whole.rows)?);
         let weights = whole.take_rows(range.clone());
+        // Which matrices follow: square ones of equal size would else be taken for each other.
+        let present =
+            [files.init_layer.is_some(), files.init_features.is_some() || files.init_jacobian.is_some()];
+        for present in present {
+            hash.number(u64::from(present));
+        }
         hash.array(&[weights.rows, weights.columns], &weights.values);
         let initial = files.init_layer.as_deref().map(|path| {
             let initial = Matrix::read(path)?;
@@ -213,6 +198,13 @@ impl Dumped {
             Ok(initial)
         });
         let initial = initial.transpose()?;
+        let fits = |path: &Path, k: usize| {
+            if k == fused || k == range.len() {
+                return Ok(());
+            }
+            let reason = format!("K is {k} x {k}, {} has {fused} rows", files.layer.display());
+            Err(Error::input(path, "shape", reason))
+        };
         let mut features = |file: &Option<PathBuf>, jacobian: &Option<Paths>, words: [&str; 2]| {
             let (path, found) = match (file, jacobian) {
                 (Some(_), Some(_)) => {
@@ -221,9 +213,13 @@ impl Dumped {
                 }
                 (None, None) => return Ok(None),
                 (Some(path), None) => (path.as_path(), Ptk::read(path)?),
-                (None, Some(paths)) => (paths.first(), Ptk::of_jacobian(level, paths, samples)?),
+                // Of K, as large as the square of k, nothing is held before k is known to fit.
+                (None, Some(paths)) => {
+                    (paths.first(), Ptk::of_jacobian(level, paths, samples, |k| fits(paths.first(), k))?)
+                }
             };
-            let found = found.of_rows(path, fused, range.clone(), &files.layer)?;
+            fits(path, found.k)?;
+            let found = found.of_rows(range.clone());
             hash.array(&[found.k, found.k], &found.values);
             Ok(Some(found))
         };
@@ -238,7 +234,7 @@ impl Dumped {
         Ok(Self { name, weights, initial, ptk: now, initial_ptk: before })
     }
 
-    fn measure(&self, level: Level) -> Result<LayerReport> {
+    fn measure(&self, level: Level, layer: usize) -> Result<LayerReport> {
         let (k, d) = (self.weights.rows, self.weights.columns);
         let (w, ptk) = (self.weights.view()?, self.ptk.view()?);
         let initial = self.initial.as_ref().map(Matrix::view).transpose()?;
@@ -254,7 +250,7 @@ impl Dumped {
         let (before, ptk_before) = (initial.unwrap_or(w), initial_ptk.unwrap_or(ptk));
         let powers = Powers::OneAndRoot;
         let measured = measure_layer(level, w, before, ptk, ptk_before, given, powers, &mut workspace)?;
-        let mut report = LayerReport::new(0, d, k, &measured);
+        let mut report = LayerReport::new(layer, d, k, &measured);
         match (initial, initial_ptk) {
             (None, _) => report.without_initial(NEEDS_LAYER),
             (_, None) => report.double_centered = Block::missing(NEEDS_PTK),
@@ -267,127 +263,4 @@ impl Dumped {
         report.controls = Some(controls);
         Ok(report)
     }
-}
-
-impl Matrix {
-    fn read(path: &Path) -> Result<Self> {
-        let source = source(&Paths::from(path))?;
-        let (rows, columns) = (source.count(), source.dimension());
-        let values = source.read_all()?;
-        Ok(Self { rows, columns, values, read: source.read_error::<f64>() })
-    }
-
-    fn take_rows(mut self, range: Range<usize>) -> Self {
-        self.values.truncate(range.end * self.columns);
-        self.values.drain(..range.start * self.columns);
-        Self { rows: range.len(), ..self }
-    }
-
-    fn view(&self) -> Result<MatRef<'_, f64>> {
-        Ok(MatRef::new(&self.values, self.rows, self.columns)?)
-    }
-}
-
-impl Ptk {
-    fn read(path: &Path) -> Result<Self> {
-        let Matrix { rows: k, columns, mut values, read } = Matrix::read(path)?;
-        let wrong = |place: String, reason: String| Err(Error::input(path, place, reason));
-        if k != columns {
-            return wrong("shape".into(), format!("{}, K is square", shape_text(&[k, columns])));
-        }
-        let size = |x: f64, y: f64| if x.abs() > y { x.abs() } else { y };
-        let largest = values.iter().fold(0.0, |most, x| size(*x, most));
-        let mut squares = 0.0;
-        for i in 0..k {
-            for j in 0..i {
-                let (Some(&x), Some(&y)) = (values.get(i * k + j), values.get(j * k + i)) else { continue };
-                if (x - y).abs() > ASYMMETRY * largest {
-                    let reason = format!("{x:e}, at row {j}, column {i} stands {y:e}: K is symmetric");
-                    return wrong(format!("row {i}, column {j}"), reason);
-                }
-                // Halves first, so that no sum overflows; with its rounding, the mean is off by no more than |x - y|.
-                let mean = 0.5 * x + 0.5 * y;
-                squares += 2.0 * (x - y) * (x - y);
-                for at in [i * k + j, j * k + i] {
-                    values.get_mut(at).into_iter().for_each(|slot| *slot = mean);
-                }
-            }
-        }
-        let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
-        Ok(Self { k, values, error: ROOM * (squares.sqrt() + read * norm) })
-    }
-
-    fn of_jacobian(level: Level, paths: &Paths, samples: &mut Option<(usize, String)>) -> Result<Self> {
-        let path = paths.first();
-        let source = source(paths)?;
-        let (n, shape) = (source.count(), source.shape().to_vec());
-        let (places, k) = match *shape.as_slice() {
-            [c, k] => (c, k),
-            [p, c, k] => (p.saturating_mul(c), k),
-            _ => {
-                let whole: Vec<usize> = [n].into_iter().chain(shape).collect();
-                let reason = format!("{}, expected (n, c, k) or (n, positions, c, k)", shape_text(&whole));
-                return Err(Error::input(path, "shape", reason));
-            }
-        };
-        match samples {
-            Some((known, of)) if *known != n => {
-                return Err(Error::input(path, "shape", format!("{n} samples, {of} is {known}")));
-            }
-            _ => *samples = Some((n, format!("that of {}", path.display()))),
-        }
-        let rows = n.saturating_mul(places) as u64;
-        let mut storage = filled("sums of J^T J", buffers(rows).saturating_mul(k).saturating_mul(k), 0.0)?;
-        let mut sum = SampleTree::new(&mut storage, k * k, 0)?;
-        // Whole samples of about a block of rows.
-        let run = (SAMPLE_BLOCK / places.max(1)).max(1);
-        let mut values: Vec<f64> = Vec::new();
-        for start in (0..n).step_by(run) {
-            values.clear();
-            source.read_rows(start..(start + run).min(n), &mut values)?;
-            let jacobians = MatRef::new(&values, values.len() / k.max(1), k)?;
-            let mut row = 0;
-            while row < jacobians.rows() {
-                let part = jacobians.row_range(row, sum.room());
-                kernel::accumulate_outer(level, MatMut::new(sum.open_block(), k, k)?, part)?;
-                sum.advance(level, part.rows())?;
-                row += part.rows();
-            }
-        }
-        let all = sum.finish(level);
-        if let Some(n) = NonZeroU64::new(n as u64) {
-            f64::divide_all(all, n);
-        }
-        kernel::mirror(MatMut::new(all, k, k)?)?;
-        let trace: f64 = all.iter().step_by(k + 1).sum();
-        if !trace.is_finite() {
-            return Err(Error::input(path, "K", "the sum of squares overflows"));
-        }
-        // A term passes through at most a block, the height of the tree and the division; |sum |J|^T |J||_F <= tr K.
-        let roundings = SAMPLE_BLOCK as f64 + 64.0 + 2.0;
-        let relative = 0.5 * f64::EPSILON * roundings + source.read_error::<f64>() * 2.0;
-        Ok(Self { k, values: all.to_vec(), error: ROOM * relative * trace })
-    }
-
-    /// K of the rows of W that are taken, whether it is that of all `fused` rows or theirs already.
-    fn of_rows(self, path: &Path, fused: usize, range: Range<usize>, weights: &Path) -> Result<Self> {
-        if self.k == range.len() {
-            return Ok(self);
-        }
-        if self.k != fused {
-            let reason = format!("K is {0} x {0}, {1} has {fused} rows", self.k, weights.display());
-            return Err(Error::input(path, "shape", reason));
-        }
-        let rows = self.values.chunks_exact(fused.max(1)).skip(range.start).take(range.len());
-        let values = rows.flat_map(|row| row.get(range.clone()).unwrap_or_default()).copied().collect();
-        Ok(Self { k: range.len(), values, ..self })
-    }
-
-    fn view(&self) -> Result<MatRef<'_, f64>> {
-        Ok(MatRef::new(&self.values, self.k, self.k)?)
-    }
-}
-
-fn source(paths: &Paths) -> Result<Source> {
-    Ok(open(paths, None, &Reading::default(), Role::Train)?.inputs)
 }
