@@ -117,7 +117,8 @@ fn text(start: &[u8]) -> Option<(&'static str, &'static str)> {
         return None;
     }
     match text.trim_start().chars().next()? {
-        '{' | '[' => Some(("JSON", "load it in Python")),
+        '{' => Some(("JSON", "load it in Python")),
+        '[' => Some(("JSON or TOML", "load it in Python")),
         '<' => Some(("a web page or XML", "look for the right file.")),
         _ => Some(("text, such as CSV", "load it with numpy.loadtxt")),
     }

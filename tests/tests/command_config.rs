@@ -130,6 +130,7 @@ fn options_that_the_file_decides_are_refused() {
         assert_eq!((answer.code, answer.messages.lines().count()), (2, 1), "{answer:?}");
         assert!(answer.messages.contains("cannot be used with"), "{}", answer.messages);
         assert!(answer.messages.contains("--config") && answer.messages.contains(option[0]), "{answer:?}");
+        assert!(!answer.messages.contains("--initializer"), "only what was given is named: {answer:?}");
     }
     assert!(config::parse(&fs::read(&file).unwrap()).is_ok());
     for missing in ["no.toml", root.path().to_str().unwrap()] {

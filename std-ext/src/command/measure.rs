@@ -69,8 +69,8 @@ pub(super) struct Options {
     reading: ReadingOptions,
     #[command(flatten)]
     preparing: Preparing,
-    /// Labels, which only --stratify needs
-    #[arg(long, value_name = "FILE", requires = "stratify", help_heading = "Preparation of data")]
+    /// Labels, as in training; only --stratify makes use of them
+    #[arg(long, value_name = "FILE", requires = "data", help_heading = "Preparation of data")]
     labels: Vec<Paths>,
     /// Seed of what --test-fraction holds out: that of the training
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Preparation of data")]

@@ -24,6 +24,7 @@ use crate::machine::{Machine, Progress, most_threads};
 use crate::run::named::Named;
 use bytesize::ByteSize;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -160,8 +161,25 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<A
         option.allow_negative_numbers(takes_one)
     };
     let mut parser = Arguments::command().mut_subcommands(|command| command.mut_args(values));
-    let matches = parser.try_get_matches_from_mut(arguments)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = parser.try_get_matches_from_mut(&arguments).map_err(|error| of_given(error, &arguments))?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut parser))
+}
+
+/// A conflict with a group of options lists all of them; those that were given say enough.
+fn of_given(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let Some(ContextValue::Strings(listed)) = error.get(ContextKind::PriorArg) else { return error };
+    let given = |option: &&String| {
+        let flag = option.split(' ').next().unwrap_or_default();
+        arguments.iter().filter_map(|argument| argument.to_str()).any(|argument| {
+            argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    };
+    let given: Vec<String> = listed.iter().filter(given).cloned().collect();
+    if !given.is_empty() {
+        error.insert(ContextKind::PriorArg, ContextValue::Strings(given));
+    }
+    error
 }
 
 /// A choice among names, as the value of an option.

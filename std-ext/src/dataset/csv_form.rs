@@ -129,7 +129,7 @@ fn header(rows: &Rows, label: Option<&str>) -> Result<bool, String> {
         let shown: Vec<String> = first.iter().take(3).map(|field| quote(field)).collect();
         let more = if first.len() > 3 { ", ..." } else { "" };
         return Err(format!(
-            "{}{more}: names of columns or a sample? --header yes or --header no says which",
+            "{}{more} begin the table: names of columns or a sample? --header yes or --header no says which",
             shown.join(", ")
         ));
     }
