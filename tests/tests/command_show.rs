@@ -61,6 +61,16 @@ fn a_table_and_a_run_are_shown() {
     assert!(text.contains("(3, 3)") && text.contains("\ncolumns: width, height, kind\n"), "{text}");
     let text = agop(&["show", &table, "--label", "kind"]).output;
     assert!(text.contains("\nlabels as labels: 2 classes 0..1\n"), "{text}");
+    // The only column of text is what it can be; two of them are refused.
+    std::fs::write(&table, "width,kind,height\n1,round,2\n3,flat,4.5\n5,flat,6\n").unwrap();
+    let text = agop(&["show", &table]).output;
+    assert!(text.contains("\nlabels as labels: 2 classes flat, round numbered 0..1\n"), "{text}");
+    assert!(
+        text.contains("\ncolumns: width, height\n") && text.contains("labels in column 1 \"kind\""),
+        "{text}"
+    );
+    std::fs::write(&table, "width,kind,name\n1,round,a\n3,flat,b\n5,flat,c\n").unwrap();
+    assert_eq!(agop(&["show", &table]).code, 2);
     let sizes =
         ["--dimension", "4", "--rank", "3", "--samples", "20", "--test-samples", "5", "--hidden", "3"];
     let answer = agop(&[&["train", "--rule", "gd", "--steps", "4", "--out", &run], &sizes[..]].concat());

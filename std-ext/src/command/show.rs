@@ -80,8 +80,13 @@ impl Array {
 
 /// Of a file of data; `None` if it is none.
 fn of_data(path: &Path, reading: &Reading) -> Result<Option<Content>> {
+    let reading = &dataset::text_as_label(path, reading)?;
     let Some(found) = dataset::arrays(path, reading)? else { return Ok(None) };
     let (mut arrays, mut says) = (Vec::new(), Vec::new());
+    // Why it cannot be opened is said below, array by array.
+    let opened = dataset::open(&Paths::from(path), None, reading, Role::Train).ok();
+    // Labels of text have names, which their numbers alone do not tell.
+    let labels = opened.as_ref().and_then(|opened| opened.labels.as_ref());
     let alone = found.len() == 1;
     for (name, (array, bits)) in found {
         let dtype = bits.unwrap_or(match array.values {
@@ -107,7 +112,11 @@ fn of_data(path: &Path, reading: &Reading) -> Result<Option<Content>> {
         }
         if decoded && name != "inputs" {
             let rows = array.shape.first().copied().unwrap_or_default();
-            says.push(match array.targets::<f64>(rows, None) {
+            let targets = match labels.filter(|_| name == "labels") {
+                Some(labels) => labels.targets::<f64>(rows, None).map_err(|error| error.to_string()),
+                None => array.targets::<f64>(rows, None).map_err(|error| error.to_string()),
+            };
+            says.push(match targets {
                 Ok(targets) => format!("{of}as labels: {}", targets.meaning),
                 Err(error) => format!("{of}no labels: {error}"),
             });
@@ -115,8 +124,7 @@ fn of_data(path: &Path, reading: &Reading) -> Result<Option<Content>> {
         let values = Some(&array.values).filter(|_| decoded);
         arrays.push(Array::new(name, array.shape.clone(), dtype.to_owned(), values));
     }
-    // What cannot be told is said above.
-    if let Ok(opened) = dataset::open(&Paths::from(path), None, reading, Role::Train) {
+    if let Some(opened) = opened {
         says.extend(opened.inputs.names().map(|names| format!("columns: {}", names.join(", "))));
         says.extend(opened.taken.iter().map(|taken| format!("taken: {taken}")));
     }

@@ -125,16 +125,32 @@ pub(super) fn labels(bytes: &mut Bytes, reading: &Reading) -> Result<(Column, St
     Ok((label.unwrap_or(Column::Numbers(inputs)), taken))
 }
 
+/// The only column of text in the first rows, which can only be labels.
+///
+/// **Errors** for what could be understood in two ways.
+pub(super) fn text_column(bytes: &mut Bytes, reading: &Reading) -> Result<Option<usize>> {
+    let (start, form) = form(bytes, reading)?;
+    Ok(form.text_column(&start, bytes.length() <= SAMPLE))
+}
+
+/// The form of a table, and its first bytes.
+fn form(bytes: &mut Bytes, reading: &Reading) -> Result<(Vec<u8>, Form)> {
+    let mut start = bytes.read(0, bytes.length().min(SAMPLE))?;
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Err(Error::input(bytes.path(), "byte 0", "UTF-16 text: save the table as UTF-8"));
+    }
+    if start.starts_with(BOM) {
+        start.drain(..BOM.len());
+    }
+    let form = Form::find(&start, bytes.length() <= SAMPLE, reading);
+    let form = form.map_err(|reason| Error::input(bytes.path(), "row 0", reason))?;
+    Ok((start, form))
+}
+
 fn read_as(bytes: &mut Bytes, reading: &Reading, labels: bool) -> Result<Table> {
     let path = bytes.path().to_path_buf();
     let wrong = |place: String, reason: String| Error::input(&path, place, reason);
-    let start = bytes.read(0, bytes.length().min(SAMPLE))?;
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-        return Err(wrong("byte 0".to_owned(), "UTF-16 text: save the table as UTF-8".to_owned()));
-    }
-    let start = start.strip_prefix(BOM).unwrap_or(&start);
-    let form = Form::find(start, bytes.length() <= SAMPLE, reading);
-    let form = form.map_err(|reason| wrong("row 0".to_owned(), reason))?;
+    let (_, form) = form(bytes, reading)?;
     match rows(bytes, form, reading, labels) {
         Ok((None, _)) => Err(wrong("byte 0".to_owned(), "the file is empty".to_owned())),
         Ok((Some(_), columns)) if columns.rows == 0 => {

@@ -56,6 +56,17 @@ impl Form {
         };
         Ok(Self { separator, header })
     }
+
+    /// The only column of text below the names, where all others hold numbers in the first rows.
+    pub(super) fn text_column(self, start: &[u8], whole: bool) -> Option<usize> {
+        let rows = rows(start, whole, self.separator);
+        let fields = rows.iter().skip(usize::from(self.header)).flat_map(|row| row.iter().enumerate());
+        let mut texts: Vec<usize> =
+            fields.filter(|(_, field)| number(field).is_none()).map(|(column, _)| column).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        <[usize; 1]>::try_from(texts).ok().map(|[column]| column)
+    }
 }
 
 /// The first rows as this separator divides them; without a last one that may be cut.

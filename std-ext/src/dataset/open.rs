@@ -134,6 +134,21 @@ pub fn with_labels(
     Ok((inputs, labels, taken))
 }
 
+/// The same reading; of a table without a named label, the only column of text is that. To say what a file holds is no
+/// choice that a computation depends on.
+///
+/// **Errors** all that reading can say.
+pub(crate) fn text_as_label(path: &Path, reading: &Reading) -> Result<Reading> {
+    let mut reading = reading.clone();
+    let (path, _) = file_and_array(path);
+    let mut bytes = Bytes::open(&path)?;
+    if reading.label.is_none() && recognised(&mut bytes, &reading)? == Some(Format::Csv) {
+        let column = csv::text_column(&mut bytes, &reading)?;
+        reading.label = column.map(|column| column.to_string());
+    }
+    Ok(reading)
+}
+
 /// An array, and the type of its elements where [`Values`](super::Values) holds their bits alone ([`npy::read_bits`]).
 pub(crate) type Bits = (Array, Option<&'static str>);
 
