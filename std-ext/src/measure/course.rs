@@ -116,9 +116,10 @@ impl MeasureCourse {
         proof: Proof,
     ) -> Result<Self> {
         let (ordered, notes) = ordered(given)?;
+        let mut before = None;
         let measured = ordered.into_iter().map(|(step, file)| {
             let files = MeasureFiles { weights: &file, ..files };
-            let report = MeasureReport::of_files::<T>(machine, files, activation, proof)?;
+            let report = MeasureReport::of_next::<T>(machine, files, activation, proof, &mut before)?;
             Ok(Measured { step, file: file.display().to_string(), report })
         });
         let checkpoints = measured.collect::<Result<_>>()?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Shown, shape_text};
 use crate::machine::Machine;
 use crate::network::{Model, hash_parameters};
 use crate::notes::{Reasons, cut, dead, dead_layers, number, scale_of_inputs};
-use crate::samples::{Preparation, load};
+use crate::samples::{Inputs, Preparation, Rows, load};
 use crate::table::Table;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -87,6 +87,39 @@ pub struct NamedLayer {
 /// Characters of a name outside of the table.
 const LONGEST_NAME: usize = 80;
 
+/// What one network after another is measured with: the samples, and the network before training.
+pub(super) struct Before<T> {
+    x: Inputs<T>,
+    /// Relative error with which the samples were read.
+    read: f64,
+    taken: Vec<String>,
+    /// With the relative error of its weights.
+    initial: Option<(Model<T, AnyActivation>, f64)>,
+    /// Its PTK features, once they were needed.
+    features: Option<Features<T>>,
+}
+
+impl<T: Real> Before<T> {
+    /// Reads the weights before training and the samples for networks like the one that is `trained`.
+    fn read(machine: &Machine, files: MeasureFiles<'_>, trained: &Model<T, AnyActivation>) -> Result<Self> {
+        let initial = files.initial.map(|path| {
+            read_named_model::<T>(path, trained.activation(), files.layers)
+                .map(|(_, model, rounded)| (model, rounded))
+        });
+        let initial = initial.transpose()?;
+        check_initial(files, initial.as_ref().map(|(model, _)| model), trained)?;
+        let MeasureFiles { data, labels, reading, preparation, seed, .. } = files;
+        let Opened { inputs: source, mut labels, taken } = open(data, labels, reading, Role::Train)?;
+        check_columns(files, source.dimension(), trained)?;
+        let chosen = preparation.choose(source, labels.as_mut(), preparation.divides().then_some(seed))?;
+        let ([x], standard) = load([chosen.train()], preparation.standardise, machine.memory)?;
+        let read = chosen.train().standardised(standard.clone()).read_error::<T>()?;
+        let said = preparation.said(&chosen, standard.as_deref());
+        let taken = taken.into_iter().chain(said).collect();
+        Ok(Self { x: x.told(&machine.progress), read, taken, initial, features: None })
+    }
+}
+
 impl MeasureReport {
     /// Reads the files and measures.
     ///
@@ -99,36 +132,35 @@ impl MeasureReport {
         activation: AnyActivation,
         proof: Proof,
     ) -> Result<Self> {
+        Self::of_next::<T>(machine, files, activation, proof, &mut None)
+    }
+
+    /// As [`MeasureReport::of_files`]; all but the weights after training is read and computed for the first network of a
+    /// course alone.
+    pub(super) fn of_next<T: Real>(
+        machine: &Machine,
+        files: MeasureFiles<'_>,
+        activation: AnyActivation,
+        proof: Proof,
+        before: &mut Option<Before<T>>,
+    ) -> Result<Self> {
         let (names, trained, rounded) = read_named_model::<T>(files.weights, activation, files.layers)?;
-        let (initial, rounded) = match files.initial {
-            Some(path) => {
-                let (initial, too) = read_initial(path, files, &trained)?;
-                (Some(initial), if too > rounded { too } else { rounded })
+        let Before { x, read, taken, initial, features: initial_features } = match before {
+            Some(before) => {
+                check_initial(files, before.initial.as_ref().map(|(model, _)| model), &trained)?;
+                check_columns(files, before.x.shape().1, &trained)?;
+                before
             }
-            None => (None, rounded),
+            None => before.insert(Before::read(machine, files, &trained)?),
         };
-        let input = |file: &Path, place: &str, reason: String| Err(Error::input(file, place, reason));
-        let MeasureFiles { data, labels, reading, preparation, seed, .. } = files;
-        let Opened { inputs: source, mut labels, taken } = open(data, labels, reading, Role::Train)?;
-        let columns = source.dimension();
-        let inputs = trained.widths().first().copied().unwrap_or_default();
-        if columns != inputs {
-            let reason = format!("{columns} columns, the network takes {inputs} inputs");
-            return input(files.data.first(), "shape", reason);
-        }
-        let chosen = preparation.choose(source, labels.as_mut(), preparation.divides().then_some(seed))?;
-        let ([x], standard) = load([chosen.train()], preparation.standardise, machine.memory)?;
-        let read = chosen.train().standardised(standard.clone()).read_error::<T>()?;
-        let read_error = ReadError { weights: rounded, inputs: read };
-        let (x, samples) = (&x.told(&machine.progress), chosen.train().rows());
+        let (x, read, samples) = (&*x, *read, x.rows());
         // Digest and scale; K and its error for each network; the covariance of each layer's inputs; outputs.
-        let networks = 1 + usize::from(initial.is_some());
+        let networks = 1 + usize::from(initial.is_some() && initial_features.is_none());
         let passes =
             2 + 2 * networks + trained.shape()?.hidden_layers() + usize::from(files.outputs.is_some());
         machine.progress.expect((passes * samples) as u64);
-        let said = preparation.said(&chosen, standard.as_deref());
         let mut hash = Hasher::new();
-        for model in [Some(&trained), initial.as_ref()].into_iter().flatten() {
+        for model in [Some(&trained), initial.as_ref().map(|(model, _)| model)].into_iter().flatten() {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
         x.hash(&mut hash)?;
@@ -149,23 +181,25 @@ impl MeasureReport {
             Proof::Plain => Powers::OneAndRoot,
             Proof::Certified => Powers::OneAndBoundedRoot,
         };
-        let features = |model: &Model<T, _>, memory: &mut _, file: &Path| {
+        let features = |model: &Model<T, _>, weights: f64, memory: &mut _, file: &Path| {
+            let read_error = ReadError { weights, inputs: read };
             Features::new(level, model, x, (read_error, proof), memory).map_err(overflow(file))
         };
-        let now = features(&trained, &mut memory, files.weights)?;
-        let then = match (&initial, files.initial) {
-            (Some(initial), Some(path)) => Some((initial, features(initial, &mut memory, path)?)),
-            _ => None,
-        };
-        let then = then.as_ref().map(|(initial, features)| (*initial, features));
+        let now = features(&trained, rounded, &mut memory, files.weights)?;
+        if let (Some((initial, rounded)), Some(path), None) = (&initial, files.initial, &initial_features) {
+            *initial_features = Some(features(initial, *rounded, &mut memory, path)?);
+        }
+        let then = initial.as_ref().map(|(model, _)| model).zip(initial_features.as_ref());
         // Without initial weights there is no change; what it would give is taken out below.
-        let before = then.unwrap_or((&trained, &now));
-        let measured = measure(machine, (&trained, &now), before, read_error.weights, powers);
+        let read_0 = initial.as_ref().map_or(0.0, |(_, rounded)| *rounded);
+        let read_weights = if read_0 > rounded { read_0 } else { rounded };
+        let measured =
+            measure(machine, (&trained, &now), then.unwrap_or((&trained, &now)), read_weights, powers);
         let mut layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
         })?;
-        if initial.is_none() {
+        if then.is_none() {
             layers.iter_mut().for_each(|layer| layer.without_initial(NEEDS_INIT));
         }
         let controls = controls(machine, &trained, then, x)?;
@@ -185,7 +219,7 @@ impl MeasureReport {
         Ok(Self {
             schema: "agop.measure/1",
             samples: Some(samples),
-            taken: taken.into_iter().chain(said).collect(),
+            taken: taken.clone(),
             scalar: T::NAME,
             activation: Some(activation.name()),
             contract: CONTRACT_VERSION,
@@ -304,13 +338,27 @@ fn network(names: &[String], widths: &[usize], activation: AnyActivation) -> Str
     layers.join(&format!(", {}, ", activation.name()))
 }
 
-/// The weights before training, of the same shape as those after.
-fn read_initial<T: Real>(
-    path: &Path,
+/// Whether the samples are as wide as the network's input.
+fn check_columns<T: Real>(
     files: MeasureFiles<'_>,
+    columns: usize,
     trained: &Model<T, AnyActivation>,
-) -> Result<(Model<T, AnyActivation>, f64)> {
-    let (_, initial, rounded) = read_named_model::<T>(path, trained.activation(), files.layers)?;
+) -> Result<()> {
+    let inputs = trained.widths().first().copied().unwrap_or_default();
+    if columns == inputs {
+        return Ok(());
+    }
+    let reason = format!("{columns} columns, the network takes {inputs} inputs");
+    Err(Error::input(files.data.first(), "shape", reason))
+}
+
+/// Whether the network before training, where there is one, has the shape of the one after.
+fn check_initial<T: Real>(
+    files: MeasureFiles<'_>,
+    initial: Option<&Model<T, AnyActivation>>,
+    trained: &Model<T, AnyActivation>,
+) -> Result<()> {
+    let Some((path, initial)) = files.initial.zip(initial) else { return Ok(()) };
     if initial.widths() != trained.widths() {
         let (expected, found) = (shape_text(initial.widths()), shape_text(trained.widths()));
         let reason = format!("widths {found}, {} has {expected}", path.display());
@@ -321,5 +369,5 @@ fn read_initial<T: Real>(
         let reason = format!("no biases, {} has them", with.display());
         return Err(Error::input(without, "tensors", reason));
     }
-    Ok((initial, rounded))
+    Ok(())
 }
