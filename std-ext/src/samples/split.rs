@@ -15,12 +15,11 @@ pub struct Split {
     pub test: Vec<usize>,
 }
 
-/// Holds out `floor(fraction n)` of n samples (a product within rounding of an integer is that integer), the first in an order that the seed shuffles ([`Purpose::Split`]); the rest
-/// trains in that order.
+/// Holds out `floor(fraction n)` of n samples: the first in an order that the seed shuffles ([`Purpose::Split`]). The others
+/// train in that order. A product within rounding of an integer is that integer.
 ///
-/// `strata`, the class of each sample, keeps the parts of the classes: of a class of m samples `floor(fraction m)` are held
-/// out, and one more of the classes with the largest rests, the lower number first, until the total is that of n
-/// or each class has one sample left to train on.
+/// With `strata`, the class of each sample, each class of m samples gives `floor(fraction m)`. Classes with the largest
+/// rests give one more, the lower number first, until the total is reached. Every class keeps one sample to train on.
 ///
 /// # Errors
 /// A sentence when nothing would be held out or nothing would train; for a class of a single sample; when the memory cannot

@@ -1,7 +1,8 @@
 //! Constants of the product kernel, and what is known of each. None of them moves a bit.
 //!
-//! Machine S is a virtual Intel Sapphire Rapids core, Z a virtual AMD Zen 5 core, both AVX-512 and `f32`. The gain of none was
-//! written down when it came: measure before you trust one, and write it here.
+//! Machine S is a virtual Intel Sapphire Rapids core, Z a virtual AMD Zen 5 core, both AVX-512 and `f32`. Gains were measured
+//! for groups of constants, below the table; the gain of each alone was not: measure it before you trust it, and write it
+//! here.
 //!
 //! | constant | machine, date | why, and what else is known |
 //! |---|---|---|
@@ -24,6 +25,17 @@
 //! | [`PACK_DEPTH`] | S, 2026-11-21 | a cache line of a holds values of two strips |
 //! | [`TRANSPOSE_DEPTH`] | S, 2026-11-21 | a line of b or of the buffer holds values of several blocks |
 //! | [`SAME_SET_ROWS`] | S, 2026-11-22 | the first level has eight or twelve ways |
+//!
+//! Gains, old and new taking turns in one process on S, 2026-11-21:
+//! - panels prefetched during the tiles before, [`TRANSPOSE_DEPTH`], [`DOWN`], [`LARGE`], [`GROUP_BLOCKS`] and [`AGAIN`]
+//!   together: `x W^T` at 1024 9 to 13 %, at 768 8 %, at 512 1 to 2 %; `d^T x` at 1024 3 to 8 %, `d W` 3 to 4 %
+//! - packing `W^T` took 11 % of `x W^T` at 1024 before, 3 % after
+//! - above [`AGAIN`] groups cost 5 %
+//!
+//! Tried, no gain, 2026-11-21 to 2026-11-22:
+//! - prefetching c before its tile, in a burst or spread, to either cache level; prefetching the next block of a
+//! - KC of 256 or 342 for wide panels, of 1024 for `d W` by narrow ones; MC of 16 to 88 strips
+//! - huge pages; masked heads for rows of one sample; four squares transposed at once
 //!
 //! Products at 512 are 1.01 to 1.02 of the best peer on Z. On a Zen 4 they were 0.93 to 0.98; no constant was measured there.
 //! Tried and rejected: code for networks of constant sizes (2026-11-22 to 2026-11-30). It made two steps of one and two
