@@ -24,6 +24,20 @@ fn a_printed_configuration_is_the_command_line() {
     let network = ["--hidden", "5,4", "--activation", "tanh", "--bias", "--initializer", "he-normal"];
     let training =
         ["--rate", "0.25", "--momentum", "0.5", "--decay", "0.001", "--batch", "16", "--seed", "9"];
+    // What options and file would lose alike is not lost.
+    let kept = [
+        "[5, 4]",
+        "\"tanh\"",
+        "bias = true",
+        "\"he-normal\"",
+        "rate = 0.25",
+        "momentum = 0.5",
+        "decay = 0.001",
+        "batch = 16",
+        "seed = 9",
+        "steps = 4",
+        "measure_every = 2",
+    ];
     let lines: [&[&str]; 4] = [
         &[],
         &["--rule", "slo", "--target", "lowest", "--contrast", "7.5", "--epsilon", "1e-6", "--scalar", "f64"],
@@ -37,6 +51,8 @@ fn a_printed_configuration_is_the_command_line() {
         };
         let printed = agop(&[&line[..], &["--print-config"]].concat());
         assert_eq!((printed.code, printed.messages.as_str()), (0, ""), "{line:?}");
+        let all = kept.iter().all(|text| printed.output.contains(text));
+        assert!(index < 3 || all, "{}", printed.output);
         let file = name("given.toml");
         fs::write(&file, &printed.output).unwrap();
         let again = agop(&["train", "--config", &file, "--print-config"]);

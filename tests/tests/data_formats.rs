@@ -300,3 +300,20 @@ fn rows_are_read_in_any_order() {
         }
     }
 }
+
+/// Classes of text are those of all files of a set, sorted: a name has one number, whichever file it stands in.
+#[test]
+fn text_classes_of_several_files_have_one_numbering() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = |name: &str, rows: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("width,kind\n{rows}")).unwrap();
+        Paths::from(path.as_path())
+    };
+    let both = [table("a.csv", "1,round\n2,oval\n"), table("b.csv", "3,flat\n4,round\n5,oval\n")];
+    let reading = Reading { label: Some("kind".to_owned()), ..Reading::default() };
+    let opened = open(&Paths::joined(&both).unwrap(), None, &reading, Role::Train).unwrap();
+    let targets = opened.labels.unwrap().targets::<f64>(5, None).unwrap();
+    assert_eq!(targets.classes.unwrap(), [2, 1, 0, 2, 1]);
+    assert!(targets.meaning.starts_with("3 classes flat, oval, round numbered 0..2"), "{}", targets.meaning);
+}
