@@ -138,7 +138,7 @@ pub fn with_labels(
 /// choice that a computation depends on.
 ///
 /// **Errors** all that reading can say.
-pub(crate) fn text_as_label(path: &Path, reading: &Reading) -> Result<Reading> {
+pub fn text_as_label(path: &Path, reading: &Reading) -> Result<Reading> {
     let mut reading = reading.clone();
     let (path, _) = file_and_array(path);
     let mut bytes = Bytes::open(&path)?;
