@@ -1,7 +1,7 @@
 use super::{Activation, Bounded, Sensitivity};
 use crate::scalar::Scalar;
 
-/// `phi(z) = z`, for any scalar. Exact.
+/// `phi(z) = z`, for any scalar. Value and derivatives are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Linear;
 

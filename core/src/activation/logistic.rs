@@ -1,12 +1,13 @@
 use crate::scalar::Transcendental;
 
-/// The logistic function at `z` and at `-z`, both with their relative precision: what derivatives are made of.
+/// The logistic function at `z` and at `-z`, each with small relative error. The derivatives of sigmoid, SiLU and softplus
+/// are computed from the two.
 pub(super) struct Logistic<T> {
     /// `n = sigmoid(-|z|)`, at most 1/2.
     pub(super) smaller: T,
     /// `1 - n`.
     pub(super) larger: T,
-    /// `z > 0`: then `sigmoid(z)` is the larger.
+    /// Whether `z > 0`, in which case `sigmoid(z)` is `larger`.
     pub(super) positive: bool,
 }
 
@@ -33,7 +34,7 @@ impl<T: Transcendental> Logistic<T> {
     }
 }
 
-/// `z v` for a `v` that vanishes faster than `1/z`: zero where `v` is, at infinite `z` too.
+/// `z v` for a factor `v` that decays faster than `1/z`. The product is zero where `v` is zero, even for infinite `z`.
 #[inline(always)]
 pub(crate) fn damped<T: Transcendental>(z: &T, v: &T) -> T {
     if *v == T::zero() { T::zero() } else { z.clone() * v.clone() }

@@ -1,4 +1,4 @@
-//! Activations: value, first and second derivative, each with the trait of the scalar it needs.
+//! Activations: value, first and second derivative. Each activation asks only for the scalar trait that it needs.
 
 mod gelu;
 mod linear;
@@ -34,16 +34,17 @@ pub trait Activation<T: Scalar>: Copy {
     /// `phi''(z)`.
     fn second_derivative(&self, z: &T) -> T;
 
-    /// `phi(z)` and `phi'(z)` at once; the same bits as apart.
+    /// `phi(z)` and `phi'(z)` in one call, with the bits of the two separate calls.
     #[inline(always)]
     fn value_and_derivative(&self, z: &T) -> (T, T) {
         (self.value(z), self.derivative(z))
     }
 
-    /// `z <- phi(z)`, elementwise; NaN for a z that is not finite, which some functions would hide.
+    /// `z <- phi(z)`, elementwise. A z that is not finite gives NaN, because a saturating function would hide the overflow.
     fn apply(&self, backend: impl Backend<T>, z: &mut [T]) {
         backend.vectorize(
-            #[inline(always)] // else a large body stays outside of the function that has the instruction set
+            #[inline(always)]
+            // otherwise a large body is compiled without the instruction set of `vectorize`
             || {
                 for z in z {
                     *z = if z.is_finite() { self.value(z) } else { undefined(z) };
@@ -66,25 +67,27 @@ pub trait Activation<T: Scalar>: Copy {
     }
 }
 
-/// How an activation passes errors on, and how far its own values may be from exact ones.
+/// How much an activation amplifies errors of its argument, and how accurate its computed value and derivative are.
 ///
-/// **Units** `value_error` and `slope_error` count unit roundoffs u of the scalar, 2^-24 or 2^-53. They are those of `f64`,
-/// which are the larger.
+/// **Units** `value_error` and `slope_error` count unit roundoffs u of the scalar, 2^-24 or 2^-53. The numbers are those
+/// of `f64`, which are larger than those of `f32`.
+///
+/// **Source** derived here, from the error bounds of [`crate::elementary`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sensitivity {
-    /// At least `|phi'(z)|`, everywhere in the range.
+    /// An upper bound of `|phi'(z)|` over the range.
     pub slope: f64,
-    /// At least `|phi''(z)|`, everywhere in the range but at a kink.
+    /// An upper bound of `|phi''(z)|` over the range, except at a kink.
     pub bend: f64,
-    /// `|computed phi(z) - phi(z)| <= value_error u |computed phi(z)|`, but for underflow.
+    /// `|computed phi(z) - phi(z)| <= value_error u |computed phi(z)|`, unless the value underflows.
     pub value_error: f64,
     /// `|computed phi'(z) - phi'(z)| <= slope_error u`.
     pub slope_error: f64,
-    /// Whether the slope jumps, by at most one, at `z = 0`, and is 0 where z is not above zero.
+    /// Whether the slope jumps by at most one at `z = 0` and is 0 for `z <= 0`, as that of ReLU.
     pub kink: bool,
 }
 
-/// An activation whose errors are bounded: what a certificate of a network needs.
+/// An activation with known error bounds, which the error analysis of a network needs.
 pub trait Bounded {
     /// The bounds for `|z| <= range`.
     fn sensitivity(&self, range: f64) -> Sensitivity;
@@ -113,7 +116,7 @@ pub enum AnyActivation {
 }
 
 impl AnyActivation {
-    /// All of them.
+    /// All activations.
     pub const ALL: &'static [Self] = &[
         Self::Linear,
         Self::Relu,
@@ -125,7 +128,7 @@ impl AnyActivation {
         Self::Gelu,
     ];
 
-    /// Name as files and the command spell it.
+    /// The name in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -139,7 +142,7 @@ impl AnyActivation {
         }
     }
 
-    /// The activation of that name.
+    /// The activation with this name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|activation| activation.name() == name)
     }

@@ -1,7 +1,9 @@
 use super::{Activation, Bounded, Sensitivity};
 use crate::scalar::Scalar;
 
-/// `phi(z) = z^2`, for any scalar. The value is rounded once, the derivatives are exact.
+/// `phi(z) = z^2`, for any scalar.
+///
+/// **Accuracy** The value is rounded once. The derivatives `2 z` and `2` are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quadratic;
 

@@ -1,7 +1,9 @@
 use super::{Activation, Bounded, Sensitivity};
 use crate::scalar::Ordered;
 
-/// `phi(z) = z` if `z > 0`, else `+0`; derivative 1 if `z > 0`, else `+0`. Exact, for any ordered scalar.
+/// `phi(z) = z` if `z > 0`, else `+0`: the rectified linear unit, for any ordered scalar.
+///
+/// **Arithmetic** The derivative is 1 if `z > 0`, else `+0`; at the kink it is therefore `+0`. All values are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relu;
 

@@ -1,13 +1,17 @@
-//! `x Phi(x)` in `f64`, Phi the normal distribution function: `x` times [`normal_distribution`](super::normal_distribution()).
+//! `x Phi(x)` in `f64`, Phi the normal distribution function: `x` times
+//! [`normal_distribution`](super::normal_distribution()).
 //!
-//! Below -37 the three factors of the tail are multiplied so that only the last product can be subnormal. Tested against
-//! integer arithmetic.
+//! Below -37 the tail has three factors, multiplied in an order in which only the last product can be subnormal. Tested
+//! against integer arithmetic.
 
 use super::normal_distribution::factors;
 
 /// `x Phi(x)`, the Gaussian error linear unit (in its definition by the error function, not by tanh).
 ///
-/// **Accuracy** Below 9 ulp (7 are measured), subnormal results included. Keeps the sign of zero; `-0` at minus infinity.
+/// **Accuracy** The error is below 9 ulp (measured: at most 7), subnormal results included. The sign of zero is kept;
+/// minus infinity gives `-0`.
+///
+/// **Source** D. Hendrycks, K. Gimpel, arXiv 1606.08415, section 2. The evaluation is derived here.
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::gelu(f64::INFINITY), f64::INFINITY);

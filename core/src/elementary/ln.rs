@@ -1,15 +1,18 @@
 //! `ln x` in `f64`: `x = 2^k m`, `sqrt(1/2) <= m < sqrt(2)`, `f = m - 1`, `s = f / (2 + f)`,
 //! `ln m = 2 artanh s = f - (f^2/2 - s (f^2/2 + 2 s^2/3 + 2 s^4/5 + ...))`, `|s| <= 0.1716`.
 //!
-//! The arrangement is that of FreeBSD's `e_log.c` with the exact series, ten terms, in place of its minimax polynomial
-//! (what is left out is 2^-60 of the result). Error below 1 ulp: half an ulp from the last subtraction, the rest from
-//! terms that are a quarter of the result or less. Tested against integer arithmetic.
+//! The order of operations is that of FreeBSD's `e_log.c`; ten terms of the exact series replace its minimax polynomial,
+//! with a truncation error of 2^-60 of the result. The error is below 1 ulp: half an ulp from the last subtraction, the
+//! rest from terms that are a quarter of the result or less. Tested against integer arithmetic.
 
 use super::reduction::{LN_2_HIGH, LN_2_LOW, artanh_tail};
 
 /// The natural logarithm.
 ///
-/// **Accuracy** Below 1 ulp, subnormal arguments included. `ln 1 = +0`, `ln 0 = -inf` for both zeros, NaN below zero.
+/// **Accuracy** The error is below 1 ulp, subnormal arguments included. `ln 1 = +0`, `ln 0 = -inf` for both zeros, NaN
+/// below zero.
+///
+/// **Source** argument reduction and sum: FreeBSD `e_log.c` (Sun Microsystems, 1993). The series is derived here.
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::ln(1.0), 0.0);

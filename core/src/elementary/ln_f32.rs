@@ -1,9 +1,9 @@
 //! `ln x` in `f32`, correctly rounded: the `f64` logarithm, rounded once.
 //!
-//! Every `f32` is a normal `f64`, where [`ln`](super::ln()) errs by less than an ulp. That settles all inputs but five,
-//! whose logarithms lie within 2^-53 (relatively) of the middle of two floats on the wrong side of it; they are
-//! tabulated. That there are no others is proved by running all 2^32 inputs against an independent computation with a
-//! proven error (`tests/elementary.rs`).
+//! Every positive `f32` is a normal `f64`, for which the error of [`ln`](super::ln()) is below one ulp of `f64`. Rounding
+//! that value is correct for all inputs but five. The logarithms of those five are within 2^-53 (relative) of a midpoint
+//! of two floats, and the `f64` value falls on the wrong side; they have table entries. A run over all 2^32 inputs against
+//! an independent computation with a proven error (`tests/elementary`) proves that there are no others.
 
 use super::ln;
 
@@ -11,6 +11,8 @@ use super::ln;
 ///
 /// **Accuracy** The float nearest to the true value, ties to even, for every input: half an ulp. `ln 1 = +0`,
 /// `ln 0 = -inf` for both zeros, NaN below zero.
+///
+/// **Source** derived here, after [`ln`](super::ln()).
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::ln_f32(2.0), core::f32::consts::LN_2);

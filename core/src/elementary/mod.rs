@@ -1,14 +1,15 @@
 //! Exponential, logarithm, hyperbolic tangent, logistic and normal functions with the same bits everywhere.
 //!
-//! Nothing here calls the platform: only `+ - * /`, comparisons, integer operations on the bits, and one `sqrt`, each
-//! of which IEEE 754 fixes. There is no `fma`, so a target without one pays nothing, and no table from another library.
+//! The functions use only `+ - * /`, comparisons, integer operations on the bits, and one `sqrt`. IEEE 754 fixes the
+//! result of each of these, and no platform library is called. No function uses `fma`, which is slow on a target without
+//! the instruction.
 //!
-//! - Those in `f32` ([`exp_f32`], [`ln_f32`], [`tanh_f32`], [`sigmoid_f32`], [`softplus_f32`], [`silu_f32`],
-//!   [`gelu_f32`], [`normal_distribution_f32`], [`normal_density_f32`]) are *correctly rounded*: the float nearest to the true value, ties to
-//!   even. Their tests prove it on all 2^32 inputs.
-//! - Those in `f64` ([`exp`], [`ln`], [`tanh`], [`sigmoid`], [`softplus`], [`silu`], [`gelu`],
-//!   [`normal_distribution`], [`normal_density`], [`normal_quantile`]) state an error bound in units in the last place (ulp) and are tested against integer arithmetic
-//!   of 240 bits and more.
+//! - The `f32` functions ([`exp_f32`], [`ln_f32`], [`tanh_f32`], [`sigmoid_f32`], [`softplus_f32`], [`silu_f32`],
+//!   [`gelu_f32`], [`normal_distribution_f32`], [`normal_density_f32`]) are *correctly rounded*: they return the float
+//!   nearest to the true value, ties to even. Their tests prove it on all 2^32 inputs.
+//! - The `f64` functions ([`exp`], [`ln`], [`tanh`], [`sigmoid`], [`softplus`], [`silu`], [`gelu`],
+//!   [`normal_distribution`], [`normal_density`], [`normal_quantile`]) state an error bound in units in the last place
+//!   (ulp). They are tested against integer arithmetic of 240 bits and more.
 //!
 //! Every function is total: NaN gives NaN, and infinities, zeros, subnormals and arguments outside the domain give what
 //! C99 prescribes.

@@ -1,5 +1,7 @@
-//! The normal density `e^(-x^2/2) / sqrt(2 pi)` in `f64`: the exponential of the rounded square, corrected by the square's
-//! rounding error. Tested against integer arithmetic.
+//! The normal density `e^(-x^2/2) / sqrt(2 pi)` in `f64`.
+//!
+//! The exponential is taken of the rounded square. A first-order term then corrects for the rounding error of the square.
+//! Tested against integer arithmetic.
 
 use super::exp;
 use super::normal_distribution::square;
@@ -9,7 +11,10 @@ pub(super) const PEAK: f64 = 0.398_942_280_401_432_7;
 
 /// `e^(-x^2/2) / sqrt(2 pi)`.
 ///
-/// **Accuracy** Below 4 ulp (2.7 are measured), subnormal results included. Even; `+0` at the infinities.
+/// **Accuracy** The error is below 4 ulp (measured: at most 2.7), subnormal results included. The function is even; the
+/// infinities give `+0`.
+///
+/// **Source** derived here.
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::normal_density(0.0), 0.398_942_280_401_432_7);

@@ -1,12 +1,12 @@
 //! The normal distribution function in `f32`, correctly rounded: evaluated in `f64` as in
 //! [`normal_distribution`](super::normal_distribution()), rounded once.
 //!
-//! The `f64` value is within 2^-49 of the truth (relatively), and for two inputs the middle of two floats lies between
-//! them: near `1/2 + x / sqrt(2 pi)` with the middles 1/2 + 2^-25 and 1/2 - 2^-26. They are tabulated. That there are no
-//! others is proved by running all 2^32 inputs against an independent computation with a proven error
-//! (`tests/elementary`). A change of this evaluation needs that run again.
+//! The relative error of the `f64` value is below 2^-49. For exactly two inputs there is a midpoint of two floats between
+//! that value and the true one: `1/2 + x / sqrt(2 pi)` is close to the midpoint 1/2 + 2^-25 or 1/2 - 2^-26. The two have
+//! table entries. A run over all 2^32 inputs against an independent computation with a proven error (`tests/elementary`)
+//! proves that there are no others. After a change of this evaluation, repeat that run.
 //!
-//! No branches: clamping, the exceptions and NaN are selects, so a loop over a slice vectorises.
+//! There are no branches: clamping, the exceptions and NaN are selects, so a loop over a slice vectorises.
 
 use super::normal_distribution::distribution;
 
@@ -15,13 +15,15 @@ use super::normal_distribution::distribution;
 /// **Accuracy** The float nearest to the true value, ties to even, for every input: half an ulp. Underflow rounds
 /// through the subnormals to `+0`.
 ///
+/// **Source** derived here, after [`normal_distribution`](super::normal_distribution()).
+///
 /// ```
 /// assert_eq!(agop_core::elementary::normal_distribution_f32(1.0), 0.841_344_77);
 /// ```
 #[inline(always)]
 pub fn normal_distribution_f32(x: f32) -> f32 {
     let wide = f64::from(x);
-    // Beyond these the result is 1 or +0 in f32, and still an ordinary number in f64.
+    // Outside [-15, 15] the result is 1 or +0 in f32. At the clamped argument it is a normal f64.
     let wide = if wide > 15.0 { 15.0 } else { wide };
     let wide = if wide < -15.0 { -15.0 } else { wide };
     let y = distribution(wide) as f32;

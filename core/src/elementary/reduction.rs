@@ -1,21 +1,21 @@
-//! What the functions share: `x = k ln 2 + r` with `|r| <= ln(2) / 2`, the series of `r coth(r/2)` and of `artanh`, Horner's
-//! scheme.
+//! Shared parts: argument reduction `x = k ln 2 + r` with `|r| <= ln(2) / 2`, the series of `r coth(r/2)` and of `artanh`,
+//! and Horner's scheme.
 //!
-//! With `R = r coth(r/2)`, `e^r = (R + r) / (R - r)`, and `R` is an even function of `r` that six terms of its exact
-//! series give to 2^-56: a third of the work of the exponential series to the same error.
+//! With `R = r coth(r/2)`, `e^r = (R + r) / (R - r)`. `R` is an even function of `r`: six terms of its series have an error
+//! of 2^-56, for a third of the work of the exponential series.
 
 /// The leading 32 bits of `ln 2`: its product with an integer below 2^21 is exact.
 pub(super) const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
-/// `ln 2 - LN_2_HIGH`, rounded; together 2^-86 from `ln 2`.
+/// `ln 2 - LN_2_HIGH`, rounded. The sum of the two is within 2^-86 of `ln 2`.
 pub(super) const LN_2_LOW: f64 = f64::from_bits(0x3dea_39ef_3579_3c76);
 
-/// 1.5 * 2^52: adding it rounds to an integer, to nearest, and leaves that integer in the low bits.
+/// 1.5 * 2^52. Adding it rounds a number to the nearest integer and leaves that integer in the low bits of the sum.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// `x = k ln 2 + (high - low)`, as `(k, bits whose lowest 12 are k in two's complement, high, low)`.
 ///
-/// `high` is exact and `low` is rounded once, for `|x| < 2^20`. The rounded factor may pick the neighbour of the best
-/// `k`; then `|high - low|` exceeds `ln(2) / 2` by less than 2^-30.
+/// For `|x| < 2^20`, `high` is exact and `low` is rounded once. `x / ln 2` is rounded, so `k` may be the neighbour of the
+/// best integer; then `|high - low|` exceeds `ln(2) / 2` by less than 2^-30.
 #[inline(always)]
 pub(super) fn reduce(x: f64) -> (f64, u64, f64, f64) {
     let shifted = x * core::f64::consts::LOG2_E + ROUNDER;
@@ -25,7 +25,8 @@ pub(super) fn reduce(x: f64) -> (f64, u64, f64, f64) {
 
 /// `r coth(r/2) - 2` as a function of `z = r^2 <= 0.1202`.
 ///
-/// **Accuracy** Exact series, `2 B_2n z^n / (2n)!` up to n = 6; what is left out is below 1e-17, 2^-56.5.
+/// **Accuracy** Terms `2 B_2n z^n / (2n)!` of the series up to n = 6 (`B_2n` the Bernoulli numbers). The truncation error is
+/// below 1e-17, or 2^-56.5.
 #[inline(always)]
 pub(super) fn coth_tail(z: f64) -> f64 {
     const C1: f64 = 1.0 / 6.0;
@@ -39,8 +40,8 @@ pub(super) fn coth_tail(z: f64) -> f64 {
 
 /// `e^x = p / q` with `p = 2^k (R + r)` and `q = R - r`, for `|x| < 700`.
 ///
-/// **Accuracy** `p` and `q` are each within 2^-51.5 of one common truth, and their quotient errs less, for an error of `R`
-/// moves both alike. `1.65 < q < 2.37`, and so is `p 2^-k`.
+/// **Accuracy** `p` and `q` have relative errors below 2^-51.5. The error of their quotient is smaller, because an error of
+/// `R` changes both in the same direction. Both `q` and `p 2^-k` are between 1.65 and 2.37.
 #[inline(always)]
 pub(super) fn exp_quotient(x: f64) -> (f64, f64) {
     let (_, k, high, low) = reduce(x);

@@ -1,14 +1,17 @@
 //! The logistic function `1 / (1 + e^-x)` in `f64`: `p / (p + q)` with `e^x = p / q`.
 //!
-//! `p = 2^k (R + r)` and `q = R - r` with `R = r coth(r/2)` are positive, so nothing cancels and the tail keeps its
-//! relative precision. Below -40 the value is `e^x` to 2^-57. Tested against integer arithmetic.
+//! `p = 2^k (R + r)` and `q = R - r` with `R = r coth(r/2)` are positive, so nothing cancels, and the relative error stays
+//! small in the tail. Below -40 the value is `e^x` up to a relative error of 2^-57. Tested against integer arithmetic.
 
 use super::exp;
 use super::reduction::exp_quotient;
 
 /// The logistic function `1 / (1 + e^-x)`.
 ///
-/// **Accuracy** Below 3 ulp (2.5 are measured), subnormal results included. `1/2` at both zeros, `+0` and `1` at the infinities.
+/// **Accuracy** The error is below 3 ulp (measured: at most 2.5), subnormal results included. Both zeros give `1/2`; the
+/// infinities give `+0` and `1`.
+///
+/// **Source** derived here.
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::sigmoid(0.0), 0.5);

@@ -1,16 +1,17 @@
 //! The logistic function in `f32`, correctly rounded: evaluated in `f64` as in [`sigmoid`](super::sigmoid()), rounded
 //! once.
 //!
-//! Beside zero the value is `1/2 + x/4 - x^3/48 + ...`, whose first two terms alone are the middle of two floats for
-//! many `x` and whose third is too small for `f64`. There `x (1 - 2^-26)` takes the place of `x`: it moves such a value
-//! off the middle, towards 1/2 as the third term does, and no other value across one, for `x/4` is a multiple of 2^-25
-//! of its own power of two.
+//! Near zero the value is `1/2 + x/4 - x^3/48 + ...`. For many `x`, `1/2 + x/4` is exactly the midpoint of two floats, and
+//! the third term is too small for `f64`. Near zero `x` is therefore replaced by `x (1 - 2^-26)`. That moves such a value
+//! off the midpoint, towards 1/2, as the third term does. It moves no other value across a midpoint, because `x/4` is a
+//! multiple of 2^-25 of its own power of two.
 //!
-//! The `f64` value is within 2^-50 of the truth (relatively), and for one input only the middle of two floats lies
-//! between them; it is tabulated. That there is no other is proved by running all 2^32 inputs against an independent
-//! computation with a proven error (`tests/elementary`). A change of this evaluation needs that run again.
+//! The relative error of the `f64` value is below 2^-50. For exactly one input there is a midpoint of two floats between
+//! that value and the true one; that input has a table entry. A run over all 2^32 inputs against an independent
+//! computation with a proven error (`tests/elementary`) proves that there is no other. After a change of this evaluation,
+//! repeat that run.
 //!
-//! No branches: clamping, the exception and NaN are selects, so a loop over a slice vectorises.
+//! There are no branches: clamping, the exception and NaN are selects, so a loop over a slice vectorises.
 
 use super::sigmoid::logistic;
 
@@ -18,6 +19,8 @@ use super::sigmoid::logistic;
 ///
 /// **Accuracy** The float nearest to the true value, ties to even, for every input: half an ulp. Underflow rounds
 /// through the subnormals to `+0`.
+///
+/// **Source** derived here, after [`sigmoid`](super::sigmoid()).
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::sigmoid_f32(1.0), 0.731_058_6);
@@ -28,7 +31,7 @@ pub fn sigmoid_f32(x: f32) -> f32 {
     const BESIDE_ZERO: f64 = 1.0 / 16_384.0;
     const NUDGE: f64 = 1.0 / 67_108_864.0;
     let wide = f64::from(x);
-    // Beyond these the result is 1 or +0 in f32, and still an ordinary number in f64.
+    // Outside [-120, 100] the result is 1 or +0 in f32. At the clamped argument it is a normal f64.
     let wide = if wide > 100.0 { 100.0 } else { wide };
     let wide = if wide < -120.0 { -120.0 } else { wide };
     let wide = if wide.abs() < BESIDE_ZERO { wide - wide * NUDGE } else { wide };

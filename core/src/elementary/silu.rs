@@ -1,13 +1,16 @@
 //! `x / (1 + e^-x)` in `f64`: `x` times the logistic function of [`sigmoid`](super::sigmoid()).
 //!
-//! Below -700, where `e^x` loses bits before the product does, the value is `x e^(x/2) e^(x/2)`, of which only the last
-//! product can be subnormal. Tested against integer arithmetic.
+//! Below -700, `e^x` may be subnormal and lose bits although the product does not. There the value is
+//! `x e^(x/2) e^(x/2)`, where only the last product can be subnormal. Tested against integer arithmetic.
 
 use super::{exp, sigmoid};
 
 /// `x / (1 + e^-x)`, the sigmoid linear unit.
 ///
-/// **Accuracy** Below 4 ulp (2.9 are measured), subnormal results included. Keeps the sign of zero; `-0` at minus infinity.
+/// **Accuracy** The error is below 4 ulp (measured: at most 2.9), subnormal results included. The sign of zero is kept;
+/// minus infinity gives `-0`.
+///
+/// **Source** S. Elfwing, E. Uchibe, K. Doya, arXiv 1702.03118. The evaluation is derived here.
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::silu(f64::INFINITY), f64::INFINITY);

@@ -1,15 +1,18 @@
 //! `ln(1 + e^x)` in `f64`: `max(x, 0) + ln(1 + a)` with `a = e^-|x| = p / q`.
 //!
 //! `ln(1 + a) = 2 artanh s` with `s = a / (2 + a) = p / (2 q + p)`, or, for `a > sqrt(2) - 1`,
-//! `ln 2 + 2 artanh s` with `s = (a - 1) / (a + 3) = (p - q) / (p + 3 q)`: one division, and `|s| <= 0.1716` either way.
-//! Below -40 the value is `e^x` to 2^-58. Tested against integer arithmetic.
+//! `ln 2 + 2 artanh s` with `s = (a - 1) / (a + 3) = (p - q) / (p + 3 q)`. Both cases have one division and
+//! `|s| <= 0.1716`. Below -40 the value is `e^x` up to a relative error of 2^-58. Tested against integer arithmetic.
 
 use super::exp;
 use super::reduction::{artanh_tail, exp_quotient};
 
 /// `ln(1 + e^x)`.
 ///
-/// **Accuracy** Below 4 ulp (2.9 are measured), subnormal results included. `+0` and infinity at the infinities.
+/// **Accuracy** The error is below 4 ulp (measured: at most 2.9), subnormal results included. The infinities give `+0` and
+/// infinity.
+///
+/// **Source** derived here.
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::softplus(0.0), core::f64::consts::LN_2);

@@ -1,19 +1,24 @@
 //! `tanh x` in `f32`, correctly rounded: evaluated in `f64` from `R = r coth(r/2)`, rounded once.
 //!
-//! `2 |x| = k ln 2 + r`, `|r| <= 0.347`, `s = 2^-k`, `tanh |x| = ((1 - s) R + (1 + s) r) / ((1 + s) R + (1 - s) r)`: six series
-//! coefficients and one division, for small arguments with full relative precision (`k = 0`, `s = 1`: `2 r / 2 R`). The
-//! `f64` value is within 2^-50 of the truth (relatively), and for no input does the middle of two floats lie between them:
-//! proved by running all 2^32 inputs against an independent computation with a proven error (`tests/elementary.rs`). A
-//! change of this evaluation needs that run again, and perhaps a table of exceptional inputs as in `ln_f32`.
+//! `2 |x| = k ln 2 + r`, `|r| <= 0.347`, `s = 2^-k`, `tanh |x| = ((1 - s) R + (1 + s) r) / ((1 + s) R + (1 - s) r)`: six
+//! series coefficients and one division. For small arguments `k = 0` and `s = 1`, so the quotient is `2 r / 2 R` and has a
+//! small relative error.
 //!
-//! No branches: clamping, sign and NaN are selects, so a loop over a slice vectorises.
+//! The relative error of the `f64` value is below 2^-50. For no input is there a midpoint of two floats between that value
+//! and the true one, so the last rounding is correct. A run over all 2^32 inputs against an independent computation with a
+//! proven error (`tests/elementary`) proves this. After a change of this evaluation, repeat that run; an input that fails
+//! needs a table entry as in `ln_f32`.
+//!
+//! There are no branches: clamping, sign and NaN are selects, so a loop over a slice vectorises.
 
 use super::reduction::{coth_tail, reduce};
 
 /// `tanh x`, correctly rounded.
 ///
-/// **Accuracy** The float nearest to the true value, ties to even, for every input: half an ulp. Odd, keeps the sign
-/// of zero.
+/// **Accuracy** The float nearest to the true value, ties to even, for every input: half an ulp. The function is odd and
+/// keeps the sign of zero.
+///
+/// **Source** derived here, after [`tanh`](super::tanh()).
 ///
 /// ```
 /// assert_eq!(agop_core::elementary::tanh_f32(0.5), 0.462_117_16);

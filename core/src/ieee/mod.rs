@@ -1,4 +1,5 @@
-//! IEEE 754 arithmetic, in software where a target lacks it: the ground that everything else stands on.
+//! IEEE 754 arithmetic: fused multiply-add, square root and exact scaling, in software where a target lacks the
+//! instruction. Every other module may use this one.
 #![allow(unsafe_code, reason = "instructions without a safe name; every block carries its proof")]
 
 #[cfg(target_arch = "x86_64")]
@@ -16,28 +17,34 @@ pub use software_fma::{integer_fma, software_fma_f32, software_fma_f64};
 pub use sqrt::{software_sqrt, sqrt};
 pub(crate) use upper::{Upper, gamma};
 
-/// `a b + c`, rounded once to nearest even: in hardware where the compile target promises the instruction, else
-/// [`software_fma_f32`]. Both give the same bits.
+/// `a b + c`, rounded once to nearest even.
 ///
-/// **Arithmetic** The IEEE 754 operation `fusedMultiplyAdd`: subnormals kept, an exact zero sum of opposite terms
-/// is `+0`. The bits of a NaN are not promised.
+/// It runs in hardware where the compile target promises the instruction, else as [`software_fma_f32`], with the same bits.
+///
+/// **Arithmetic** The operation `fusedMultiplyAdd`: subnormals are kept, and an exact zero sum of opposite terms is `+0`.
+/// The bits of a NaN are not promised.
+///
+/// **Source** IEEE 754-2019, section 5.4.1.
 #[inline(always)]
 pub fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
     fma::fma_f32(a, b, c)
 }
 
-/// `a b + c`, rounded once to nearest even: in hardware where the compile target promises the instruction, else
-/// [`software_fma_f64`]. Both give the same bits.
+/// `a b + c`, rounded once to nearest even.
 ///
-/// **Arithmetic** The IEEE 754 operation `fusedMultiplyAdd`: subnormals kept, an exact zero sum of opposite terms
-/// is `+0`. The bits of a NaN are not promised.
+/// It runs in hardware where the compile target promises the instruction, else as [`software_fma_f64`], with the same bits.
+///
+/// **Arithmetic** The operation `fusedMultiplyAdd`: subnormals are kept, and an exact zero sum of opposite terms is `+0`.
+/// The bits of a NaN are not promised.
+///
+/// **Source** IEEE 754-2019, section 5.4.1.
 #[inline(always)]
 pub fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
     fma::fma_f64(a, b, c)
 }
 
-/// Whether the control register of the calling thread says that it rounds to nearest and keeps subnormals; false where
-/// there is none that is read.
+/// Whether the control register of the calling thread selects rounding to nearest and keeps subnormals. False on targets
+/// whose control register is not read.
 pub(crate) fn control_is_default() -> bool {
     #[cfg(target_arch = "x86_64")]
     return cpu::control_is_default();

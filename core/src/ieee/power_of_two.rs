@@ -1,12 +1,12 @@
-//! Powers of two: scaling by them rounds nothing inside the normal range.
+//! Powers of two. Scaling by one is exact while the result stays in the normal range.
 
 /// `2^q` for `-1022 <= q <= 1023`.
 pub(crate) fn power_of_two(q: i32) -> f64 {
     f64::from_bits(((1023 + q) as u64) << 52)
 }
 
-/// `x 2^q` for `|q| <= 2000`, in two steps, as one factor may be out of range. Exact unless the result is subnormal
-/// (then within 2^-1074) or infinite.
+/// `x 2^q` for `|q| <= 2000`, in two steps, because `2^q` itself may be out of range. Exact unless the result overflows or
+/// is subnormal; a subnormal result has an error of at most 2^-1074.
 pub(crate) fn scale_by_halves(x: f64, q: i32) -> f64 {
     let half = q / 2;
     x * power_of_two(half) * power_of_two(q - half)
@@ -39,12 +39,12 @@ pub(crate) fn exponent(values: impl Iterator<Item = f64>) -> Option<i32> {
     exponent_of(largest_magnitude(values))
 }
 
-/// The largest magnitude; NaN counts as zero.
+/// The largest magnitude of the values. NaN counts as zero.
 pub(crate) fn largest_magnitude(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest })
 }
 
-/// Brings the largest magnitude into [1/2, 1) and returns the exponent taken out; 0 for all zeros.
+/// Scales the values by `2^-e` so that the largest magnitude is in [1/2, 1), and returns e. All zeros give `e = 0`.
 pub(crate) fn normalize(values: &mut [f64]) -> i32 {
     let taken = exponent(values.iter().copied()).unwrap_or(0);
     for x in values {

@@ -1,38 +1,45 @@
-//! The fused multiply-add in software, with the bits of the hardware's (NaN payloads aside), which `tests/fma.rs` checks.
+//! The fused multiply-add in software. It gives the bits of the hardware instruction, except for NaN payloads;
+//! `tests/fma.rs` checks this.
 //!
-//! Always compiled, so that any machine can check any other.
+//! It is compiled on every target, so that any machine can check the software version against its instruction.
 
-/// [`super::fma_f32`] without the hardware instruction; selects instead of branches, so that loops over it vectorise.
+/// [`super::fma_f32`] without the hardware instruction. It uses selects instead of branches, so that loops over it
+/// vectorise.
 ///
 /// The product of two `f32` is exact in `f64` (48 bits, exponents far inside the range). The sum is rounded to `f64`
 /// to odd: the nearest value `s`, moved one ulp towards its own error when it is inexact and its last bit is even.
-/// Rounding to odd with 53 >= 24 + 2 bits and then to nearest equals rounding once (Boldo and Melquiond, 2008), for
-/// subnormal and overflowing results too, because `s` keeps more bits than they need.
+/// Rounding to odd with 53 >= 24 + 2 bits and then to nearest equals rounding once. That includes subnormal and
+/// overflowing results, which need fewer bits than `s` has.
+///
+/// **Source** S. Boldo, G. Melquiond, *Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to
+/// odd*, IEEE Trans. Comput. 57 (2008).
 #[doc(hidden)]
 #[inline]
 pub fn software_fma_f32(a: f32, b: f32, c: f32) -> f32 {
-    // An infinite or NaN sum makes the error NaN, and stays as it is.
+    // An infinite or NaN sum has the error NaN, which `to_odd` counts as exact.
     let (s, e) = two_sum(f64::from(a) * f64::from(b), f64::from(c));
     f64::from_bits(to_odd(s, e)) as f32
 }
 
-/// Bounds of the factors whose product has a rounding error that is a multiple of 2^-1004.
+/// Lower bound of the factors. From here on the rounding error of their product is a multiple of 2^-1004.
 pub(crate) const LOW: f64 = f64::from_bits((1023 - 450) << 52);
-/// Their upper end, and that of what is added.
+/// Upper bound of the factors and of the addend.
 pub(crate) const HIGH: f64 = f64::from_bits((1023 + 450) << 52);
-/// Splits 53 bits in halves.
+/// Veltkamp's constant, which splits a number of 53 bits into two halves.
 pub(crate) const SPLIT: f64 = 134_217_729.0; // 2^27 + 1
 
 /// [`super::fma_f64`] without the hardware instruction.
 ///
-/// Where no intermediate can overflow or lose bits to underflow: error-free product and sums of doubles, as Boldo and
-/// Melquiond arrange them (2008). With `a b = ph + pl`, `pl + c = th + tl`, `ph + th = vh + vl`, all exact, the result is
-/// `vh + odd(tl + vl)`, where `odd` rounds to odd. Everything else goes through [`integer_fma`], and everything where
-/// each of these operations is itself a call into software.
+/// With the exact transformations `a b = ph + pl`, `pl + c = th + tl` and `ph + th = vh + vl`, the result is
+/// `vh + odd(tl + vl)`, where `odd` rounds to odd. This needs that no intermediate overflows or loses bits to underflow.
+/// All other arguments go to [`integer_fma`]. Targets without `f64` instructions use [`integer_fma`] for all arguments.
+///
+/// **Source** S. Boldo, G. Melquiond, *Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to
+/// odd*, IEEE Trans. Comput. 57 (2008).
 #[doc(hidden)]
 #[inline]
 pub fn software_fma_f64(a: f64, b: f64, c: f64) -> f64 {
-    // A NaN fails the comparisons.
+    // NaN fails the comparisons and goes to `integer_fma`.
     let tame = |x: f64| (x.abs() >= LOW) & (x.abs() < HIGH);
     if cfg!(soft_f64) || !(tame(a) & tame(b) & (c.abs() < HIGH)) {
         return integer_fma(a, b, c);
@@ -46,8 +53,8 @@ pub fn software_fma_f64(a: f64, b: f64, c: f64) -> f64 {
 
 /// The bits of `s + e` rounded to odd, where `s` is `s + e` rounded to nearest.
 ///
-/// An inexact sum is never zero, so its neighbour away from zero is `bits + 1` and the other one `bits - 1`. A NaN `e`
-/// counts as exact.
+/// An inexact sum is never zero. Its neighbour away from zero therefore has the bits `bits + 1`, its neighbour towards zero
+/// `bits - 1`. A NaN `e` counts as exact.
 #[inline(always)]
 fn to_odd(s: f64, e: f64) -> u64 {
     let bits = s.to_bits();
@@ -57,7 +64,7 @@ fn to_odd(s: f64, e: f64) -> u64 {
     if inexact & (bits & 1 == 0) { neighbour } else { bits }
 }
 
-/// Knuth: the rounded sum and its error.
+/// The rounded sum and its error (D. E. Knuth, *The Art of Computer Programming*, volume 2, section 4.2.2).
 #[inline(always)]
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let s = a + b;
@@ -65,7 +72,8 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
     (s, (a - (s - t)) + (b - t))
 }
 
-/// Dekker and Veltkamp: the rounded product and its error.
+/// The rounded product and its error (T. J. Dekker, *A floating-point technique for extending the available precision*,
+/// Numer. Math. 18 (1971); the split is Veltkamp's).
 #[inline(always)]
 fn two_product(a: f64, b: f64) -> (f64, f64) {
     let split = |x: f64| {
@@ -77,7 +85,9 @@ fn two_product(a: f64, b: f64) -> (f64, f64) {
     (p, al * bl - (((p - ah * bh) - al * bh) - ah * bl))
 }
 
-/// `a b + c` in integers: 53 x 53-bit product, alignment with a sticky bit, one rounding.
+/// `a b + c` in integer arithmetic: 53 x 53-bit product, alignment with a sticky bit, one rounding.
+///
+/// **Source** derived here.
 #[doc(hidden)]
 #[cfg_attr(not(soft_f64), cold)]
 pub fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
@@ -90,20 +100,20 @@ pub fn integer_fma(a: f64, b: f64, c: f64) -> f64 {
         return c; // the product is finite, even where `a * b` would overflow
     }
     if c == 0.0 {
-        // The product is not zero, so neither its sign nor its value heeds the sign of `c`, even if it underflows.
+        // The exact product is not zero, so the sign of `c` does not matter, even if the product underflows.
         return a * b;
     }
     let (ma, ea) = decompose(a);
     let (mb, eb) = decompose(b);
     let (mc, ec) = decompose(c);
-    // Both terms as 128-bit integers times a power of two, the highest bit at 124 or 125, so that their sum fits.
+    // Both terms become 128-bit integers times a power of two. Their highest bit is bit 124 or 125, so the sum fits.
     let mut product = (u128::from(ma) * u128::from(mb)) << 20;
     let product_exponent = ea + eb - 20;
     let mut addend = u128::from(mc) << 72;
     let addend_exponent = ec - 72;
-    // The term with the smaller exponent is shifted. Bits fall off into the sticky bit only after the 20 zeros at the
-    // end of the product (72 of the addend): then the exponents differ by 21 at least, at most one leading bit
-    // cancels, and the sticky bit stays far below the rounding position.
+    // Shift the term with the smaller exponent to the right. Its last 20 bits (72 for the addend) are zeros, so bits are
+    // lost into the sticky bit only if the exponents differ by at least 21. Then at most one leading bit cancels, and the
+    // sticky bit stays far below the rounding position.
     let exponent = if product_exponent >= addend_exponent {
         addend = shift_right_sticky(addend, product_exponent.abs_diff(addend_exponent));
         product_exponent
@@ -140,7 +150,7 @@ fn decompose(x: f64) -> (u64, i32) {
     }
 }
 
-/// `x >> by`, the last bit set if any bit was lost, for `x < 2^127`.
+/// `x >> by`, with the last bit set if a one bit was lost, for `x < 2^127`.
 #[inline]
 fn shift_right_sticky(x: u128, by: u32) -> u128 {
     let by = if by < 127 { by } else { 127 };
@@ -149,7 +159,7 @@ fn shift_right_sticky(x: u128, by: u32) -> u128 {
 
 /// The bits of `m 2^e`, `0 < m < 2^127`, rounded to nearest even.
 ///
-/// Only one shift has 128 bits: they are dear on small machines.
+/// Only one shift works on 128 bits, because such shifts are slow on small machines.
 #[inline]
 fn round(m: u128, e: i32) -> u64 {
     const INFINITY: u64 = 0x7ff << 52;
@@ -159,10 +169,11 @@ fn round(m: u128, e: i32) -> u64 {
     if top > 1023 {
         return INFINITY;
     }
-    // The upper 64 bits, the highest one set, and below them a sticky one: at least 11 bits are dropped.
+    // Keep the upper 64 bits, the highest of which is set. The lower 64 go into a sticky bit, the last of those kept. At
+    // least 11 of the 64 bits are dropped below, the sticky bit among them.
     let shifted = m << zeros;
     let bits = (shifted >> 64) as u64 | u64::from(shifted as u64 != 0);
-    // Exponent of the last kept bit: 53 bits, fewer at the subnormal end.
+    // Exponent of the last bit of the result: it has 53 bits, fewer if it is subnormal.
     let last = if top - 52 > -1074 { top - 52 } else { -1074 };
     let drop = (last - (top - 63)).unsigned_abs();
     let significand = if drop > 64 {
@@ -172,6 +183,6 @@ fn round(m: u128, e: i32) -> u64 {
         let rest = bits << (64 - drop);
         kept + u64::from(rest > HALF || (rest == HALF && kept & 1 == 1))
     };
-    // The implicit bit of `significand` carries into the exponent field; so does a significand rounded up to 2^53.
+    // The implicit bit of `significand` carries into the exponent field. A significand rounded up to 2^53 carries too.
     (((last + 1074) as u64) << 52) + significand
 }

@@ -1,8 +1,9 @@
 //! The square root of the contract: correctly rounded, as IEEE 754 fixes it.
 //!
-//! The instruction on x86-64, where the compiler may put some into one vector; `libm` elsewhere if operations on `f64` are
-//! instructions, the root among them on most targets; digit by digit where each would be a call into software, which then is
-//! the smaller and needs no table. All give the same bits, which `tests/sqrt.rs` checks against the instruction.
+//! There are three implementations. All give the same bits; `tests/sqrt.rs` checks them against the instruction.
+//! - x86-64: the intrinsic, which the compiler can vectorise.
+//! - Other targets with `f64` instructions: `libm`, which uses the square root instruction on most of them.
+//! - Targets without `f64` instructions: digit by digit on integers, which is smaller than `libm` and needs no table.
 
 #[cfg(not(target_arch = "x86_64"))]
 use libm::sqrt as hardware;
@@ -17,13 +18,15 @@ fn hardware(x: f64) -> f64 {
     fn root(x: f64) -> f64 {
         _mm_cvtsd_f64(_mm_sqrt_sd(_mm_set_sd(x), _mm_set_sd(x)))
     }
-    // SAFETY: SSE2 is a part of x86-64.
+    // SAFETY: every x86-64 processor has SSE2.
     unsafe { root(x) }
 }
 
 /// The square root, rounded once to nearest even.
 ///
-/// **Arithmetic** The IEEE 754 operation `squareRoot`: subnormals kept, `-0` gives `-0`, anything below it NaN.
+/// **Arithmetic** The operation `squareRoot`: subnormals are kept, `-0` gives `-0`, negative numbers give NaN.
+///
+/// **Source** IEEE 754-2019, section 5.4.1.
 #[inline]
 pub fn sqrt(x: f64) -> f64 {
     if cfg!(soft_f64) { software_sqrt(x) } else { hardware(x) }
@@ -31,16 +34,18 @@ pub fn sqrt(x: f64) -> f64 {
 
 /// [`sqrt`] on integers.
 ///
-/// With `x = m 2^e`, e even and `2^52 <= m < 2^54`, the root of `m 2^54` has 54 bits before its point: the 53 of the
-/// result and one more. They are found from the highest down: each is set if the square does not pass `m 2^54` then. No
-/// root lies halfway between two floats (its square would have more than 53 bits), so that last bit alone decides how to
-/// round.
+/// Let `x = m 2^e` with e even and `2^52 <= m < 2^54`. The integer part of the root of `m 2^54` has 54 bits: the 53 of the
+/// result and one more. They are found from the highest to the lowest: a bit is set if the square then stays at most
+/// `m 2^54`. No root is the midpoint of two floats, because the square of a midpoint has more than 53 bits. The last bit
+/// alone therefore decides the rounding.
+///
+/// **Source** the digit-by-digit method; this arrangement is derived here.
 #[doc(hidden)]
 #[inline(never)]
 pub fn software_sqrt(x: f64) -> f64 {
     const ONE: u64 = 1 << 52;
     let bits = x.to_bits();
-    let biased = (bits >> 52) as i32; // with the sign, which the next test takes away
+    let biased = (bits >> 52) as i32; // the sign bit is included; the next two tests return for negative numbers
     if bits << 1 == 0 || bits == f64::INFINITY.to_bits() {
         return x;
     }
@@ -53,7 +58,7 @@ pub fn software_sqrt(x: f64) -> f64 {
     } else {
         (bits & (ONE - 1) | ONE, biased)
     };
-    // The bias is odd: an odd biased exponent is an even one.
+    // The bias is odd, so an odd biased exponent means an even exponent.
     if exponent & 1 == 0 {
         m <<= 1;
         exponent -= 1;

@@ -1,8 +1,8 @@
-//! Upper bounds of reals, with upward rounding.
+//! Upper bounds of nonnegative reals, computed with upward rounding.
 
 use crate::ieee::sqrt;
 
-/// A number not less than the exact one it stands for; every operation rounds up. Of numbers not below zero.
+/// An upper bound of an exact nonnegative number. Every operation rounds up, so its result is again an upper bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub(crate) struct Upper(pub(crate) f64);
 
@@ -25,13 +25,15 @@ impl Upper {
         Self(sqrt(self.0).next_up())
     }
 
-    /// The larger; a bound that is not a number stays one.
+    /// The larger of the two bounds. If either is NaN, so is the result.
     pub(crate) fn or(self, other: Self) -> Self {
         if self.0 > other.0 || self.0.is_nan() { self } else { other }
     }
 }
 
-/// `gamma_n = n u / (1 - n u)`, the relative error of n roundings of unit u; infinite from `n u = 1/2` on.
+/// `gamma_n = n u / (1 - n u)`, which bounds the relative error of n roundings of unit u. Infinite for `n u >= 1/2`.
+///
+/// **Source** N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, lemma 3.1.
 pub(crate) fn gamma(n: usize, u: f64) -> Upper {
     let nu = n as f64 * u;
     if nu < 0.5 {
@@ -45,10 +47,10 @@ pub(crate) fn gamma(n: usize, u: f64) -> Upper {
 mod tests {
     use super::{Upper, gamma};
 
-    /// The exact error of each operation is known from an error-free transformation: no result is below the exact one.
+    /// An error-free transformation gives the exact result of each operation. No bound is below it.
     #[test]
     fn every_operation_rounds_up() {
-        // Mantissas from a multiplicative sequence.
+        // Significands from a multiplicative sequence.
         let number =
             |i: u64| f64::from_bits(0x3ff << 52 | i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12) - 0.99;
         for i in 0..10_000 {
@@ -65,7 +67,7 @@ mod tests {
         }
     }
 
-    /// `gamma (1 - n u) > n u`: both sides of the definition are exact but for one fma.
+    /// Checks `gamma (1 - n u) > n u`. Both sides are exact except for the rounding of one fma.
     #[test]
     fn gamma_is_not_below_its_definition() {
         for n in [1, 2, 3, 7, 100, 12_345, 1 << 30, (1 << 40) + 1] {

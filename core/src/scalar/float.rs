@@ -20,13 +20,14 @@ impl Scalar for f32 {
     fn fma(a: &Self, b: &Self, c: Self) -> Self {
         fma_f32(*a, *b, c)
     }
-    /// In `f64`, then rounded: for `n < 2^24` this is the correctly rounded quotient, as 53 >= 2 * 24 + 2.
+    /// The quotient in `f64`, then rounded. For `n < 2^24` this is the correctly rounded quotient, because
+    /// `53 >= 2 * 24 + 2` (S. A. Figueroa, *When is double rounding innocuous?*, SIGNUM Newsletter 30, 1995).
     #[inline(always)]
     fn divide_by(self, n: NonZeroU64) -> Self {
         (f64::from(self) / n.get() as f64) as f32
     }
-    /// Without `f64` where that gives the same bits: the reciprocal of a power of two is exact, and so is `n` up to 2^24. (Where
-    /// code is short of room, a quotient does for both.)
+    /// Avoids `f64` where `f32` gives the same bits: the reciprocal of a power of two is exact, and `n < 2^24` is exact in
+    /// `f32`. Targets without `f64` instructions skip the reciprocal, to save code size.
     #[inline(always)]
     fn divide_all(values: &mut [Self], n: NonZeroU64) {
         let divisor = n.get() as f32;
@@ -73,7 +74,7 @@ impl Scalar for f64 {
     fn divide_by(self, n: NonZeroU64) -> Self {
         self / n.get() as f64
     }
-    /// The reciprocal of a power of two is exact, and so the product is the same number before it is rounded.
+    /// The reciprocal of a power of two is exact, so product and quotient are the same real number and round alike.
     #[inline(always)]
     fn divide_all(values: &mut [Self], n: NonZeroU64) {
         let divisor = n.get() as f64;

@@ -1,8 +1,8 @@
-//! The numbers the algorithms run on.
+//! Traits of the number types on which the algorithms run.
 //!
-//! Every algorithm of the crate is written once over [`Scalar`]. On `f32` and `f64` it is the bit contract; on a prime
-//! field it proves polynomial identities; on exact rationals it gives the truth without rounding; on
-//! [dual](crate::dual) numbers it gives exact derivatives.
+//! Every algorithm of the crate is generic over [`Scalar`]. `f32` and `f64` follow the bit contract. In the tests, a prime
+//! field checks polynomial identities and exact rationals give results without rounding. [Dual](crate::dual) numbers give
+//! exact derivatives.
 
 mod float;
 
@@ -12,7 +12,7 @@ use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A commutative ring with a fused multiply-add, integers, and exact division by a nonzero integer.
 ///
-/// **Arithmetic** On floats each operation rounds once, to nearest even; elsewhere every operation is exact.
+/// **Arithmetic** On floats each operation rounds once, to nearest even. On the other types every operation is exact.
 pub trait Scalar:
     Clone + PartialEq + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
 {
@@ -49,20 +49,20 @@ pub trait Scalar:
     }
 }
 
-/// NaN, for an x that is not finite: a sum that overflowed on the way has lost its sign, and what saturates would make a
-/// number of it.
+/// NaN, for an x that is not finite. An overflowed sum has lost its sign, and a saturating function would turn it into an
+/// ordinary number.
 #[inline(always)]
 pub(crate) fn undefined<T: Scalar>(x: &T) -> T {
     x.clone() - x.clone()
 }
 
-/// A scalar with an order, as far as ReLU needs one. Dual numbers are ordered by their value.
+/// A scalar that can be compared with zero, which is all that ReLU needs. Dual numbers are ordered by their value.
 pub trait Ordered: Scalar {
     /// `self > 0`; false for both zeros and for NaN.
     fn is_positive(&self) -> bool;
 }
 
-/// An ordered field with the elementary functions of the contract. See [`crate::elementary`] for their accuracy.
+/// An ordered field with elementary functions. See [`crate::elementary`] for their accuracy.
 pub trait Transcendental: Ordered + Div<Output = Self> {
     /// `e^self`.
     fn exp(&self) -> Self;
@@ -84,15 +84,15 @@ pub trait Transcendental: Ordered + Div<Output = Self> {
     fn normal_density(&self) -> Self;
 }
 
-/// IEEE 754 binary32 or binary64. Sealed: the bit contract speaks of these two.
+/// IEEE 754 binary32 or binary64. The trait is sealed, because the bit contract covers these two types only.
 pub trait Real:
     Transcendental + Scalar<Wide = f64> + Copy + PartialOrd + Default + Send + Sync + sealed::Sealed + 'static
 {
-    /// Name as the command and the digests spell it: `"f32"` or `"f64"`.
+    /// The name on the command line and in digests: `"f32"` or `"f64"`.
     const NAME: &'static str;
     /// Bytes of one value.
     const BYTES: usize;
-    /// Half an ulp of one: 2^-24 or 2^-53.
+    /// The unit roundoff, half an ulp of one: 2^-24 or 2^-53.
     const UNIT_ROUNDOFF: f64;
     /// The largest finite value.
     const LARGEST: f64;
@@ -102,22 +102,23 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// An integer as wide as the scalar.
     type Order: Copy + Ord + Default;
-    /// A number not below zero that is the larger the larger the magnitude; infinity is beyond all numbers, NaN beyond that.
+    /// A nonnegative integer that increases with the magnitude. Infinity has a larger one than all numbers, NaN a still
+    /// larger one.
     fn magnitude_order(self) -> Self::Order;
     /// The bit pattern, zero-extended, with every NaN mapped to the one positive quiet NaN.
     fn canonical_bits(self) -> u64;
-    /// Runs the code of `P` for this one of the two types.
+    /// Runs the code of `P` for `Self`.
     #[doc(hidden)]
     fn choose<P: PerFloat>(arguments: P::Arguments<'_, Self>) -> P::Output;
 }
 
-/// Code for each of the two floats. With it a module above can run its own for any [`Real`], which knows nothing of that
-/// module.
+/// Separate code for `f32` and `f64`. A module on a higher floor implements it to run type-specific code for any [`Real`],
+/// so that this module need not import the higher one.
 #[doc(hidden)]
 pub trait PerFloat {
-    /// What the code takes.
+    /// The arguments of the code.
     type Arguments<'a, T: 'a>;
-    /// What it returns.
+    /// The result of the code.
     type Output;
     /// For `f32`.
     #[doc(hidden)]

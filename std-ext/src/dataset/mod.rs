@@ -21,8 +21,8 @@ mod source;
 
 pub use classes::{Classes, MOST_CLASSES};
 pub use labels::Labels;
-pub use open::{Opened, Role, open, parse, text_as_label, with_labels};
 pub(crate) use open::arrays;
+pub use open::{Opened, Role, open, parse, text_as_label, with_labels};
 pub(crate) use options::file_and_array;
 pub use options::{Format, Paths, Reading, Separator};
 pub use source::Source;
