@@ -1,35 +1,38 @@
 //! Divide and conquer on the tridiagonal form.
 //!
 //! ```text
-//! T = [ T_1       ] + |e| u u^T,   u = (0 .. 0, 1, sign e, 0 .. 0),   the diagonal entries beside the cut less |e|
+//! T = [ T_1       ] + |e| u u^T,   u = (0 .. 0, 1, sign e, 0 .. 0)
 //!     [       T_2 ]
 //! T_i = Z_i^T D_i Z_i   =>   T = Z^T (D + 2|e| z z^T) Z,   z = Z u / sqrt 2
 //! ```
-//! with eigenvectors as rows. The vectors of the matrix in brackets, a diagonal and one of rank one, times Z are those of T.
+//! The cut is at the coupling e, and T_1 and T_2 have |e| subtracted from the diagonal entry next to the cut. Eigenvectors
+//! are rows. The eigenvectors of T are those of `D + 2|e| z z^T`, times Z. The module `secular` finds the latter.
 
 use super::secular::{Roots, STEPS, Vectors, Weights};
-use super::{LEAF, NEGLIGIBLE, multiply, sort, sweeps, view};
+use super::{NEGLIGIBLE, multiply, sort, sweeps, view};
 use crate::error::Error;
 use crate::ieee::{largest_magnitude, sqrt};
 use crate::kernel::{Backend, Init};
-use crate::matrix::{copy, rows, rows_mut, take};
+use crate::matrix::{copy, cut, cut_mut, rows, rows_mut, take};
 use core::f64::consts::FRAC_1_SQRT_2;
 use core::mem::swap;
 use core::num::NonZeroUsize;
 
-/// Numbers for each row that a merge needs beside the matrices.
+/// Values of workspace for each row that a merge needs, in addition to the matrices.
 pub(super) const LINES: usize = 12;
 
-/// First row of a part when n rows are divided into `2^level`.
+/// The first row of part `part`, when n rows are divided into `2^level` parts.
 fn first_row(part: usize, level: u32, n: usize) -> usize {
     (part * n) >> level
 }
 
-/// The eigenvalues of a tridiagonal matrix, ascending, over its diagonal, and the eigenvectors as rows of the first buffer
-/// returned; the others are the two that are left.
+/// Decomposes a tridiagonal matrix whose parts of at most LEAF rows go to QL.
 ///
-/// **Shapes** diagonal, off-diagonal (n, the last entry not read); buffers (n x n); lines (`LINES n`).
-pub(super) fn decompose<'a, B: Backend<f64>>(
+/// The eigenvalues replace the diagonal, in ascending order. The first buffer returned holds the eigenvectors as rows; the
+/// other two are free again.
+///
+/// **Shapes** diagonal, off-diagonal (n, the last entry is not read); buffers (n x n); lines (`LINES n`).
+pub(super) fn decompose<'a, const LEAF: usize, B: Backend<f64>>(
     backend: B,
     diagonal: &mut [f64],
     off_diagonal: &[f64],
@@ -39,40 +42,42 @@ pub(super) fn decompose<'a, B: Backend<f64>>(
     let n = diagonal.len();
     let level = n.div_ceil(LEAF).max(1).next_power_of_two().ilog2();
     for cut in (1..1 << level).map(|part| first_row(part, level, n)) {
-        let coupling = off_diagonal.get(cut - 1).copied().unwrap_or_default().abs();
-        let beside = diagonal.get_mut(cut - 1..=cut).unwrap_or_default();
+        let coupling = entry(off_diagonal, cut - 1).abs();
         if coupling > NEGLIGIBLE {
-            beside.iter_mut().for_each(|d| *d -= coupling);
+            cut_mut(diagonal, cut - 1..=cut).iter_mut().for_each(|d| *d -= coupling);
         }
     }
     for part in 0..1 << level {
         let rows = first_row(part, level, n)..first_row(part + 1, level, n);
-        let couplings = off_diagonal.get(rows.clone()).unwrap_or_default();
-        let triangle = vectors.get_mut(rows.start * n..).unwrap_or_default();
-        sweeps::decompose(backend, triangle, diagonal.get_mut(rows).unwrap_or_default(), couplings)?;
+        let couplings = cut(off_diagonal, rows.clone());
+        let block = cut_mut(vectors, rows.start * n..);
+        sweeps::decompose::<LEAF, _>(backend, block, cut_mut(diagonal, rows), couplings)?;
     }
     for level in (0..level).rev() {
         for part in 0..1 << level {
-            let [first, cut, end] = [0, 1, 2].map(|half| first_row(2 * part + half, level + 1, n));
-            let triangle = first * n..end * n;
-            let coupling = off_diagonal.get(cut - 1).copied().unwrap_or_default();
-            let buffers = [
-                vectors.get_mut(triangle.clone()).unwrap_or_default(),
-                kept.get_mut(triangle.clone()).unwrap_or_default(),
-                secular.get_mut(triangle).unwrap_or_default(),
-            ];
-            let values = diagonal.get_mut(first..end).unwrap_or_default();
-            merge(backend, values, [cut - first, end - cut], coupling, buffers, lines)?;
+            let [first, middle, end] = [0, 1, 2].map(|half| first_row(2 * part + half, level + 1, n));
+            let block = first * n..end * n;
+            let coupling = entry(off_diagonal, middle - 1);
+            let buffers = [&mut *vectors, &mut *kept, &mut *secular].map(|all| cut_mut(all, block.clone()));
+            let values = cut_mut(diagonal, first..end);
+            merge(backend, values, [middle - first, end - middle], coupling, buffers, lines)?;
         }
         swap(&mut vectors, &mut kept);
     }
     Ok([vectors, kept, secular])
 }
 
-/// Merges two parts: the vectors of the whole come to `kept`, as rows without gaps.
+/// An entry that must be there. Where it is not, tests panic and a release takes 0.
+fn entry(values: &[f64], index: usize) -> f64 {
+    cut(values, index..=index).first().copied().unwrap_or(0.0)
+}
+
+/// Merges two parts. The eigenvalues of the whole replace `values`; its eigenvectors are written to `kept`, as contiguous
+/// rows.
 ///
-/// **Shapes** values: those of the first part, then those of the second, ascending each, `split` of them; buffers: n numbers
-/// for each value. The first holds the vectors of either part, without gaps, from the part's first row of n numbers on.
+/// **Shapes** values: `split[0]` of the first part, then `split[1]` of the second, each ascending. Buffers: n numbers for
+/// each value. The first buffer holds the eigenvectors of each part as contiguous rows, which begin at the first row (of n
+/// numbers) of the part.
 fn merge<B: Backend<f64>>(
     backend: B,
     values: &mut [f64],
@@ -84,7 +89,11 @@ fn merge<B: Backend<f64>>(
     let Some(size) = NonZeroUsize::new(values.len()) else { return Ok(()) };
     let rho = if coupling.abs() > NEGLIGIBLE { 2.0 * coupling.abs() } else { 0.0 };
     let mut lines = rows_mut(lines, size.get());
-    let mut line = || lines.next().unwrap_or_default();
+    let mut line = || {
+        let line = lines.next();
+        debug_assert!(line.is_some(), "a merge takes at most LINES lines");
+        line.unwrap_or_default()
+    };
     let (held, next) = (line(), line());
     let (origins, offsets, factors, half_z) = (line(), line(), line(), line());
     let (first_kept, second_kept) = take(kept, size.get() * split[0]);
@@ -95,16 +104,16 @@ fn merge<B: Backend<f64>>(
             Half { poles: List::new(line()), rows: List::new(first_kept) },
             Half { poles: List::new(line()), rows: List::new(second_kept) },
         ],
-        aside: List::new(line()),
-        rows_aside: List::new(secular),
+        deflated: List::new(line()),
+        deflated_rows: List::new(secular),
     };
     let (first, second) = take(vectors, vectors.len() / size * split[0]);
     sorted.deflate(values, [first, second], split, 1.0_f64.copysign(coupling), rho, [held, next]);
 
-    let Sorted { poles, z, halves: [first_half, second_half], aside, rows_aside } = sorted;
-    let (poles, z, aside) = (poles.finish().0, z.finish().0, aside.finish().0);
-    let (rows_aside, mut secular) = rows_aside.finish();
-    sort(rows_aside, size, aside);
+    let Sorted { poles, z, halves: [first_half, second_half], deflated, deflated_rows } = sorted;
+    let (poles, z, deflated) = (poles.split().0, z.split().0, deflated.split().0);
+    let (deflated_rows, mut secular) = deflated_rows.split();
+    sort(deflated_rows, size, deflated);
     let k = poles.len();
     let (origins, _) = take(origins, k);
     let (offsets, _) = take(offsets, k);
@@ -117,7 +126,7 @@ fn merge<B: Backend<f64>>(
     let mut products = vectors;
     let mut new = [<&mut [f64]>::default(), <&mut [f64]>::default()];
     for ((half, width), new) in [first_half, second_half].into_iter().zip(split).zip(&mut new) {
-        let (half_poles, rows) = (half.poles.finish().0, half.rows.finish().0);
+        let (half_poles, rows) = (half.poles.split().0, half.rows.split().0);
         let count = half_poles.len();
         let mut all = poles.iter().zip(&*z);
         for (pole, z) in half_poles.iter().zip(&mut *half_z) {
@@ -125,7 +134,7 @@ fn merge<B: Backend<f64>>(
         }
         let entries;
         (entries, secular) = take(secular, k * count);
-        let z = half_z.get(..count).unwrap_or_default();
+        let z = cut(half_z, ..count);
         backend.vectorize(Vectors { poles: half_poles, z, origins, offsets, factors, vectors: entries });
         (*new, products) = take(products, k * width);
         let (vectors, rows) = (view(entries, k, count), view(rows, count, width));
@@ -135,21 +144,21 @@ fn merge<B: Backend<f64>>(
     let [first, second] = new;
     let new = rows(first, split[0]).zip(rows(second, split[1]));
     let new = origins.iter().zip(offsets).map(|(origin, offset)| *origin + *offset).zip(new);
-    let aside = aside.iter().copied().zip(rows(rows_aside, size.get()));
-    interleave(new, aside, values.iter_mut().zip(rows_mut(kept, size.get())));
+    let deflated = deflated.iter().copied().zip(rows(deflated_rows, size.get()));
+    interleave(new, deflated, values.iter_mut().zip(rows_mut(kept, size.get())));
     Ok(())
 }
 
-/// Writes eigenvalues and vectors, the new ones in halves, in ascending order.
+/// Merges new and deflated eigenpairs, each in ascending order, into the places. A new eigenvector comes in two halves.
 fn interleave<'a>(
     new: impl Iterator<Item = (f64, (&'a [f64], &'a [f64]))>,
-    aside: impl Iterator<Item = (f64, &'a [f64])>,
+    deflated: impl Iterator<Item = (f64, &'a [f64])>,
     places: impl Iterator<Item = (&'a mut f64, &'a mut [f64])>,
 ) {
-    let (mut new, mut aside) = (new.peekable(), aside.peekable());
+    let (mut new, mut deflated) = (new.peekable(), deflated.peekable());
     for (value, row) in places {
-        let is_new = match (new.peek(), aside.peek()) {
-            (Some((new, _)), Some((aside, _))) => new <= aside,
+        let is_new = match (new.peek(), deflated.peek()) {
+            (Some((new, _)), Some((deflated, _))) => new <= deflated,
             (new, _) => new.is_some(),
         };
         if is_new {
@@ -159,43 +168,44 @@ fn interleave<'a>(
             copy(left, first);
             copy(right, second);
         } else {
-            let Some((aside, entries)) = aside.next() else { return };
-            *value = aside;
+            let Some((deflated, entries)) = deflated.next() else { return };
+            *value = deflated;
             copy(row, entries);
         }
     }
 }
 
-/// A vector of either part, with zeros for the other, or a rotation of two.
+/// An eigenvector of one part, padded with zeros for the other part, or a rotation of two such rows.
 #[derive(Clone, Copy)]
 struct Row {
     value: f64,
     /// Its entry of z.
     z: f64,
-    /// Which halves may hold other numbers than 0.
+    /// Which halves may hold nonzero entries.
     halves: [bool; 2],
 }
 
-/// The rows of a merge, sorted out.
+/// The eigenpairs of both parts, divided into poles of the secular equation and deflated pairs.
 struct Sorted<'a, 'k> {
     /// Poles of the secular equation, ascending, and their entries of z.
     poles: List<'a>,
     z: List<'a>,
     halves: [Half<'k>; 2],
-    /// Eigenvalues and vectors that stay as they are.
-    aside: List<'a>,
-    rows_aside: List<'a>,
+    /// Eigenvalues and eigenvectors of the parts that are those of the whole, up to rounding errors.
+    deflated: List<'a>,
+    deflated_rows: List<'a>,
 }
 
-/// Those poles whose rows have entries in this half, and these entries.
+/// The poles whose rows have entries in this half, and these entries.
 struct Half<'a> {
     poles: List<'a>,
     rows: List<'a>,
 }
 
 impl Sorted<'_, '_> {
-    /// Sorts out the rows of two parts. What the coupling would move by no more than rounding errors is set aside: a row with
-    /// hardly an entry in z, and one of two with nearly the same eigenvalue, which are turned so that its entry is 0.
+    /// Deflation: finds the eigenpairs that the coupling changes by no more than rounding errors. There are two kinds. A row
+    /// whose entry of z is negligible is deflated at once. Two rows with nearly equal eigenvalues are rotated so that one of
+    /// them has a zero entry of z; that one is deflated.
     ///
     /// **Source** J. J. M. Cuppen, *A divide and conquer method for the symmetric tridiagonal eigenproblem*, Numer. Math. 36
     /// (1981); J. J. Dongarra, D. C. Sorensen, SIAM J. Sci. Stat. Comput. 8 (1987).
@@ -210,7 +220,7 @@ impl Sorted<'_, '_> {
     ) {
         let largest = largest_magnitude(values.iter().copied().chain([rho]));
         let tolerance = 8.0 * f64::EPSILON * largest;
-        let (first_values, second_values) = values.split_at_checked(split[0]).unwrap_or_default();
+        let (first_values, second_values) = (cut(values, ..split[0]), cut(values, split[0]..));
         let mut first = first_values.iter().zip(rows(first, split[0])).peekable();
         let mut second = second_values.iter().zip(rows(second, split[1])).peekable();
         let mut pending: Option<Row> = None;
@@ -224,17 +234,17 @@ impl Sorted<'_, '_> {
                 let Some((value, entries)) = first.next() else { break };
                 copy(left, entries);
                 right.fill(0.0);
-                let z = entries.last().copied().unwrap_or_default();
+                let z = entry(entries, split[0] - 1);
                 Row { value: *value, z: FRAC_1_SQRT_2 * z, halves: [true, false] }
             } else {
                 let Some((value, entries)) = second.next() else { break };
                 left.fill(0.0);
                 copy(right, entries);
-                let z = entries.first().copied().unwrap_or_default();
+                let z = entry(entries, 0);
                 Row { value: *value, z: sign * FRAC_1_SQRT_2 * z, halves: [false, true] }
             };
             if rho * row.z.abs() <= tolerance {
-                self.set_aside(row.value, next);
+                self.push_deflated(row.value, next);
                 continue;
             }
             if let Some(before) = pending {
@@ -245,32 +255,32 @@ impl Sorted<'_, '_> {
                         (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
                     }
                     let (c2, s2) = (cosine * cosine, sine * sine);
-                    self.set_aside(before.value * c2 + row.value * s2, held);
+                    self.push_deflated(before.value * c2 + row.value * s2, held);
                     let halves = [before.halves[0] || row.halves[0], before.halves[1] || row.halves[1]];
                     pending = Some(Row { value: before.value * s2 + row.value * c2, z: norm, halves });
                     swap(&mut held, &mut next);
                     continue;
                 }
-                self.keep(before, held, split[0]);
+                self.push_pole(before, held, split[0]);
             }
             pending = Some(row);
             swap(&mut held, &mut next);
         }
         if let Some(row) = pending {
-            self.keep(row, held, split[0]);
+            self.push_pole(row, held, split[0]);
         }
     }
 
-    fn set_aside(&mut self, value: f64, row: &[f64]) {
-        self.aside.extend(&[value]);
-        self.rows_aside.extend(row);
+    fn push_deflated(&mut self, value: f64, row: &[f64]) {
+        self.deflated.extend(&[value]);
+        self.deflated_rows.extend(row);
     }
 
-    fn keep(&mut self, row: Row, entries: &[f64], split: usize) {
+    fn push_pole(&mut self, row: Row, entries: &[f64], split: usize) {
         self.poles.extend(&[row.value]);
         self.z.extend(&[row.z]);
-        let (left, right) = entries.split_at_checked(split).unwrap_or_default();
-        for ((half, holds), entries) in self.halves.iter_mut().zip(row.halves).zip([left, right]) {
+        let parts = [cut(entries, ..split), cut(entries, split..)];
+        for ((half, holds), entries) in self.halves.iter_mut().zip(row.halves).zip(parts) {
             if holds {
                 half.poles.extend(&[row.value]);
                 half.rows.extend(entries);
@@ -279,7 +289,7 @@ impl Sorted<'_, '_> {
     }
 }
 
-/// Numbers that are written one after the other.
+/// A growing list of numbers in a buffer of fixed size.
 struct List<'a> {
     room: &'a mut [f64],
     length: usize,
@@ -291,12 +301,12 @@ impl<'a> List<'a> {
     }
 
     fn extend(&mut self, numbers: &[f64]) {
-        copy(self.room.get_mut(self.length..).unwrap_or_default(), numbers);
+        copy(cut_mut(self.room, self.length..), numbers);
         self.length += numbers.len();
     }
 
-    /// The numbers and the room that is left.
-    fn finish(self) -> (&'a mut [f64], &'a mut [f64]) {
+    /// The numbers, and the unused rest of the buffer.
+    fn split(self) -> (&'a mut [f64], &'a mut [f64]) {
         take(self.room, self.length)
     }
 }

@@ -1,16 +1,16 @@
-//! Eight numbers side by side, for loops that the compiler turns into vector instructions.
+//! Eight numbers in an array with elementwise operations, which the compiler turns into vector instructions.
 
 use crate::ieee::sqrt;
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-/// How many: one vector, or some.
+/// The number of elements: one vector register, or several.
 pub(super) const LANES: usize = 8;
 
-/// Numbers of eight problems that know nothing of each other; every operation is that of each.
+/// One number of each of eight independent problems. Every operation is elementwise.
 #[derive(Clone, Copy)]
 pub(super) struct Eight(pub(super) [f64; LANES]);
 
-/// A choice for each of them: all bits of a number, or none.
+/// A mask for the elements: all bits set for true, none for false.
 #[derive(Clone, Copy)]
 pub(super) struct Choice([u64; LANES]);
 
@@ -45,7 +45,7 @@ impl Eight {
         self.map(sqrt)
     }
 
-    /// Where `f` holds.
+    /// The mask of the elements for which `f` holds.
     #[inline(always)]
     pub(super) fn choose(self, other: Self, f: impl Fn(f64, f64) -> bool) -> Choice {
         let mut choice = Choice::NONE;
@@ -64,7 +64,7 @@ impl Eight {
 impl Choice {
     pub(super) const NONE: Self = Self([0; LANES]);
 
-    /// Where `f` holds for the place.
+    /// The mask of the indices for which `f` holds.
     #[inline(always)]
     pub(super) fn places(f: impl Fn(usize) -> bool) -> Self {
         let mut choice = Self::NONE;
@@ -74,7 +74,7 @@ impl Choice {
         choice
     }
 
-    /// The first where chosen, the second elsewhere.
+    /// Elements of `chosen` where the mask is true, of `other` where it is false.
     #[inline(always)]
     pub(super) fn of(self, chosen: Eight, mut other: Eight) -> Eight {
         for ((x, chosen), choice) in other.0.iter_mut().zip(chosen.0).zip(self.0) {

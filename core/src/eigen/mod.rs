@@ -1,4 +1,5 @@
-//! Eigen-decomposition of a symmetric matrix, `A = Z^T diag(lambda) Z` with eigenvectors as rows: what `G^s` is made of.
+//! Eigendecomposition of a symmetric matrix, `A = Z^T diag(lambda) Z` with eigenvectors as rows. Powers `G^s` of the AGOP
+//! are computed from it.
 //!
 //! ```text
 //! scale        A <- 2^-q A, largest entry in [1/2, 1)                       exact, or absolute error 2^-1075
@@ -6,17 +7,19 @@
 //! divide       T into parts of at most 32 rows: implicit QL with Wilkinson's shift
 //! conquer      two parts and their coupling: the secular equation, and a product with the vectors of the parts
 //! reflect      the vectors of T times Q, 32 reflectors at once
-//! finish       lambda <- 2^q lambda; sign
+//! rescale      lambda <- 2^q lambda; sign of the vectors
 //! ```
 //!
-//! Every long loop runs along rows, so that lanes are columns and vector width moves no bit: `A v` is the sum over
-//! *rows* `v_i A_i`, not a dot product a row. That reads both triangles, which stay bit-equal because
-//! `v_i w_j + w_i v_j` is the same sum of the same two products as `v_j w_i + w_j v_i`.
+//! Every long loop runs along rows. Vector lanes are then columns, and the vector width changes no bit: `A v` is the sum
+//! over *rows* `v_i A_i`, not a dot product for each row. This reads both triangles. They stay bit-equal, because
+//! `v_i w_j + w_i v_j` and `v_j w_i + w_j v_i` add the same two products.
 //!
-//! Why not QL for the whole: its rotations are six `n^3` operations that wait for memory, where conquering takes at most
-//! `4/3 n^3` in products, less where eigenvalues of the parts agree. Why not Jacobi: cyclic sweeps are shorter to write and
-//! keep the small eigenvalues of some graded matrices to relative accuracy, but they need many times the work. The callers
-//! need errors that are small beside the largest eigenvalue.
+//! Rejected: QL for the whole matrix. Its rotations cost `6 n^3` operations and are bound by memory; divide and conquer
+//! costs at most `4/3 n^3` in matrix products, and less if eigenvalues of the parts agree. QL stays as the solver of the
+//! parts, and a test holds the two solvers against each other.
+//!
+//! Rejected: Jacobi. It is shorter, and for some graded matrices it computes small eigenvalues to high relative accuracy,
+//! but it needs many times the work. The callers need errors that are small relative to the largest eigenvalue only.
 
 mod divide;
 mod eight;
@@ -24,29 +27,31 @@ mod reflect;
 mod secular;
 mod sweeps;
 mod tridiagonal;
+#[cfg(test)]
+mod two_solvers;
 
 use crate::error::{Error, check_length, check_workspace};
 use crate::ieee::{exponent_of, scale_by_halves};
 use crate::kernel::{Backend, Init, Triangle};
-use crate::matrix::{MatMut, MatRef, copy, rows, rows_mut, take};
+use crate::matrix::{MatMut, MatRef, copy, cut, rows, rows_mut, take};
 use core::num::NonZeroUsize;
 use tridiagonal::Tridiagonalise;
 
-/// What errors call the matrix.
+/// The name of the matrix in errors.
 const MATRIX: &str = "matrix of an eigen-decomposition";
 
-/// An off-diagonal entry of T up to this size counts as zero whatever stands beside it (the matrix has entries near 1). Above it
-/// products of a few entries, and of their ratios, are normal numbers: rounding errors stay relative, QL cannot stagnate, and
-/// nothing in the secular equation over- or underflows.
+/// An off-diagonal entry of T up to this size counts as zero, whatever its diagonal neighbours (the matrix is scaled to
+/// entries near 1). Products of a few larger entries, and of their ratios, are normal numbers. Rounding errors then stay
+/// relative, QL cannot stagnate, and the secular equation neither overflows nor underflows.
 const NEGLIGIBLE: f64 = f64::from_bits((1023 - 300) << 52);
 
-/// Most rows of a part that is not divided.
+/// The largest number of rows of a part that is not divided further.
 const LEAF: usize = 32;
 
-/// Length of the workspace that [`symmetric_eigen`] needs for an `n x n` matrix: `3 n^2 + 66 n + 2048` numbers, fewer for n
-/// below 32.
+/// Length of the workspace that [`symmetric_eigen`] needs for an `n x n` matrix: `3 n^2 + 66 n + 2048` values, fewer for
+/// `n < 32`.
 ///
-/// Saturates where that overflows; no such matrix fits in memory.
+/// The result saturates; no matrix of that size fits in memory.
 #[must_use]
 pub const fn eigen_workspace(n: usize) -> usize {
     let (lines, panels) = (n.saturating_mul(divide::LINES), reflect::workspace(n));
@@ -57,23 +62,23 @@ pub const fn eigen_workspace(n: usize) -> usize {
 /// Decomposes a symmetric matrix, `A = sum_i lambda_i z_i z_i^T` with orthonormal `z_i`.
 ///
 /// **Shapes** `matrix`: `n x n`, row-major; `eigenvalues`: `n`, which sets `n`; `workspace`: at least
-/// [`eigen_workspace`]`(n)`. `n = 0` is fine. Only the lower triangle is read, though every entry must be finite. On
+/// [`eigen_workspace`]`(n)`. `n = 0` is allowed. Only the lower triangle is used, but every entry must be finite. On
 /// success `eigenvalues` is ascending and row `i` of `matrix` is the eigenvector of `eigenvalues[i]`.
 ///
-/// **Sign** The entry of largest magnitude of each eigenvector, the first of them on a tie, is positive; where it was not, all
-/// signs were changed, those of zeros too.
+/// **Sign** The entry of largest magnitude of each eigenvector is positive; on a tie, the first such entry. A vector for
+/// which it is not is negated, zeros included.
 ///
-/// **Arithmetic** `+ - * /` and the correctly rounded square root on `f64` in the fixed order written in this module, fused
-/// in the products of matrices alone ([`crate::kernel::product`]): the same bits on every target and backend. Scaling `A` by
-/// a power of two scales the eigenvalues and leaves the bits of the eigenvectors alone, as long as nothing becomes subnormal.
+/// **Arithmetic** `+ - * /` and the correctly rounded square root on `f64`, in the fixed order of this module. Only the
+/// matrix products are fused ([`crate::kernel::product`]). The bits are the same on every target and backend. Scaling `A`
+/// by a power of two scales the eigenvalues and keeps the bits of the eigenvectors, unless a value becomes subnormal.
 ///
-/// **Accuracy** Backward stable: `|A z_i - lambda_i z_i|_2` is at most a modest multiple of `n 2^-52 |A|_F`, and
-/// `|Z Z^T - I|` (each entry) of `n 2^-52`; the tests hold both multiples below 2. An eigenvalue far below the largest
-/// is known to that absolute error only, and one below 2^-300 of it may come out as 0.
+/// **Accuracy** Backward stable: `|A z_i - lambda_i z_i|_2` is at most a modest multiple of `n 2^-52 |A|_F`, and each entry
+/// of `|Z Z^T - I|` a modest multiple of `n 2^-52`. The tests hold both multiples below 2. This error is absolute, so small
+/// eigenvalues have larger relative errors; an eigenvalue below 2^-300 of the largest may be computed as 0.
 ///
-/// **Errors** [`Error::Length`], [`Error::Workspace`], [`Error::NotFinite`] for an entry of the matrix: nothing has been
-/// written. [`Error::NoConvergence`], not known to happen, and [`Error::NotFinite`] for an eigenvalue (`column` is its place
-/// in ascending order) beyond the largest `f64`: the contents of the buffers have no meaning.
+/// **Errors** [`Error::Length`], [`Error::Workspace`], and [`Error::NotFinite`] for an entry of the matrix; nothing has been
+/// written then. [`Error::NotFinite`] for an eigenvalue that overflows (`column` is its index in ascending order), and
+/// [`Error::NoConvergence`], of which no case is known; the buffers hold undefined values then.
 ///
 /// **Example**
 /// ```
@@ -89,8 +94,8 @@ pub const fn eigen_workspace(n: usize) -> usize {
 ///
 /// **Source** Martin, Reinsch, Wilkinson, *Householder's tridiagonalization of a symmetric matrix*, Numer. Math. 11
 /// (1968); Dubrulle, Martin, Wilkinson, *The implicit QL algorithm*, Numer. Math. 12 (1968); Cuppen, *A divide and conquer
-/// method for the symmetric tridiagonal eigenproblem*, Numer. Math. 36 (1981). Unlike all, scaling is by powers of two and
-/// the loops run along rows.
+/// method for the symmetric tridiagonal eigenproblem*, Numer. Math. 36 (1981). Scaling by powers of two and loops along
+/// rows are this crate's.
 pub fn symmetric_eigen<B: Backend<f64>>(
     backend: B,
     matrix: &mut [f64],
@@ -111,7 +116,7 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     let (off_diagonal, rest) = take(rest, n.get());
     let (heights, rest) = take(rest, n.get());
 
-    mirror(matrix, n); // first, so that the upper triangle has no say in the scale
+    mirror(matrix, n); // before scaling, so that the upper triangle does not influence the scale
     let exponent = exponent_of_largest(matrix);
     for x in matrix.iter_mut() {
         *x = scale_by_halves(*x, -exponent);
@@ -119,14 +124,15 @@ pub fn symmetric_eigen<B: Backend<f64>>(
     let (scratch, _) = take(&mut *rest, n.get());
     let (a, diagonal) = (&mut *matrix, &mut *eigenvalues);
     backend.vectorize(Tridiagonalise { a, n, diagonal, off_diagonal, heights, w: scratch });
-    // The reflectors stand left of the diagonal.
+    // The reflectors are in the rows of the matrix, left of the diagonal.
     for (k, (row, reflector)) in rows(matrix, n.get()).zip(rows_mut(reflectors, n.get())).enumerate() {
         let (v, zeros) = take(reflector, k);
         copy(v, row);
         zeros.fill(0.0);
     }
     let buffers = [first, second, &mut *matrix];
-    let [by_rows, vectors, result] = divide::decompose(backend, eigenvalues, off_diagonal, buffers, rest)?;
+    let [by_rows, vectors, result] =
+        divide::decompose::<LEAF, _>(backend, eigenvalues, off_diagonal, buffers, rest)?;
     backend.vectorize(|| transpose(by_rows, n, vectors));
     reflect::reflect(backend, vectors, heights, reflectors, rest);
     backend.vectorize(|| transpose(vectors, n, result));
@@ -145,7 +151,7 @@ fn exponent_of_largest(values: &[f64]) -> i32 {
     exponent_of(f64::from_bits(largest_magnitude(values))).unwrap_or(0)
 }
 
-/// The bits of the largest magnitude: they order as the numbers do.
+/// The bits of the largest magnitude. Bits of nonnegative numbers have the order of the numbers.
 #[inline(always)]
 fn largest_magnitude(values: &[f64]) -> u64 {
     values.iter().fold(0, |largest, x| largest.max(x.abs().to_bits()))
@@ -161,7 +167,7 @@ fn mirror(a: &mut [f64], n: NonZeroUsize) {
     }
 }
 
-/// `b <- a^T`, some columns of b at a time: their rows of a stay in the cache.
+/// `b <- a^T`, eight rows of b at a time, for which the cache lines of a are read once.
 #[inline(always)]
 fn transpose(a: &[f64], n: NonZeroUsize, b: &mut [f64]) {
     let several = n.saturating_mul(NonZeroUsize::new(8).unwrap_or(n));
@@ -187,10 +193,9 @@ fn multiply<B: Backend<f64>>(
     }
 }
 
-/// The first numbers as a matrix.
+/// The first `rows columns` numbers as a matrix.
 fn view(numbers: &[f64], rows: usize, columns: usize) -> MatRef<'_, f64> {
-    let numbers = numbers.get(..rows * columns).unwrap_or_default();
-    MatRef::new(numbers, rows, columns).unwrap_or(MatRef::column_vector(&[]))
+    MatRef::new(cut(numbers, ..rows * columns), rows, columns).unwrap_or(MatRef::column_vector(&[]))
 }
 
 /// The first columns of a matrix.
@@ -198,13 +203,13 @@ fn first_columns(matrix: MatRef<'_, f64>, count: usize) -> MatRef<'_, f64> {
     matrix.t().row_range(0, count).t()
 }
 
-/// Rows `0..i` and rows `i..` of an `n`-column matrix; both empty if it is shorter. (Not zero, saturating, checked:
-/// so the optimiser sees that nothing here can panic.)
+/// Rows `0..i` and rows `i..` of a matrix of n columns.
 fn split_rows(a: &mut [f64], n: NonZeroUsize, i: usize) -> (&mut [f64], &mut [f64]) {
-    a.split_at_mut_checked(n.get().saturating_mul(i)).unwrap_or_default()
+    take(a, n.get().saturating_mul(i))
 }
 
-/// Ascending order by selection: at most `n - 1` exchanges of rows, and equal values keep a defined order.
+/// Selection sort into ascending order. It exchanges at most `n - 1` pairs of rows, and the order of equal values depends on
+/// the input alone.
 fn sort(rows: &mut [f64], n: NonZeroUsize, eigenvalues: &mut [f64]) {
     let (mut rows, mut values) = (rows, eigenvalues);
     while let Some((first, others)) = values.split_first_mut() {

@@ -1,13 +1,13 @@
-//! The product of the reflectors with vectors.
+//! Application of the Householder reflectors to the eigenvectors.
 
 use super::{first_columns, multiply, view};
 use crate::kernel::{Backend, Init};
 use crate::matrix::{rows, take};
 
-/// Most reflectors that turn vectors together.
+/// The largest number of reflectors that are applied together.
 const PANEL: usize = 32;
 
-/// Numbers of workspace that [`reflect`] needs for n rows.
+/// Values of workspace that [`reflect`] needs for n rows.
 pub(super) const fn workspace(n: usize) -> usize {
     let width = if n < PANEL { n } else { PANEL };
     n.saturating_add(width).saturating_mul(2 * width)
@@ -18,8 +18,9 @@ pub(super) const fn workspace(n: usize) -> usize {
 /// **Shapes** x, reflectors (n x n; row k is v of `H_k`, 0 from the diagonal on), heights (n); workspace at least
 /// [`workspace`].
 ///
-/// Up to [`PANEL`] reflectors at once: with their v as rows of V, `H_(b+c-1) ... H_b = I + V^T S V`, S lower triangular with
-/// `S_jj = f_j = -1 / h_j` (0 without a reflector) and `S_ji = (sum_(i<=m<j) (V V^T)_jm S_mi) f_j`, m ascending.
+/// **Arithmetic** Up to [`PANEL`] reflectors are applied at once. With their v as rows of V, `H_(b+c-1) ... H_b =
+/// I + V^T S V`. S is lower triangular with `S_jj = f_j = -1 / h_j` (0 without a reflector) and
+/// `S_ji = (sum_(i<=m<j) (V V^T)_jm S_mi) f_j`, m ascending.
 ///
 /// **Source** R. Schreiber, C. Van Loan, *A storage-efficient WY representation for products of Householder
 /// transformations*, SIAM J. Sci. Stat. Comput. 10 (1989).

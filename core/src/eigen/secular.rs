@@ -1,27 +1,33 @@
-//! A diagonal matrix plus one of rank one, `D + rho z z^T`.
+//! Eigenpairs of a diagonal matrix plus a matrix of rank one, `D + rho z z^T`.
 //!
-//! Its eigenvalues are the roots of the secular equation `f(x) = 1 / rho + sum_j z_j^2 / (d_j - x) = 0`, one right of each
-//! pole `d_j`, and the eigenvector of `x` is `z_j / (d_j - x)`, normalised.
+//! The eigenvalues are the roots of the secular equation `f(x) = 1 / rho + sum_j z_j^2 / (d_j - x) = 0`. There is one root
+//! between each pole `d_j` and the next, and one above the last pole. The eigenvector of a root x is `z_j / (d_j - x)`,
+//! normalised.
 
 use super::eight::{Choice, Eight, LANES};
 use crate::ieee::sqrt;
 use crate::kernel::SimdLoop;
 use crate::matrix::rows_mut;
 
-/// Steps allowed for a root. Three to five are usual.
+/// The largest number of steps for a root. Three to five are usual.
 pub(super) const STEPS: usize = 100;
 
-/// Seeks the root right of each pole; returns how many were found, all or the first so many.
+/// Finds the root above each pole. Returns the number of roots found: all, or only the first ones.
 ///
-/// **Shapes** all slices of one length; poles strictly ascending, `rho > 0`, no z is 0. Root i is `origins[i] + offsets[i]`, the
-/// origin one of the poles beside it, so that its distance from either keeps full relative precision: the left one if f is
-/// not negative in the middle, and for the last root the last pole.
+/// **Shapes** all slices have one length; poles strictly ascending, `rho > 0`, no z is 0.
 ///
-/// **Method** Between two poles f grows, so a root is bracketed from the start. A step takes the terms of the poles on either
-/// side for those of one pole, the nearest, and a constant that match value and slope, and solves the quadratic equation;
-/// where that leads out of the bracket, it halves it. For the last root, right of all poles, the last stands on one side and
-/// the others on the other. A root has settled after a step from where |f| was within the rounding errors of its terms, which
-/// is not taken if it leads out, or one that did not move it. The root of a single pole is `offsets[0] = rho z^2`.
+/// **Result** Root i is `origins[i] + offsets[i]`. The origin is a pole next to the root, so that the distance of the root
+/// from each pole has a small relative error. It is the lower pole if f is not negative at the midpoint, else the upper
+/// one; for the last root it is the last pole.
+///
+/// **Method** f increases between two poles, so the poles bracket the root. Each step replaces f by a function with two
+/// poles, the nearest on either side: the terms of the poles below the root become one term with the lower pole plus a
+/// constant, which match the sum in value and slope, and likewise above. The root of that function is the root of a
+/// quadratic equation. If it is outside the bracket, the step bisects instead. The last root is above all poles; for it the
+/// two poles are the last one and the one before it, which stands for all others.
+///
+/// A root is final in two cases. Either |f| was within the rounding errors of its terms; then one more step is taken, if it
+/// stays in the bracket. Or a step did not change it. With a single pole the root is `offsets[0] = rho z^2`.
 ///
 /// **Source** J. R. Bunch, C. P. Nielsen, D. C. Sorensen, *Rank-one modification of the symmetric eigenproblem*, Numer.
 /// Math. 31 (1978); R.-C. Li, *Solving secular equations stably and efficiently*, LAPACK working note 89 (1993).
@@ -38,7 +44,7 @@ impl SimdLoop for Roots<'_> {
     #[inline(always)]
     fn run(self) -> usize {
         let Self { poles, z, rho, origins, offsets } = self;
-        // A root is at most this far from the last pole.
+        // The largest possible distance of the last root from the last pole.
         let reach = rho * z.iter().fold(0.0, |sum, z| sum + z * z);
         if let ([pole], [origin], [offset]) = (poles, &mut *origins, &mut *offsets) {
             (*origin, *offset) = (*pole, reach);
@@ -66,8 +72,8 @@ struct Equation<'a> {
     constant: Eight,
 }
 
-/// The terms of the poles on either side of a root, `z_j^2 / (d_j - x)`, and their slopes. Right of the last root stands the
-/// last pole, which is left of it.
+/// The sums of `z_j^2 / (d_j - x)` over the poles below and above a root, and their derivatives. For the last root, `right`
+/// holds the term of the last pole, although that pole is below the root.
 struct Terms {
     left: Eight,
     right: Eight,
@@ -75,17 +81,17 @@ struct Terms {
     right_slope: Eight,
 }
 
-/// The poles of the model that takes the place of the equation.
-struct Model {
+/// The poles of the function with two poles that replaces f in a step.
+struct TwoPoles {
     left: Eight,
     right: Eight,
-    /// Where the root lies right of both: the last.
+    /// The lanes whose root is above both poles: that of the last root.
     beyond: Choice,
 }
 
 impl Equation<'_> {
-    /// Eight roots, the first of them right of pole `first`, as distances from an origin each; beyond the last root there is
-    /// it again. `None` if a root was not found.
+    /// Eight roots as `(origins, offsets)`, the first of them above pole `first`. Lanes past the last root repeat it. `None`
+    /// if a root was not found.
     #[inline(always)]
     fn roots(&self, first: usize, reach: f64) -> Option<(Eight, Eight)> {
         let mut places = [0; LANES];
@@ -93,39 +99,43 @@ impl Equation<'_> {
             *place = (first + lane).min(self.poles.len().wrapping_sub(2));
         }
         let at = |values: &[f64], next: usize| {
-            Eight(places.map(|place| values.get(place + next).copied().unwrap_or_default()))
+            Eight(places.map(|place| {
+                let value = values.get(place + next);
+                debug_assert!(value.is_some(), "there are two poles at least");
+                value.copied().unwrap_or_default()
+            }))
         };
         let (left, right) = (at(self.poles, 0), at(self.poles, 1));
         let (left_z, right_z) = (at(self.z, 0), at(self.z, 1));
         let (left_square, right_square) = (left_z * left_z, right_z * right_z);
         let beyond = Choice::places(|lane| first + lane + 1 >= self.poles.len());
-        let model = Model { left, right, beyond };
+        let two_poles = TwoPoles { left, right, beyond };
 
-        // The middle of the bracket tells the nearer pole; seen from there the other poles are a constant.
+        // The sign of f at the midpoint tells the nearer pole. For the first guess the other poles count as a constant.
         let (zero, reach, gap) = (Eight::ZERO, Eight::all(reach), right - left);
         let middle = beyond.of(reach, gap) * Eight::all(0.5);
         let origin = beyond.of(right, left);
         let terms = self.terms(first, origin, middle);
         let value = self.constant + (terms.left + terms.right);
         let own = left_square / ((left - origin) - middle) + right_square / ((right - origin) - middle);
-        let below = value.less(zero); // the root lies right of the middle
+        let below = value.less(zero); // the root is above the midpoint
         let low = below.of(beyond.of(middle, -middle), zero);
         let high = below.of(beyond.of(reach, zero), middle);
         let origin = below.of(right, origin);
         let (to_left, to_right) = (left - origin, right - origin);
         let sum = (value - own) * (to_left + to_right) + (left_square + right_square);
         let product = left_square * to_right + right_square * to_left;
-        let guess = model.root(value - own, sum, product);
+        let guess = two_poles.root(value - own, sum, product);
 
-        self.refine(first, &model, origin, [low, high], guess)
+        self.refine(first, &two_poles, origin, [low, high], guess)
     }
 
-    /// Steps from a guess until all roots have settled.
+    /// Takes steps from a guess until all eight roots are final.
     #[inline(always)]
     fn refine(
         &self,
         first: usize,
-        model: &Model,
+        two_poles: &TwoPoles,
         origin: Eight,
         [mut low, mut high]: [Eight; 2],
         guess: Eight,
@@ -140,12 +150,13 @@ impl Equation<'_> {
             let below = value.less(Eight::ZERO);
             low = below.of(offset, low);
             high = below.of(high, offset);
-            let (to_left, to_right) = ((model.left - origin) - offset, (model.right - origin) - offset);
+            let (to_left, to_right) =
+                ((two_poles.left - origin) - offset, (two_poles.right - origin) - offset);
             let rest = value - (to_left * terms.left_slope + to_right * terms.right_slope);
             let both = to_left * to_right;
             let sum = (to_left + to_right) * value - both * (terms.left_slope + terms.right_slope);
             let near = value.abs().less(tolerance * size);
-            let next = offset + model.root(rest, sum, both * value);
+            let next = offset + two_poles.root(rest, sum, both * value);
             let next = inside(low, high, next).of(next, near.of(offset, mean(low, high)));
             let stays = next.choose(offset, |next, offset| next == offset);
             offset = settled.of(offset, next);
@@ -187,8 +198,8 @@ impl Equation<'_> {
     }
 }
 
-impl Model {
-    /// The root of `c x^2 - a x + b` that lies between the poles, or right of both, from the sum that adds magnitudes.
+impl TwoPoles {
+    /// The root of `c x^2 - a x + b` between the poles, or above both, by the formula that does not cancel.
     #[inline(always)]
     fn root(&self, c: Eight, a: Eight, b: Eight) -> Eight {
         let square = a * a - Eight::all(4.0) * (b * c);
@@ -210,13 +221,13 @@ fn mean(low: Eight, high: Eight) -> Eight {
     (low + high) * Eight::all(0.5)
 }
 
-/// The z, to be written over the given one, whose roots are those found, and for each root the factor that makes the vector
-/// `z_j / (d_j - x)` one of length 1.
+/// Replaces z by the vector for which the computed roots are exact, and computes for each root the factor that normalises
+/// the vector `z_j / (d_j - x)`.
 ///
-/// **Shapes** all slices of one length.
+/// **Shapes** all slices have one length.
 ///
-/// **Method** `z_j^2 = prod_i (x_i - d_j) / prod_{i != j} (d_i - d_j)` up to a factor, and the sign of the given z. With it
-/// the vectors are orthogonal to working precision however close the roots lie.
+/// **Method** Up to a common factor, `z_j^2 = prod_i (x_i - d_j) / prod_{i != j} (d_i - d_j)`; the sign is that of the given
+/// z. With this z the eigenvectors are orthogonal to working precision, even for roots that are close together.
 ///
 /// **Source** M. Gu, S. C. Eisenstat, *A stable and efficient algorithm for the rank-one modification of the symmetric
 /// eigenproblem*, SIAM J. Matrix Anal. Appl. 15 (1994).
@@ -250,7 +261,8 @@ impl SimdLoop for Weights<'_> {
     }
 }
 
-/// `sum_j (z_j / (d_j - x))^2`: one sum for each eighth term, these added, then the terms that are left.
+/// `sum_j (z_j / (d_j - x))^2`. Eight partial sums take every eighth term each; they are added in order, then the remaining
+/// terms.
 #[inline(always)]
 fn square(poles: &[f64], z: &[f64], origin: f64, offset: f64) -> f64 {
     let ((several, last), (several_z, last_z)) = (poles.as_chunks(), z.as_chunks());
@@ -263,7 +275,7 @@ fn square(poles: &[f64], z: &[f64], origin: f64, offset: f64) -> f64 {
     sums.0.into_iter().chain(ratios.map(|ratio| ratio * ratio)).fold(0.0, |sum, term| sum + term)
 }
 
-/// The entries of the vectors at some of the poles, a row for each root.
+/// The entries of the eigenvectors that belong to some of the poles, one row for each root.
 ///
 /// **Shapes** poles and z of one length k, the others of one length m; vectors (m x k).
 pub(super) struct Vectors<'a> {

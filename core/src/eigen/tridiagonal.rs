@@ -1,20 +1,24 @@
-//! Reduction to tridiagonal form by reflectors.
+//! Reduction to tridiagonal form by Householder reflectors.
 
 use super::eight::LANES;
 use super::{exponent_of_largest, split_rows};
 use crate::ieee::{scale_by_halves, sqrt};
 use crate::kernel::SimdLoop;
+use crate::matrix::{cut, cut_mut, take};
 use core::num::NonZeroUsize;
 
-/// Reduces `A` to tridiagonal form from the last row upwards, so that a matrix graded towards its last corner keeps
-/// its small entries.
+/// Reduces `A` to tridiagonal form from the last row to the first. This order keeps the accuracy of small entries when the
+/// entries of A grow towards the last corner.
 ///
-/// Row `k > 0`: the reflector `H_k = I - v v^T / h` maps entries `0..k` of the row onto a multiple of the last of
-/// them. `v` stays in the row, `h` in `heights[k]` (0: no reflector); `T` has `diagonal[k]` and
-/// `off_diagonal[k - 1]`. With `p = A v / h` and `w = p - (v^T p / 2h) v`, `H A H = A - v w^T - w v^T`.
+/// Row `k > 0`: the reflector `H_k = I - v v^T / h` maps entries `0..k` of the row to a multiple of the last unit vector.
+/// `v` replaces the row and `h` is `heights[k]` (0: no reflector). `T` gets `diagonal[k]` and `off_diagonal[k - 1]`. With
+/// `p = A v / h` and `w = p - (v^T p / 2h) v`, `H A H = A - v w^T - w v^T`.
 ///
-/// The update by one reflector and the product `A v` of the next take one pass over `A`: row `k` is updated first and
-/// gives `v`, then the rows above it in ascending order. `diagonal[..k]`, not in use yet, holds the product.
+/// One pass over `A` does both the update by one reflector and the product `A v` of the next. Row `k` is updated first and
+/// gives `v`; the rows above it follow in ascending order. `diagonal[..k]` is not used yet and holds the product.
+///
+/// **Source** R. S. Martin, C. Reinsch, J. H. Wilkinson, *Householder's tridiagonalization of a symmetric matrix*, Numer.
+/// Math. 11 (1968). The single pass is derived here.
 pub(super) struct Tridiagonalise<'a> {
     pub(super) a: &'a mut [f64],
     pub(super) n: NonZeroUsize,
@@ -35,14 +39,14 @@ impl SimdLoop for Tridiagonalise<'_> {
             let Some((row, from_next)) = from_row.split_at_mut_checked(n.get()) else { return };
             let older = if reflected { Some((&*from_next, &*w)) } else { None };
             if let Some((v, w)) = older {
-                update(row.get_mut(..=k).unwrap_or_default(), v, w, k);
+                update(cut_mut(row, ..=k), v, w, k);
             }
             let Some((v, [corner, ..])) = row.split_at_mut_checked(k) else { return };
             let Some((sum, [diagonal_k, ..])) = diagonal.split_at_mut_checked(k) else { return };
             *diagonal_k = *corner;
             let (alpha, h) = reflector(v);
             *height = h;
-            // None for row 0.
+            // Row 0 has no coupling: its index wraps and is out of range.
             if let Some(coupling) = off_diagonal.get_mut(k.wrapping_sub(1)) {
                 *coupling = alpha;
             }
@@ -53,7 +57,7 @@ impl SimdLoop for Tridiagonalise<'_> {
                 }
                 Some((v, w)) => {
                     for (i, row) in block.chunks_exact_mut(n.get()).enumerate() {
-                        update(row.get_mut(..k).unwrap_or_default(), v, w, i);
+                        update(cut_mut(row, ..k), v, w, i);
                     }
                 }
                 None if h != 0.0 => {
@@ -81,13 +85,13 @@ impl SimdLoop for Tridiagonalise<'_> {
     }
 }
 
-/// An entry of `A - v w^T - w v^T`.
+/// Entry (i, j) of `A - v w^T - w v^T`.
 #[inline(always)]
 fn both_sides(a_ij: f64, [v_i, w_i]: [f64; 2], [v_j, w_j]: [f64; 2]) -> f64 {
     a_ij - (v_i * w_j + w_i * v_j)
 }
 
-/// Row i of that.
+/// Row i of `A - v w^T - w v^T`.
 #[inline(always)]
 fn update(row: &mut [f64], v: &[f64], w: &[f64], i: usize) {
     let (Some(v_i), Some(w_i)) = (v.get(i), w.get(i)) else { return };
@@ -96,11 +100,11 @@ fn update(row: &mut [f64], v: &[f64], w: &[f64], i: usize) {
     }
 }
 
-/// Rows that take the vectors out of the first-level cache together.
+/// Rows that are processed together, so that each part of the vectors is read from the first-level cache once for all.
 const TOGETHER: usize = 4;
 
-/// `A <- A - v w^T - w v^T`, then `sum_j <- sum_j + weight_i a_ij`, for each row i in ascending order and as many columns j as
-/// there are sums.
+/// `A <- A - v w^T - w v^T`, then `sum_j <- sum_j + weight_i a_ij`, for each row i in ascending order. The columns j are
+/// those of `sum`.
 #[inline(always)]
 fn update_and_add(
     (block, n): (&mut [f64], NonZeroUsize),
@@ -109,23 +113,28 @@ fn update_and_add(
     sum: &mut [f64],
 ) {
     let width = sum.len();
-    let (v, w) = (v.get(..width).unwrap_or_default(), w.get(..width).unwrap_or_default());
+    let (v, w) = (cut(v, ..width), cut(w, ..width));
     let mut factors = v.iter().zip(w).zip(weights).map(|((v, w), weight)| ([*v, *w], *weight));
-    let mut next = || factors.next().unwrap_or_default();
+    let mut next = || {
+        let next = factors.next();
+        debug_assert!(next.is_some(), "a row without factors");
+        next.unwrap_or_default()
+    };
     let mut several = block.chunks_exact_mut(n.get().saturating_mul(TOGETHER));
     for rows in several.by_ref() {
-        let (first, rows) = rows.split_at_mut_checked(n.get()).unwrap_or_default();
-        let (second, rows) = rows.split_at_mut_checked(n.get()).unwrap_or_default();
-        let (third, fourth) = rows.split_at_mut_checked(n.get()).unwrap_or_default();
+        let (first, rows) = take(rows, n.get());
+        let (second, rows) = take(rows, n.get());
+        let (third, fourth) = take(rows, n.get());
         let factors = [next(), next(), next(), next()];
-        let rows = [first, second, third, fourth].map(|row| row.get_mut(..width).unwrap_or_default());
+        let rows = [first, second, third, fourth].map(|row| cut_mut(row, ..width));
         let rows = rows.map(|row| row.as_chunks_mut::<LANES>());
         let [(first, last_first), (second, last_second), (third, last_third), (fourth, last_fourth)] = rows;
         let (sums, last_sums) = sum.as_chunks_mut::<LANES>();
         let ((vs, last_v), (ws, last_w)) = (v.as_chunks::<LANES>(), w.as_chunks::<LANES>());
         let rows = first.iter_mut().zip(second).zip(third).zip(fourth);
         for ((((((first, second), third), fourth), sum), v), w) in rows.zip(sums).zip(vs).zip(ws) {
-            // All is read before anything is written: rows a page apart would look like the same place.
+            // Read all four rows before writing any. Rows that are a multiple of 4 KiB apart alias in the store buffer, and a
+            // load after such a store would stall.
             let rows = [*first, *second, *third, *fourth];
             ([*first, *second, *third, *fourth], *sum) = columns(rows, *sum, factors, [*v, *w]);
         }
@@ -162,7 +171,7 @@ fn columns<const R: usize, const N: usize>(
     (rows, sum)
 }
 
-/// `sum <- sum + weight row`: with rows in ascending order, a product `A v` whose lanes are columns.
+/// `sum <- sum + weight row`. Over the rows in ascending order this gives the product `A v`, with columns as vector lanes.
 #[inline(always)]
 fn add_weighted(row: &[f64], weight: f64, sum: &mut [f64]) {
     for (s, a_j) in sum.iter_mut().zip(row) {
@@ -170,11 +179,11 @@ fn add_weighted(row: &[f64], weight: f64, sum: &mut [f64]) {
     }
 }
 
-/// Replaces `x` by the `v` of a reflector with `(I - v v^T / h) x = alpha e_last`, and returns `(alpha, h)`; `h = 0`
-/// and `x` untouched if all entries before the last are zero.
+/// Replaces `x` by the `v` of a reflector with `(I - v v^T / h) x = alpha e_last`, and returns `(alpha, h)`. If all entries
+/// before the last are zero, `h = 0` and `x` is unchanged.
 ///
-/// `v` is scaled by a power of two so that `h` lies between 1/4 and `2 len`: a column of entries whose squares would
-/// underflow still gives an orthogonal reflector.
+/// `v` is scaled by a power of two so that `h` is between 1/4 and `2 len`. The reflector is therefore orthogonal even if the
+/// squares of the entries of x would underflow.
 fn reflector(x: &mut [f64]) -> (f64, f64) {
     let exponent = exponent_of_largest(x);
     let Some((last, before)) = x.split_last_mut() else { return (0.0, 0.0) };
@@ -189,7 +198,7 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     *last = scale_by_halves(*last, -exponent);
     square += *last * *last;
     let norm = sqrt(square);
-    // The sign that adds magnitudes: no cancellation.
+    // With this sign `last - alpha` does not cancel.
     let alpha = if *last > 0.0 { -norm } else { norm };
     let h = square - *last * alpha;
     *last -= alpha;
