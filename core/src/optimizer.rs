@@ -1,31 +1,36 @@
-//! Update rules: gradient descent and Speed Limited Optimization, with momentum and weight decay.
+//! Update rules: gradient descent and Speed Limited Optimization (SLO), with momentum and weight decay.
 //!
 //! ```text
-//! gradient descent   u_l = grad_l
-//! Speed Limited      u_l = C_l grad_l / (epsilon + |grad_l|_F)        layer by layer, weights and bias together
-//! plain              W <- W - eta u
-//! with memory        v <- mu v + u / C,   W <- W - eta C (v + lambda W)
+//! gradient descent   r_l = 1,                           C_l = 1
+//! Speed Limited      r_l = 1 / (epsilon + |grad_l|_F),  C_l a constant        layer by layer, weights and bias together
+//!
+//! v <- mu v + r grad
+//! W <- W - eta C (v + lambda W)
 //! ```
+//! Without momentum and decay v is not stored: `W <- W - (eta C r) grad`.
+//!
+//! **Source** SLO: Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271. Momentum: B. T.
+//! Polyak, USSR Comput. Math. Math. Phys. 4 (1964). Momentum and decay of SLO are defined here.
 
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::ieee::sqrt;
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatRef, copy, cut, cut_mut, take};
+use crate::matrix::{MatRef, copy, cut, cut_mut, split};
 use crate::network::{LayerSpan, Shape, weights};
 use crate::scalar::Real;
 use core::ops::Range;
 
-/// How a layer's gradient becomes its step.
+/// How the step of a layer depends on its gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Rule<'a> {
     /// The gradient itself.
     GradientDescent,
-    /// The gradient with its norm fixed: every layer moves at its own speed, whatever its gradient's size.
+    /// The normalised gradient times a speed of the layer: the step length does not depend on the size of the gradient.
     SpeedLimited {
         /// `C_l` for every layer, the readout included.
         speeds: &'a [f64],
-        /// Added to the norm, so that a vanishing gradient stops the layer. [`EPSILON`] by default.
+        /// Added to the norm, so that the step goes to zero with the gradient. [`EPSILON`] by default.
         epsilon: f64,
     },
 }
@@ -36,7 +41,7 @@ pub const EPSILON: f64 = 1e-8;
 /// An update rule with its rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer<'a> {
-    /// How a layer's gradient becomes its step.
+    /// How the step of a layer depends on its gradient.
     pub rule: Rule<'a>,
     /// Step size eta.
     pub rate: f64,
@@ -52,14 +57,14 @@ impl<'a> Optimizer<'a> {
         Self { rule, rate, momentum: 0.0, decay: 0.0 }
     }
 
-    /// Values of state that the rule carries from step to step: none without momentum and decay, else a velocity and as
-    /// much scratch; saturating. It starts at zero.
+    /// Values of state that the rule keeps from step to step: none without momentum and decay, else the velocity v and as
+    /// much scratch. The result saturates. The state of the first step is all zeros.
     pub const fn state(&self, parameters: usize) -> usize {
-        if self.plain() { 0 } else { parameters.saturating_mul(2) }
+        if self.has_velocity() { parameters.saturating_mul(2) } else { 0 }
     }
 
-    const fn plain(&self) -> bool {
-        self.momentum == 0.0 && self.decay == 0.0
+    const fn has_velocity(&self) -> bool {
+        self.momentum != 0.0 || self.decay != 0.0
     }
 
     /// Checks the parameters of the rule.
@@ -84,15 +89,19 @@ impl<'a> Optimizer<'a> {
     /// One step.
     ///
     /// **Shapes** parameters and gradient as [`Shape::parameters`]; state at least [`Optimizer::state`].
-    /// **Arithmetic** `|grad_l|_F` in `f64` ([`Backend::dot`] over the weights, plus that over the bias as a column).
-    /// Plain: the factor `eta C_l r` (or eta) in `f64`, where r is the rounded `1 / (epsilon + |grad_l|)`, rounded to the
-    /// scalar once, then one fma an element. With momentum or decay: `v <- fma(s, g, mu v)`, s the rounded r (or 1), then
-    /// `W <- fma(-eta C_l, fma(lambda, W, v), W)`. A zero gradient moves nothing but the memory. The gradient stays as it
-    /// is in the plain case; with momentum or decay a success leaves `v + lambda W` (the old W) in its place.
+    ///
+    /// **Arithmetic** `|grad_l|_F` is [`gradient_norm`], in `f64`. r is rounded once, and r is 0 for a zero norm.
+    /// - Without momentum and decay: the factor `eta C r` is computed in `f64` and rounded to the scalar once. Then each
+    ///   element takes one fma. The gradient is unchanged.
+    /// - Otherwise `v <- fma(r, g, mu v)` with r rounded to the scalar, then `W <- fma(-eta C, fma(lambda, W, v), W)`. A
+    ///   zero gradient changes only the velocity and, through it, W. On success the gradient holds `v + lambda W`.
+    ///
     /// **Errors** those of [`Optimizer::check`]; [`Error::Length`] for parameters or a gradient of another length;
     /// [`Error::Workspace`] for too little state; [`Error::NotFinite`] when the gradient, its norm or a new value is not
-    /// finite. Parameters and velocity are unchanged then. With momentum or decay the gradient and the scratch half of the
-    /// state may have been overwritten: recompute the gradient before you retry.
+    /// finite. On error, parameters and velocity are unchanged. With momentum or decay the gradient and the scratch half of
+    /// the state may have been overwritten, so recompute the gradient before you retry.
+    ///
+    /// **Source** the formulas of [`crate::optimizer`].
     pub fn step<T: Real, B: Backend<T>>(
         &self,
         backend: B,
@@ -105,55 +114,57 @@ impl<'a> Optimizer<'a> {
         check_length("parameters", shape.parameters(), parameters.len())?;
         check_length("gradient", shape.parameters(), gradient.len())?;
         check_workspace("optimizer state", self.state(parameters.len()), state.len())?;
-        if self.plain() {
-            return self.plain_step(backend, shape, parameters, gradient);
+        if !self.has_velocity() {
+            return self.step_without_velocity(backend, shape, parameters, gradient);
         }
         kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
-        let (velocity, next) = take(state, parameters.len());
-        let next = cut_mut(next, ..parameters.len());
-        let momentum = T::from_f64(self.momentum);
+        let ([velocity, new_velocity], _) = split(state, [parameters.len(); 2]);
+        let (mu, lambda) = (T::from_f64(self.momentum), T::from_f64(self.decay));
         for (layer, span) in shape.spans().enumerate() {
-            let (unit, speed) = self.factors(backend, layer, span, gradient)?;
-            let (v, next) = (slice(velocity, span), slice(next, span));
+            let (r, c) = self.factors(backend, layer, span, gradient)?;
+            let (r, minus_eta_c) = (T::from_f64(r), T::from_f64(-(self.rate * c)));
+            let (v, new_v) = (slice(velocity, span), slice(new_velocity, span));
             let (w, g) = (slice(parameters, span), slice(gradient, span));
-            // next <- mu v + r grad
-            backend.vectorize(|| next.iter_mut().zip(v.iter()).for_each(|(n, v)| *n = momentum * *v));
-            backend.axpy(T::from_f64(unit), g, next);
-            if let Some(index) = next.iter().position(|v| !v.is_finite()) {
+            // v' = mu v + r grad
+            backend.vectorize(|| new_v.iter_mut().zip(v.iter()).for_each(|(new, v)| *new = mu * *v));
+            backend.axpy(r, g, new_v);
+            if let Some(index) = new_v.iter().position(|v| !v.is_finite()) {
                 return Err(Error::NotFinite { what: "velocity", row: 0, column: span.offset + index });
             }
-            // grad <- next + lambda W
-            copy(g, next);
-            backend.axpy(T::from_f64(self.decay), w, g);
-            check_update(backend, span.offset, T::from_f64(-(self.rate * speed)), g, w)?;
+            // u = v' + lambda W, in the memory of the gradient
+            copy(g, new_v);
+            backend.axpy(lambda, w, g);
+            check_sum(backend, span.offset, minus_eta_c, g, w)?;
         }
-        // W <- W - eta C grad, v <- next: nothing fails from here on.
+        // W <- W - eta C u and v <- v': every new value is finite.
         for (layer, span) in shape.spans().enumerate() {
-            let factor = T::from_f64(-(self.rate * self.speed(layer)));
-            backend.axpy(factor, slice(gradient, span), slice(parameters, span));
+            let minus_eta_c = T::from_f64(-(self.rate * self.speed(layer)));
+            backend.axpy(minus_eta_c, slice(gradient, span), slice(parameters, span));
         }
-        copy(velocity, next);
+        copy(velocity, new_velocity);
         Ok(())
     }
 
-    /// `W <- W - eta u`, refused before any W is written where a new value is not finite.
-    fn plain_step<T: Real, B: Backend<T>>(
+    /// `W <- W - (eta C r) grad`. All new values are known to be finite before the first is written.
+    ///
+    /// There is no scratch in which to compute them first: this rule has no state, so that it fits small machines. The
+    /// largest magnitudes of W and of the gradient decide instead, in one pass over both. Only where they do not suffice
+    /// each new value is computed and dropped.
+    fn step_without_velocity<T: Real, B: Backend<T>>(
         &self,
         backend: B,
         shape: Shape<'_>,
         parameters: &mut [T],
         gradient: &[T],
     ) -> Result<(), Error> {
-        if !self.bounded(backend, parameters, gradient) {
+        if !all_below(backend, gradient, self.safe_gradient::<T>(), parameters, T::LARGEST / 4.0) {
             kernel::check_finite(backend, MatRef::new(gradient, 1, gradient.len())?, "gradient")?;
             self.each_factor(backend, shape, gradient, &mut |range, factor| {
-                let w = cut(parameters, range.clone());
-                check_update(backend, range.start, factor, cut(gradient, range), w)
+                check_sum(backend, range.start, factor, cut(gradient, range.clone()), cut(parameters, range))
             })?;
         }
         self.each_factor(backend, shape, gradient, &mut |range, factor| {
-            let w = cut_mut(parameters, range.clone());
-            backend.axpy(factor, cut(gradient, range), w);
+            backend.axpy(factor, cut(gradient, range.clone()), cut_mut(parameters, range));
             Ok(())
         })
     }
@@ -166,37 +177,41 @@ impl<'a> Optimizer<'a> {
         gradient: &[T],
         visit: &mut dyn FnMut(Range<usize>, T) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        // One factor for all layers: one vector.
+        // All layers have the same factor: visit them as one slice.
         if let Rule::GradientDescent = self.rule {
             return visit(0..gradient.len(), T::from_f64(-self.rate));
         }
         for (layer, span) in shape.spans().enumerate() {
-            let (unit, speed) = self.factors(backend, layer, span, gradient)?;
-            visit(span.range(), T::from_f64(-(self.rate * speed * unit)))?;
+            let (r, c) = self.factors(backend, layer, span, gradient)?;
+            visit(span.range(), T::from_f64(-(self.rate * c * r)))?;
         }
         Ok(())
     }
 
-    /// Whether the largest magnitudes alone, found in one pass, show that the plain step succeeds.
-    fn bounded<T: Real>(&self, backend: impl Backend<T>, parameters: &[T], gradient: &[T]) -> bool {
+    /// A magnitude G: if all entries of the gradient are below G, those of `eta C r grad` are below a quarter of the largest
+    /// number, and the norm of the gradient is finite. 0 if there is no such magnitude.
+    fn safe_gradient<T: Real>(&self) -> f64 {
         let limit = T::LARGEST / 4.0;
-        let max_gradient = match self.rule {
-            // Beyond the scalar's range the factor is infinite, and a NaN times zero.
-            Rule::GradientDescent if self.rate >= limit => return false,
-            Rule::GradientDescent => limit / self.rate,
-            // The factor is at most `eta C / epsilon`, and what it multiplies by at most `eta C`. Squares of values below
-            // 2^475 have a finite sum.
+        match self.rule {
+            Rule::GradientDescent if self.rate < limit => limit / self.rate,
             Rule::SpeedLimited { speeds, epsilon } => {
+                // The factor is at most `eta C / epsilon`, and the step at most `eta C`. Squares of entries below 2^475 have a
+                // finite sum.
                 let fastest = speeds.iter().fold(0.0, |max, speed| if *speed > max { *speed } else { max });
                 let reach = self.rate * fastest;
-                if !(reach < limit && reach / epsilon < limit) {
-                    return false;
-                }
                 let root = f64::from_bits((1023 + 475) << 52);
-                if root < limit { root } else { limit }
+                let safe = reach < limit && reach / epsilon < limit;
+                if !safe {
+                    0.0
+                } else if root < limit {
+                    root
+                } else {
+                    limit
+                }
             }
-        };
-        within(backend, gradient, max_gradient, parameters, limit)
+            // The factor would round to infinity, which makes a NaN of a zero gradient.
+            Rule::GradientDescent => 0.0,
+        }
     }
 
     fn speed(&self, layer: usize) -> f64 {
@@ -206,7 +221,7 @@ impl<'a> Optimizer<'a> {
         }
     }
 
-    /// The factor r of the gradient, and the layer's speed C.
+    /// `(r, C)` of a layer.
     fn factors<T: Real, B: Backend<T>>(
         &self,
         backend: B,
@@ -223,12 +238,17 @@ impl<'a> Optimizer<'a> {
     }
 }
 
-/// `|grad_l|_F` of a layer's weights and bias, in `f64`.
+/// `|grad_l|_F`, the norm of the gradient of a layer's weights and bias, in `f64`.
 ///
-/// **Accuracy** squares are summed as they are: a norm below about 1e-154 has lost digits, and is 0 where all entries are
-/// below 1e-162 in magnitude (a Speed Limited layer does not move then); one above about 1e154 is infinite. No gradient in
-/// `f32` comes near.
-/// **Errors** [`Error::Length`] when the gradient, laid out like the parameters, ends before the layer does.
+/// **Shapes** the gradient is laid out like the parameters.
+///
+/// **Arithmetic** the root of `g_W . g_W + g_b . g_b`, both by [`Backend::dot`], the bias as one column.
+///
+/// **Accuracy** the squares are not rescaled. A norm below about 1e-154 therefore loses digits, and it is 0 if all entries
+/// are below 1e-162 in magnitude; a Speed Limited layer then makes no step. A norm above about 1e154 is infinite. No
+/// gradient in `f32` reaches these limits.
+///
+/// **Errors** [`Error::Length`] when the gradient ends before the layer does.
 pub fn gradient_norm<T: Real, B: Backend<T>>(
     backend: B,
     span: LayerSpan,
@@ -246,6 +266,8 @@ pub fn gradient_norm<T: Real, B: Backend<T>>(
 ///
 /// **Errors** [`Error::Layer`] when there is no such layer, [`Error::Parameter`] unless the contrast is a positive number
 /// with a finite inverse. The speeds are unchanged then.
+///
+/// **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 pub fn target_speeds(target: usize, contrast: f64, speeds: &mut [f64]) -> Result<(), Error> {
     if target >= speeds.len() {
         return Err(Error::Layer { index: target, layers: speeds.len() });
@@ -260,9 +282,9 @@ pub fn target_speeds(target: usize, contrast: f64, speeds: &mut [f64]) -> Result
     Ok(())
 }
 
-/// The hidden layer with the lowest correlation: the target of the policy that re-chooses it at each measurement.
+/// The hidden layer with the lowest correlation, which an adaptive policy makes the target after each measurement.
 ///
-/// Undefined correlations (`None`, NaN) do not compete; ties go to the earlier layer; `None` when nothing is defined.
+/// Undefined correlations (`None`, NaN) are skipped, and the first layer wins a tie. `None` if all are undefined.
 pub fn lowest_correlation(correlations: impl IntoIterator<Item = Option<f64>>) -> Option<usize> {
     let mut lowest: Option<(usize, f64)> = None;
     for (layer, value) in correlations.into_iter().enumerate() {
@@ -280,17 +302,11 @@ fn slice<T>(all: &mut [T], span: LayerSpan) -> &mut [T] {
     cut_mut(all, span.range())
 }
 
-/// Refuses a step `y + a x` of which one value is not finite, before it is taken.
-fn check_update<T: Real>(
-    backend: impl Backend<T>,
-    offset: usize,
-    a: T,
-    x: &[T],
-    y: &[T],
-) -> Result<(), Error> {
-    // Below these no product and no sum comes near the largest number.
+/// Checks that every `fma(a, x, y)` is finite, without storing any.
+fn check_sum<T: Real>(backend: impl Backend<T>, offset: usize, a: T, x: &[T], y: &[T]) -> Result<(), Error> {
+    // Below these bounds every product and every sum is below half the largest number.
     let limit = T::LARGEST / 4.0;
-    if within(backend, x, limit / a.to_f64().abs(), y, limit) {
+    if all_below(backend, x, limit / a.to_f64().abs(), y, limit) {
         return Ok(());
     }
     match x.iter().zip(y).position(|(x, y)| !T::fma(&a, x, *y).is_finite()) {
@@ -299,8 +315,8 @@ fn check_update<T: Real>(
     }
 }
 
-/// Whether all x and y are smaller in magnitude than their bounds; a NaN is not, and nothing is smaller than one.
-fn within<T: Real>(backend: impl Backend<T>, x: &[T], max_x: f64, y: &[T], max_y: f64) -> bool {
+/// Whether all x and all y are below their bounds in magnitude. A NaN value or a NaN bound makes this false.
+fn all_below<T: Real>(backend: impl Backend<T>, x: &[T], max_x: f64, y: &[T], max_y: f64) -> bool {
     let zero = T::Order::default();
     let (max_x, max_y) = (T::from_f64(max_x), T::from_f64(max_y));
     let (largest_x, largest_y) = backend.vectorize(|| {
@@ -308,7 +324,7 @@ fn within<T: Real>(backend: impl Backend<T>, x: &[T], max_x: f64, y: &[T], max_y
             (largest_x.max(x.magnitude_order()), largest_y.max(y.magnitude_order()))
         })
     });
-    // A bound that is NaN is not above zero.
+    // `is_positive` is false for a NaN bound.
     let below = |largest: T::Order, bound: T| bound.is_positive() && largest < bound.magnitude_order();
     below(largest_x, max_x) && below(largest_y, max_y)
 }
