@@ -1,13 +1,16 @@
-//! SHA-256 of state: shapes and bits, so that two runs can be compared by 32 bytes.
+//! SHA-256 of arrays, shapes and bits included, so that two runs can be compared by 32 bytes.
+//!
+//! **Source** FIPS 180-4 for the hash; the encoding of shapes and values is defined here.
 
+use crate::matrix::cut;
 use crate::scalar::Real;
 use core::fmt;
 use sha2::{Digest as _, Sha256};
 
-/// Version of the bit contract. A change that moves one bit of one golden digest raises it.
+/// Version of the bit contract. It increases with every change of a golden digest.
 pub const CONTRACT_VERSION: u32 = 1;
 
-/// A digest in the making.
+/// Computes the digest of a sequence of numbers and arrays.
 ///
 /// **Arithmetic** the tag `agop`, a zero byte, [`CONTRACT_VERSION`] as little-endian u64; then for each array the number
 /// of dimensions, the dimensions and the bytes of one value as little-endian u64, and the values' little-endian bits in
@@ -28,7 +31,7 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// Nothing but the tag.
+    /// A hasher that has seen the tag only.
     pub fn new() -> Self {
         let mut hash = Sha256::new();
         hash.update(b"agop\0");
@@ -36,7 +39,7 @@ impl Hasher {
         Self(hash)
     }
 
-    /// Adds a number that belongs to the state: a step, a count.
+    /// Adds an integer of the state, such as a step or a count.
     pub fn number(&mut self, n: u64) -> &mut Self {
         self.0.update(n.to_le_bytes());
         self
@@ -47,7 +50,7 @@ impl Hasher {
         self.shape::<T>(shape).values(values)
     }
 
-    /// Begins an array whose values follow in parts, by [`Hasher::values`].
+    /// Starts an array. Its values follow in parts, by [`Hasher::values`].
     pub fn shape<T: Real>(&mut self, shape: &[usize]) -> &mut Self {
         self.number(shape.len() as u64);
         for dimension in shape {
@@ -56,20 +59,20 @@ impl Hasher {
         self.number(T::BYTES as u64)
     }
 
-    /// Adds the next values of the array that was begun.
+    /// Adds the next values of the array that [`Hasher::shape`] started.
     pub fn values<T: Real>(&mut self, values: &[T]) -> &mut Self {
-        // Whole blocks of bytes: one update a value would cost more than the hash.
+        // Update with 512 bytes at a time. An update for each value would cost more than the hash itself.
         let mut buffer = [0_u8; 512];
         for chunk in values.chunks(512 / T::BYTES) {
             for (slot, value) in buffer.chunks_exact_mut(T::BYTES).zip(chunk) {
                 slot.iter_mut().zip(value.canonical_bits().to_le_bytes()).for_each(|(to, byte)| *to = byte);
             }
-            self.0.update(buffer.get(..chunk.len() * T::BYTES).unwrap_or_default());
+            self.0.update(cut(&buffer, ..chunk.len() * T::BYTES));
         }
         self
     }
 
-    /// The digest of everything added.
+    /// The digest of everything that was added.
     pub fn finish(self) -> Digest {
         let mut bytes = [0; 32];
         bytes.iter_mut().zip(self.0.finalize()).for_each(|(to, byte)| *to = byte);

@@ -1,4 +1,7 @@
-//! Dual numbers `a + b e` with `e^2 = 0`: running an algorithm on them differentiates it exactly.
+//! Dual numbers `a + b e` with `e^2 = 0`. An algorithm that runs on them computes its derivative too (forward mode of
+//! automatic differentiation).
+//!
+//! **Source** A. Griewank, A. Walther, *Evaluating Derivatives*, chapter 3.
 
 use crate::activation::{Activation, Gelu, Sigmoid, Silu, Softplus, damped};
 use crate::scalar::{Ordered, Scalar, Transcendental};
@@ -7,8 +10,8 @@ use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A value and its derivative along one direction.
 ///
-/// **Arithmetic** Values go through exactly the operations of the plain run, so their bits are the same; `x < y` and
-/// ReLU look at the value only.
+/// **Arithmetic** The value takes the same operations as without derivatives, so its bits are the same. Comparisons and
+/// ReLU use the value only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dual<T> {
     /// The value `a`.
@@ -23,7 +26,7 @@ impl<T: Scalar> Dual<T> {
         Self { value, derivative }
     }
 
-    /// A value that does not move.
+    /// A constant: its derivative is zero.
     pub fn constant(value: T) -> Self {
         Self { value, derivative: T::zero() }
     }

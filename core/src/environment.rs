@@ -1,4 +1,4 @@
-//! The floating-point self-test: an error at the door instead of wrong numbers behind it.
+//! The floating-point self-test. It returns an error on a machine or thread whose arithmetic would give other bits.
 
 pub use crate::error::Fault;
 
@@ -9,7 +9,7 @@ use crate::scalar::Real;
 use crate::simd::Level;
 use core::hint::black_box;
 
-/// Tests the environment of the calling thread, for both scalars on the given level.
+/// Tests the floating-point environment of the calling thread, for both scalars on the given level.
 ///
 /// It detects flush-to-zero, denormals-are-zero, a changed rounding mode, x87 double rounding and a wrong fma.
 ///
@@ -26,11 +26,11 @@ pub fn check(level: Level) -> Result<(), Error> {
     }
 }
 
-/// Tests what may differ between threads: for whoever has called [`check`] on the level and begins to compute in a thread,
-/// perhaps again and again.
+/// Tests the settings that may differ between threads. Call it in each thread that computes, after one [`check`] of the
+/// level.
 ///
-/// On x86-64 the control register of the thread says it in a few cycles, and only if it is not the default one are the
-/// faults looked for; elsewhere this is [`check`] on [`Level::compiled`].
+/// On x86-64 this reads the control register of the thread, which takes a few cycles; only if it is not the default does
+/// [`check`] look for the fault. On other targets this is [`check`] on [`Level::compiled`].
 ///
 /// **Errors** as [`check`].
 pub fn check_thread() -> Result<(), Error> {
@@ -42,8 +42,8 @@ macro_rules! subnormals {
         fn $name() -> Option<Fault> {
             let smallest_normal = black_box(<$scalar>::MIN_POSITIVE);
             let subnormal = black_box(<$scalar>::from_bits(3));
-            // Bits are compared as integers: a comparison of floats may itself take subnormals as zero.
-            // The product is a normal number: a subnormal one would also be lost to flush-to-zero.
+            // Compare bits as integers: a comparison of floats may itself treat subnormals as zero. The product must be a
+            // normal number, so that flush-to-zero does not change it.
             let scale = black_box(2.0 / <$scalar>::EPSILON);
             if (subnormal * scale).to_bits() != (6.0 * <$scalar>::MIN_POSITIVE).to_bits() {
                 return Some(Fault::DenormalsAreZero);
@@ -56,8 +56,8 @@ macro_rules! subnormals {
     };
 }
 
-/// Half an ulp ties to even, and a little more or less than it rounds to the nearer side. The two ties alone tell every
-/// other mode: upwards fails the first, downwards and towards zero the second.
+/// Half an ulp ties to even, and slightly more or less rounds to the nearer side. The two ties detect every other mode:
+/// rounding up fails the first, rounding down or towards zero fails the second.
 macro_rules! rounding {
     ($name:ident, $scalar:ty) => {
         fn $name() -> Option<Fault> {
@@ -77,13 +77,13 @@ subnormals!(subnormals_f64, f64);
 rounding!(rounding_f32, f32);
 rounding!(rounding_f64, f64);
 
-/// `1 + (2^-53 + 2^-78)` rounds up; rounded to 64 bits first it becomes a tie and rounds down.
+/// `1 + (2^-53 + 2^-78)` rounds up. Rounded to 64 bits first, as by the x87 unit, it becomes a tie and rounds down.
 fn double_rounding() -> Option<Fault> {
     let addend = black_box(f64::EPSILON * 0.5 + f64::EPSILON / 67_108_864.0);
     if black_box(1.0) + addend == 1.0 + f64::EPSILON { None } else { Some(Fault::DoubleRounding) }
 }
 
-/// `(1 + h)^2 - (1 + 2h)` is `h^2`, which only a fused operation keeps when `h^2` lies below half an ulp of one.
+/// `(1 + h)^2 - (1 + 2h)` is `h^2`. If `h^2` is below half an ulp of one, only a fused operation returns it.
 fn fused<T: Real>(level: Level, bits: u32) -> Option<Fault> {
     let h = T::from_f64(1.0 / (1_u64 << bits) as f64);
     let x = black_box(T::one() + h);

@@ -2,8 +2,10 @@
 
 use core::fmt;
 
-/// Why the core refused an input. The caller's state is unchanged whenever one is returned; workspaces, and what a function
-/// uses as one (the gradient in [`crate::optimizer::Optimizer::step`]), are not.
+/// Why a function of the core refused its input.
+///
+/// On error the caller's state is unchanged. Workspaces may have been overwritten, and so may an argument that serves as one
+/// (the gradient in [`crate::optimizer::Optimizer::step`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,7 +31,7 @@ pub enum Error {
     Workspace {
         /// Which buffer.
         what: &'static str,
-        /// The least length that serves.
+        /// The smallest sufficient length.
         needed: usize,
         /// The length that was given.
         found: usize,
@@ -43,7 +45,7 @@ pub enum Error {
         /// Column of the value, or its index in a slice.
         column: usize,
     },
-    /// A network shape that is no network.
+    /// The widths do not describe a network.
     Architecture {
         /// What is wrong with it.
         reason: &'static str,
@@ -66,11 +68,11 @@ pub enum Error {
         /// Column of that entry.
         column: usize,
     },
-    /// The rows of a matrix must lie in one piece, and it is a transposed view.
+    /// A matrix must have contiguous rows, and this one is a transposed view.
     Strided {
         /// Which matrix.
         what: &'static str,
-        /// Places from one value of a row to the next; 1 was needed.
+        /// Column stride of the matrix; 1 is needed.
         stride: usize,
     },
     /// A parameter of a rule, a task or an initialiser outside its range.
@@ -82,7 +84,8 @@ pub enum Error {
         /// The value that was given.
         found: f64,
     },
-    /// A row whose angle to the others is needed is zero, or so small beside the largest that its square is.
+    /// The angles between the rows are needed, and this row is zero, or so small relative to the largest row that its square
+    /// underflows.
     NoAngle {
         /// Which matrix.
         what: &'static str,
@@ -91,14 +94,14 @@ pub enum Error {
     },
     /// An empty set of samples.
     NoSamples,
-    /// Two partial sums that are not neighbours: the later one must start at the block where the earlier one ends.
+    /// Two partial sums are not adjacent: the later one must start at the block where the earlier one ends.
     NotAdjacent {
         /// Block index at which the earlier partial sum ends.
         end: u64,
         /// Block index at which the later one starts.
         start: u64,
     },
-    /// A partial sum that ends inside a block was asked to take a later one.
+    /// A later partial sum cannot be appended to one that ends inside a block.
     InsideBlock {
         /// Samples in the unfinished block.
         samples: usize,
@@ -107,7 +110,7 @@ pub enum Error {
     NoConvergence {
         /// Which iteration.
         what: &'static str,
-        /// After how many steps it was given up.
+        /// Number of steps taken.
         steps: usize,
     },
     /// The floating-point environment is not the one the contract needs.
@@ -143,7 +146,10 @@ impl fmt::Display for Error {
                 write!(f, "{what}: expected {expected}, found {found}")
             }
             Self::NoAngle { what, row } => {
-                write!(f, "{what}: row {row} is zero, or so small beside the largest that its square is")
+                write!(
+                    f,
+                    "{what}: row {row} is zero, or so small beside the largest row that its square is zero"
+                )
             }
             Self::NoSamples => f.write_str("no samples"),
             Self::NotAdjacent { end, start } => {

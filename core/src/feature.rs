@@ -5,10 +5,12 @@
 //! K = (1/n) sum_a J_a^T J_a          PTK features, k x k, J_a = df(x_a)/dh
 //! G = W^T K W                        average gradient outer product (AGOP), d x d
 //! ```
-//! K is what others call the Gauss-Newton block of the layer's pre-activations for the loss `(1/2) |f - y|^2`: the mean over
-//! samples of the sum over outputs. For `|f - y|^2` that block is `2 K`.
+//! K is the Gauss-Newton block of the layer's pre-activations h for the loss `(1/2) |f - y|^2`: the mean over samples of the
+//! sum over outputs. For `|f - y|^2` that block is `2 K`. PTK stands for pre-activation tangent kernel.
 //!
-//! Sums over samples stream through [`crate::network::Network::accumulate_ptk`].
+//! [`crate::network::Network::accumulate_ptk`] accumulates the sum over samples.
+//!
+//! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
@@ -20,8 +22,10 @@ use core::num::NonZeroU64;
 
 /// Divides the feature sums by the number of samples, fills the lower triangles and empties the sum.
 ///
-/// Returns the PTK features of all hidden layers, one after another; [`ptk_of_layer`] views one.
+/// Returns the PTK features K of all hidden layers, one after another; [`ptk_of_layer`] views one.
 ///
+/// **Shapes** the sum has [`Shape::ptk_values`] values.
+/// **Arithmetic** the tree of [`crate::reduce`], then one division for each value.
 /// **Errors** [`Error::NoSamples`], [`Error::Length`].
 pub fn finish_ptk<'s, T: Scalar>(
     backend: impl Backend<T>,

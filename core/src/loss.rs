@@ -1,4 +1,4 @@
-//! Losses: for one sample the value's term and the derivative with respect to the outputs.
+//! Losses: for each sample its term of the value, and the derivative with respect to the outputs.
 
 use crate::kernel::{Backend, Init, Triangle};
 use crate::matrix::{MatMut, MatRef, rows_mut};
@@ -7,7 +7,7 @@ use crate::simd::DETECTS;
 
 /// A loss that is a mean over samples.
 pub trait Loss<T: Scalar>: Copy {
-    /// The finished sum over samples is divided by this times the number of samples.
+    /// The sum over n samples is divided by n times this number.
     fn divisor(&self) -> u64;
 
     /// Replaces the outputs `f` of one sample by `g = n dloss/df` and returns `sum` plus the sample's term.
@@ -15,9 +15,9 @@ pub trait Loss<T: Scalar>: Copy {
     /// **Shapes** outputs (c), target (c).
     fn residual(&self, outputs: &mut [T], target: &[T], sum: T) -> T;
 
-    /// [`Loss::residual`] for one sample after the other, with the same bits whatever the backend.
+    /// [`Loss::residual`] for one sample after the other, with the same bits on every backend.
     ///
-    /// **Shapes** outputs (n c), targets (n x c), their rows in one piece.
+    /// **Shapes** outputs (n c), targets (n x c) with contiguous rows.
     fn residuals<B: Backend<T>>(&self, _: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
         one_by_one(self, outputs, targets, sum)
     }
@@ -26,13 +26,16 @@ pub trait Loss<T: Scalar>: Copy {
 /// [`Loss::residual`] for one sample after the other.
 fn one_by_one<T: Scalar>(loss: &impl Loss<T>, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
     rows_mut(outputs, targets.columns()).enumerate().fold(sum, |sum, (sample, outputs)| {
-        loss.residual(outputs, targets.row_slice(sample).unwrap_or_default(), sum)
+        let target = targets.row_slice(sample);
+        debug_assert!(target.is_some(), "a row of the targets is missing or strided");
+        loss.residual(outputs, target.unwrap_or_default(), sum)
     })
 }
 
 /// Mean squared error `(1/2n) sum |f - y|^2`.
 ///
-/// **Arithmetic** `g = f - y`; one chain `sum <- fma(g, g, sum)` over the outputs.
+/// **Arithmetic** `g = f - y`; one chain `sum <- fma(g, g, sum)` over the outputs, ascending.
+/// **Source** the least squares loss; g is its derivative times n.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MeanSquared;
 
@@ -47,7 +50,8 @@ impl<T: Scalar> Loss<T> for MeanSquared {
             T::fma(f, f, sum)
         })
     }
-    /// The chain is a product of one row and one column: the backend may have an fma where the compile target has none.
+    /// The chain is the product of a row and a column, so that it can use the backend's fma instruction where the compile
+    /// target has none.
     fn residuals<B: Backend<T>>(&self, backend: B, outputs: &mut [T], targets: MatRef<'_, T>, sum: T) -> T {
         let Some(y) = targets.as_slice().filter(|y| DETECTS && y.len() == outputs.len()) else {
             return one_by_one(self, outputs, targets, sum);
@@ -64,9 +68,10 @@ impl<T: Scalar> Loss<T> for MeanSquared {
 
 /// Softmax cross-entropy `(1/n) sum_a sum_o y_ao (logsumexp(f_a) - f_ao)` for target distributions y.
 ///
-/// **Arithmetic** `m` is the largest output, `e_o = exp(f_o - m)`, `s = sum e_o` ascending, `lse = m + ln s`; the term is
-/// one chain `fma(y_o, lse - f_o, sum)`, and `g_o = (sum y) e_o / s - y_o`; NaN for an output that is not finite, though
-/// its `e_o` be zero.
+/// **Arithmetic** Let m be the largest output, `e_o = exp(f_o - m)`, `s = sum e_o` ascending, and `lse = m + ln s`. The term
+/// of a sample is one chain `fma(y_o, lse - f_o, sum)`, and `g_o = (sum y) e_o / s - y_o`. An output that is not finite
+/// gives `g_o = NaN`, even if `e_o` is zero.
+/// **Source** C. M. Bishop, *Pattern Recognition and Machine Learning*, (4.108) and (4.109).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CrossEntropy;
 
@@ -102,10 +107,10 @@ pub enum AnyLoss {
 }
 
 impl AnyLoss {
-    /// All of them.
+    /// All losses.
     pub const ALL: &'static [Self] = &[Self::MeanSquared, Self::CrossEntropy];
 
-    /// Name as files and the command spell it.
+    /// The name in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::MeanSquared => "mean-squared",
@@ -113,7 +118,7 @@ impl AnyLoss {
         }
     }
 
-    /// The loss of that name.
+    /// The loss with this name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|loss| loss.name() == name)
     }

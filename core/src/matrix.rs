@@ -1,4 +1,4 @@
-//! Borrowed matrix views. Shapes are checked when a view is made and when views meet.
+//! Borrowed matrix views. A constructor checks the length of the slice; every kernel checks the shapes of its arguments.
 
 use crate::error::Error;
 use crate::scalar::{Real, Scalar};
@@ -6,7 +6,7 @@ use core::slice::SliceIndex;
 
 /// A borrowed matrix: row-major when made from a slice, strided after [`MatRef::t`].
 ///
-/// **Shapes** `rows x columns`; element `(i, j)` lies at `i row_stride + j column_stride`.
+/// **Shapes** `rows x columns`; element `(i, j)` has the index `i row_stride + j column_stride` in the slice.
 #[derive(Debug)]
 pub struct MatRef<'a, T> {
     data: &'a [T],
@@ -53,7 +53,7 @@ impl<'a, T> MatRef<'a, T> {
         (self.rows, self.columns)
     }
 
-    /// The transpose; no data moves.
+    /// The transpose, as a view of the same data.
     pub fn t(self) -> Self {
         Self {
             data: self.data,
@@ -64,7 +64,7 @@ impl<'a, T> MatRef<'a, T> {
         }
     }
 
-    /// Element `(i, j)`, or `None` outside.
+    /// Element `(i, j)`; `None` out of range.
     pub fn get(&self, i: usize, j: usize) -> Option<&'a T> {
         if i < self.rows && j < self.columns {
             self.data.get(i * self.row_stride + j * self.column_stride)
@@ -73,18 +73,15 @@ impl<'a, T> MatRef<'a, T> {
         }
     }
 
-    /// The elements of row `i` from left to right; empty outside.
+    /// The elements of row `i` from left to right; none out of range.
     pub fn row(&self, i: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let length = if i < self.rows { self.columns } else { 0 };
-        self.data
-            .get(i.saturating_mul(self.row_stride)..)
-            .unwrap_or_default()
-            .iter()
-            .step_by(if self.column_stride == 0 { 1 } else { self.column_stride })
-            .take(length)
+        // Empty is right for a row out of range.
+        let from_row = self.data.get(i.saturating_mul(self.row_stride)..).unwrap_or_default();
+        from_row.iter().step_by(if self.column_stride == 0 { 1 } else { self.column_stride }).take(length)
     }
 
-    /// The elements of column `j` from top to bottom; empty outside.
+    /// The elements of column `j` from top to bottom; none out of range.
     pub fn column(&self, j: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
         self.t().row(j)
     }
@@ -104,6 +101,7 @@ impl<'a, T> MatRef<'a, T> {
         let start = if start < self.rows { start } else { self.rows };
         let count = if count < self.rows - start { count } else { self.rows - start };
         let first = start * self.row_stride;
+        // Empty is right for no rows: the last row of a strided view may end before `rows row_stride`.
         let data = self.data.get(first..).unwrap_or_default();
         Self { data, rows: count, ..self }
     }
@@ -115,7 +113,7 @@ impl<'a, T> MatRef<'a, T> {
         if contiguous { self.data.get(..self.rows * self.columns) } else { None }
     }
 
-    /// Strides of rows and columns, and the slice in which they count.
+    /// The slice, the row stride and the column stride.
     pub(crate) fn parts(&self) -> (&'a [T], usize, usize) {
         (self.data, self.row_stride, self.column_stride)
     }
@@ -125,7 +123,7 @@ impl<'a, T> MatRef<'a, T> {
         crate::error::check_shape(what, expected, self.shape())
     }
 
-    /// Refuses a matrix whose rows [`MatRef::row_slice`] does not give.
+    /// Checks that every row is contiguous, so that [`MatRef::row_slice`] returns it.
     pub(crate) fn check_rows(&self, what: &'static str) -> Result<(), Error> {
         if self.column_stride == 1 || self.columns == 1 {
             Ok(())
@@ -136,12 +134,14 @@ impl<'a, T> MatRef<'a, T> {
 }
 
 impl<T: Scalar> MatRef<'_, T> {
-    /// Refuses infinities and NaN, naming the first one's place.
+    /// Checks that all elements are finite.
+    ///
+    /// **Errors** [`Error::NotFinite`] with row and column of the first infinity or NaN.
     pub fn check_finite(&self, what: &'static str) -> Result<(), Error> {
         if self.as_slice().is_some_and(all_finite) {
             return Ok(());
         }
-        // Rows without columns may be more than anyone can count.
+        // A matrix without columns may have up to `usize::MAX` rows; skip the loop over them.
         for row in 0..if self.columns == 0 { 0 } else { self.rows } {
             if let Some(column) = self.row(row).position(|x| !x.is_finite()) {
                 return Err(Error::NotFinite { what, row, column });
@@ -150,16 +150,16 @@ impl<T: Scalar> MatRef<'_, T> {
         Ok(())
     }
 
-    /// Refuses a square matrix that is not symmetric, naming the first place.
+    /// Checks that a square matrix is symmetric. The error names the first element that differs from its mirror image.
     pub(crate) fn check_symmetric(&self, what: &'static str) -> Result<(), Error> {
         let n = self.rows;
         if let Some(all) = self.as_slice() {
             let mut differ = false;
-            // In squares: the columns that are read stay in the cache for all rows of one.
+            // A few columns at a time, so that their cache lines are read once for all rows.
             for left in (0..n).step_by(SYMMETRIC_SIDE) {
                 for (i, row) in rows(all, n).enumerate().skip(left + 1) {
-                    let left_of_diagonal = row.get(left..i).unwrap_or_default().iter().take(SYMMETRIC_SIDE);
-                    let column = all.get(left * n + i..).unwrap_or_default().iter().step_by(n);
+                    let left_of_diagonal = cut(row, left..i).iter().take(SYMMETRIC_SIDE);
+                    let column = cut(all, left * n + i..).iter().step_by(n);
                     differ |= left_of_diagonal.zip(column).fold(false, |differ, (x, y)| differ | (x != y));
                 }
             }
@@ -180,7 +180,7 @@ impl<'a, T> MatRef<'a, T> {
     /// All elements, row by row.
     pub fn elements(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let whole = *self;
-        // Rows without columns may be more than anyone can count.
+        // A matrix without columns may have up to `usize::MAX` rows; skip the loop over them.
         (0..if whole.columns == 0 { 0 } else { whole.rows }).flat_map(move |i| whole.row(i))
     }
 }
@@ -188,7 +188,7 @@ impl<'a, T> MatRef<'a, T> {
 /// Columns that [`MatRef::check_symmetric`] compares at a time.
 const SYMMETRIC_SIDE: usize = 16;
 
-/// False for infinities and NaN. Without a way out of the loop it runs in vectors.
+/// Whether all values are finite. The loop has no early exit, so that it vectorises.
 #[inline(always)]
 pub(crate) fn all_finite<T: Scalar>(values: &[T]) -> bool {
     values.iter().fold(true, |finite, x| finite & x.is_finite())
@@ -204,7 +204,7 @@ impl<T: Real> MatRef<'_, T> {
     }
 }
 
-/// A mutable row-major matrix without gaps.
+/// A mutable contiguous row-major matrix.
 #[derive(Debug)]
 pub struct MatMut<'a, T> {
     data: &'a mut [T],
@@ -263,9 +263,9 @@ impl<'a, T> MatMut<'a, T> {
     }
 }
 
-/// The rows of a row-major slice; none when the width is zero, and none of the rest when it is no whole row.
+/// The rows of a row-major slice. None if the width is zero; an incomplete last row is skipped.
 ///
-/// What `chunks_exact` does, without its division and its panic on zero: small machines have neither.
+/// This is `chunks_exact` without its division and its panic on zero, which would cost small machines code.
 pub(crate) fn rows<T>(data: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = data;
     core::iter::from_fn(move || {
@@ -275,7 +275,7 @@ pub(crate) fn rows<T>(data: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// As [`rows`], to be changed.
+/// As [`rows`], mutable.
 pub(crate) fn rows_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = &mut [T]> {
     let mut rest = data;
     core::iter::from_fn(move || {
@@ -285,33 +285,35 @@ pub(crate) fn rows_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = 
     })
 }
 
-/// Copies as many values as both have. No `clone_from_slice`: its check of the lengths brings the panic machinery to small
-/// machines.
+/// Copies as many values as both slices have. `clone_from_slice` is not used, because its length check links the panic
+/// code on small machines.
 pub(crate) fn copy<T: Clone>(to: &mut [T], from: &[T]) {
     to.iter_mut().zip(from).for_each(|(to, from)| to.clone_from(from));
 }
 
-/// The part of a slice that must be there. Where it is not, tests panic and a release goes on with an empty one.
+/// A part of a slice. Precondition: the range is inside the slice. Otherwise a debug build panics, and a release build
+/// returns an empty slice.
 pub(crate) fn cut<T>(values: &[T], range: impl SliceIndex<[T], Output = [T]>) -> &[T] {
     let found = values.get(range);
     debug_assert!(found.is_some(), "a part of {} values is missing", values.len());
     found.unwrap_or_default()
 }
 
-/// As [`cut`], to be changed.
+/// As [`cut`], mutable.
 pub(crate) fn cut_mut<T>(values: &mut [T], range: impl SliceIndex<[T], Output = [T]>) -> &mut [T] {
     let found = values.get_mut(range);
     debug_assert!(found.is_some(), "a part is missing");
     found.unwrap_or_default()
 }
 
-/// The first `count` values and the others. Precondition: so many are there; in a release both are empty otherwise.
+/// The first `count` values and the rest. Precondition: the slice has `count` values. Otherwise a debug build panics, and a
+/// release build returns two empty slices.
 pub(crate) fn take<T>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
     debug_assert!(count <= values.len(), "{count} values of {} are wanted", values.len());
     values.split_at_mut_checked(count).unwrap_or_default()
 }
 
-/// Parts of a workspace in order, and the rest. Precondition: it is long enough, as for [`take`].
+/// Consecutive parts of the given lengths, and the rest. Precondition: the slice is long enough, as for [`take`].
 pub(crate) fn split<T, const N: usize>(values: &mut [T], lengths: [usize; N]) -> ([&mut [T]; N], &mut [T]) {
     let mut rest = values;
     let parts = lengths.map(|length| {

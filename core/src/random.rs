@@ -1,11 +1,13 @@
 //! Reproducible random numbers: ChaCha8 streams, uniforms, normals and shuffles.
 //!
-//! Every value takes a fixed number of draws and no `usize` decides anything, so that 32-bit and 64-bit machines agree.
+//! Every value takes a fixed number of draws, and no result depends on the width of `usize`. 32-bit and 64-bit machines
+//! therefore agree.
 
 use crate::elementary::normal_quantile;
+use crate::matrix::take;
 use crate::scalar::Real;
 
-/// What a stream is for: streams of one seed with different purposes or indices are independent.
+/// The purpose of a stream. Streams of one seed with different purposes or indices are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -30,10 +32,11 @@ pub enum Purpose {
 
 /// A stream of the ChaCha cipher with 8 rounds.
 ///
-/// **Arithmetic** 32-byte key: the seed in the first 8 bytes, little-endian, then zeros; 64-bit block counter from 0;
-/// 64-bit nonce `purpose 2^32 + index`. The words of a block come out in order, each as it stands (little-endian when
-/// taken as bytes). [`Stream::next_u64`] takes two words, the low one first.
-/// **Source** D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008.
+/// **Arithmetic** The key has 32 bytes: the seed in the first 8, little-endian, then zeros. The block counter has 64 bits
+/// and starts at 0. The nonce has 64 bits, `purpose 2^32 + index`. The words of a block are returned in order
+/// (little-endian as bytes). [`Stream::next_u64`] takes two words, the low one first.
+///
+/// **Source** D. J. Bernstein, *ChaCha, a variant of Salsa20*, 2008.
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 8],
@@ -45,7 +48,7 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of a seed for a purpose.
-    #[inline(never)] // seldom called, and long where instructions are few
+    #[inline(never)] // called rarely, and large on small machines
     pub fn new(seed: u64, purpose: Purpose, index: u32) -> Self {
         let mut key = [0; 8];
         let [low, high, ..] = &mut key;
@@ -72,26 +75,32 @@ impl Stream {
         low | (u64::from(self.next_u32()) << 32)
     }
 
-    /// Uniform in (0, 1): `(k + 1/2) 2^-52` with the top 52 of 64 bits; exact, never 0 or 1.
+    /// Uniform in (0, 1): `(k + 1/2) 2^-52`, where k is the top 52 of 64 bits. The value is exact, and never 0 or 1.
     pub fn uniform(&mut self) -> f64 {
         ((self.next_u64() >> 12) as f64 + 0.5) * (f64::EPSILON)
     }
 
-    /// Standard normal: [`normal_quantile`] of one uniform; at most 8.3 in magnitude.
+    /// Standard normal, by inversion: [`normal_quantile`] of one uniform. The magnitude is at most 8.3.
     pub fn normal(&mut self) -> f64 {
         normal_quantile(self.uniform())
     }
 
-    /// Uniform in `0 .. bound` by multiplication of 64 bits; the bias is at most `bound 2^-64`. Zero for bound 0.
+    /// Uniform in `0 .. bound`: the high word of the product of 64 random bits and the bound. The bias is at most
+    /// `bound 2^-64`. Bound 0 gives zero.
+    ///
+    /// **Source** D. Lemire, *Fast random integer generation in an interval*, ACM TOMACS 29 (2019), without rejection.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Puts the items into random order (Fisher and Yates, from the last item down).
+    /// Puts the items into random order, by the shuffle of Fisher and Yates from the last item down.
+    ///
+    /// **Source** D. E. Knuth, *The Art of Computer Programming*, volume 2, algorithm 3.4.2P.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last as u64 + 1) as usize;
-            let (before, from_last) = items.split_at_mut_checked(last).unwrap_or_default();
+            let (before, from_last) = take(items, last);
+            // `other == last` has no place in `before`: the item keeps its place.
             if let (Some(other), Some(last)) = (before.get_mut(other), from_last.first_mut()) {
                 core::mem::swap(other, last);
             }
@@ -106,7 +115,7 @@ impl Stream {
     }
 }
 
-/// One block of 16 words.
+/// The ChaCha block function with 8 rounds: 16 words.
 fn chacha8(key: &[u32; 8], counter: u64, nonce: u64) -> [u32; 16] {
     let [k0, k1, k2, k3, k4, k5, k6, k7] = *key;
     let start = [
@@ -147,14 +156,15 @@ fn row_of(words: &[u32; 16], first: usize) -> [u32; 4] {
     row
 }
 
-/// Columns to diagonals, or back with the first two exchanged.
+/// Rotates the rows by one, two and three places, which brings the diagonals into columns. With the first two arguments
+/// exchanged it brings them back.
 fn turn(once: &mut [u32; 4], thrice: &mut [u32; 4], twice: &mut [u32; 4]) {
     rotate(once, 1);
     rotate(twice, 2);
     rotate(thrice, 3);
 }
 
-/// One place at a time: the general rotation of slices would bring `memmove` to machines that have none.
+/// Rotates by one place at a time. The rotation of slices would link `memmove` on small machines.
 fn rotate(row: &mut [u32; 4], by: usize) {
     for _ in 0..by {
         let [a, b, c, d] = *row;
@@ -162,7 +172,7 @@ fn rotate(row: &mut [u32; 4], by: usize) {
     }
 }
 
-/// Four quarter-rounds side by side.
+/// Four quarter-rounds, one on each column.
 fn quarter_rounds(a: &mut [u32; 4], b: &mut [u32; 4], c: &mut [u32; 4], d: &mut [u32; 4]) {
     let step = |sum: &mut [u32; 4], with: &[u32; 4], mix: &mut [u32; 4], by: u32| {
         for ((sum, with), mix) in sum.iter_mut().zip(with).zip(mix) {

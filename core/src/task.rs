@@ -1,4 +1,4 @@
-//! Synthetic data whose features are known.
+//! Synthetic data with known features.
 
 mod alignment_reversing;
 
@@ -13,8 +13,9 @@ use crate::scalar::{Real, Scalar};
 
 /// Standard deviation of coordinate `i` (from 0) under the power-law spectrum `lambda = 1 / (1 + (i+1)^alpha)`.
 ///
-/// **Accuracy** a few `f64` ulps; deterministic (own `exp` and `ln`, correctly rounded square root). `alpha` zero gives
-/// `sqrt(1/2)` everywhere.
+/// **Accuracy** a few `f64` ulps, with the same bits on every target ([`crate::elementary`]). `alpha = 0` gives `sqrt(1/2)`
+/// for every i.
+/// **Source** the spectrum of Beaglehole, Mitliagkas, Agarwala, arXiv 2402.05271.
 pub fn power_law_deviation(i: u32, alpha: f64) -> f64 {
     sqrt(1.0 / (1.0 + exp(alpha * ln(f64::from(i) + 1.0))))
 }
@@ -22,7 +23,7 @@ pub fn power_law_deviation(i: u32, alpha: f64) -> f64 {
 /// Fills the rows with independent Gaussians: `N(0, I)`, or with the power-law spectrum of the given exponent.
 ///
 /// **Shapes** out (n x d).
-/// **Arithmetic** one draw a value in row-major order; normal times deviation in `f64`, rounded once.
+/// **Arithmetic** one draw for each value in row-major order; normal times deviation in `f64`, rounded once.
 /// **Errors** [`Error::Parameter`] for an exponent that is not finite.
 pub fn fill_gaussian<T: Real>(
     stream: &mut Stream,
@@ -49,8 +50,10 @@ pub fn fill_gaussian<T: Real>(
 
 /// The chain monomial of rank r: `y = sum_{k<r} x_k x_{(k+1) mod r}`.
 ///
+/// **Shapes** x (d).
 /// **Arithmetic** one fma chain over k ascending.
 /// **Errors** [`Error::Parameter`] unless `1 <= r <= d`.
+/// **Source** Beaglehole, Mitliagkas, Agarwala, arXiv 2402.05271.
 pub fn chain_monomial<T: Scalar>(rank: usize, x: &[T]) -> Result<T, Error> {
     check_rank(rank, x.len())?;
     let factors = x.iter().take(rank);
@@ -66,6 +69,7 @@ pub fn chain_monomial<T: Scalar>(rank: usize, x: &[T]) -> Result<T, Error> {
 ///
 /// **Shapes** out (d x d).
 /// **Errors** [`Error::Parameter`] unless `1 <= r <= d`; [`Error::Shape`] unless out is square.
+/// **Source** derived here.
 pub fn chain_monomial_outer_product(
     rank: usize,
     spectrum: Option<f64>,

@@ -1,8 +1,8 @@
-//! The golden workload: everything the contract speaks of, small enough for 16 KiB of memory, one digest a stage.
+//! The golden workload: it uses every part of the bit contract, fits 16 KiB of memory, and gives one digest for each stage.
 //!
-//! Two machines that print the same lines computed the same bits. Where they differ, the first differing stage says what
-//! to look at: the random numbers, an elementary function, the fused multiply-add, a product, a step of training, a sum
-//! over sample blocks, a correlation.
+//! Two machines that print the same lines computed the same bits. If they differ, the first stage that differs names the
+//! cause: the random numbers, an elementary function, the fused multiply-add, a product, a training step, a sum over sample
+//! blocks, or a correlation.
 //!
 //! ```
 //! use agop_core::{golden, simd::Level};
@@ -14,8 +14,7 @@
 //! println!("f32 all {whole}");
 //! # Ok::<(), agop_core::error::Error>(())
 //! ```
-//! The digests of a sound machine are checked in with the sources (`tests/golden/digests.txt`) and asserted on every
-//! target.
+//! The expected digests are part of the sources (`tests/golden/digests.txt`). Every target is tested against them.
 
 mod numbers;
 mod training;
@@ -37,9 +36,9 @@ use crate::simd::Level;
 const WIDTHS: [usize; 4] = [5, 6, 4, 2];
 const PARAMETERS: usize = network::parameters(&WIDTHS, true);
 const PTK_VALUES: usize = network::ptk_values(&WIDTHS);
-/// Samples that are made at a time; no divisor of a block.
+/// Samples that are generated at a time. The number does not divide the size of a block.
 const CHUNK: usize = 7;
-/// Samples of a feature sum: three blocks, the last one unfinished.
+/// Samples of a feature sum: three blocks, the last one incomplete.
 const SAMPLES: usize = 600;
 /// Samples of each mini-batch: some less than a block, some more.
 const BATCHES: [usize; 6] = [300, 17, 64, 256, 1, 100];
@@ -101,7 +100,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them, in the order in which they run.
+    /// All stages, in the order in which they run.
     pub const ALL: [Self; 13] = [
         Self::Random,
         Self::Elementary,
@@ -118,7 +117,7 @@ impl Stage {
         Self::TanhCorrelations,
     ];
 
-    /// Name as the file of digests spells it.
+    /// The name in the file of digests.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
@@ -138,12 +137,11 @@ impl Stage {
     }
 }
 
-/// Runs the workload in the scalar `T` and hands the digest of each stage to `visit`; returns the digest of all of them.
+/// Runs the workload in the scalar `T`. It passes the digest of each stage to `visit` and returns the digest of all stages.
 ///
-/// **Shapes** `numbers` at least [`NUMBERS`], `wide` at least [`WIDE`] values; what they hold does not matter.
+/// **Shapes** `numbers` at least [`NUMBERS`], `wide` at least [`WIDE`] values, of any content.
 /// **Arithmetic** the same bits on every target, level and build profile.
-/// **Errors** [`Error::Environment`] before anything is computed, when the floating-point environment is unsound;
-/// [`Error::Workspace`].
+/// **Errors** [`Error::Environment`], before anything is computed; [`Error::Workspace`].
 pub fn run<T: Real>(
     level: Level,
     numbers: &mut [T],

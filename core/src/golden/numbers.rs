@@ -6,12 +6,12 @@ use crate::elementary::normal_quantile;
 use crate::error::Error;
 use crate::ieee::sqrt;
 use crate::kernel;
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, cut, take};
 use crate::random::{Purpose, Stream};
 use crate::scalar::Real;
 use crate::simd::Level;
 
-/// Columns of the wide products: more than two of the longest vectors, and no multiple of any.
+/// Columns of the wide products: more than two of the longest vectors, and not a multiple of any vector length.
 const COLUMNS: usize = 37;
 const ROWS: usize = 13;
 /// Values of the largest of the products with its factors.
@@ -62,8 +62,8 @@ pub(super) fn elementary<T: Real>() -> Hasher {
     hasher
 }
 
-/// A number of either sign with a random exponent of up to `range`; rounding to the scalar may make it subnormal or
-/// infinite.
+/// A number of either sign with a random exponent out of `range` values around 0. Rounding to the scalar may make it
+/// subnormal or infinite.
 fn scattered<T: Real>(stream: &mut Stream, range: u64) -> T {
     let bits = stream.next_u64();
     let exponent = 1023 - range / 2 + stream.below(range);
@@ -75,7 +75,7 @@ fn scattered<T: Real>(stream: &mut Stream, range: u64) -> T {
 pub(super) fn fused<T: Real>() -> Hasher {
     let mut hasher = Hasher::new();
     let mut stream = Stream::new(SEED, Purpose::Trial, 2);
-    // Products from beneath the smallest subnormal to beyond the largest number, and tame ones.
+    // Products from below the smallest subnormal to above the largest number, then products of ordinary size.
     for range in [if T::BYTES == 4 { 260 } else { 2044 }, 60, 4] {
         for _ in 0..100 {
             let (a, b): (T, T) = (scattered(&mut stream, range), scattered(&mut stream, range));
@@ -103,12 +103,15 @@ pub(super) fn products<T: Real>(level: Level, numbers: &mut [T]) -> Result<Hashe
         let (c, _) = take(rest, rows * columns);
         fill(&mut stream, a);
         fill(&mut stream, b);
-        let plain = (MatRef::new(a, rows, inner)?, MatRef::new(b, inner, columns)?);
-        // The same numbers read as transposes: every combination of strides.
-        let turned = (MatRef::new(a, inner, rows)?.t(), MatRef::new(b, columns, inner)?.t());
-        for (left, right) in
-            [(plain.0, plain.1), (turned.0, plain.1), (plain.0, turned.1), (turned.0, turned.1)]
-        {
+        let straight = (MatRef::new(a, rows, inner)?, MatRef::new(b, inner, columns)?);
+        // The same numbers as transposed views, for every combination of strides.
+        let transposed = (MatRef::new(a, inner, rows)?.t(), MatRef::new(b, columns, inner)?.t());
+        for (left, right) in [
+            (straight.0, straight.1),
+            (transposed.0, straight.1),
+            (straight.0, transposed.1),
+            (transposed.0, transposed.1),
+        ] {
             kernel::product(level, MatMut::new(c, rows, columns)?, left, right)?;
             kernel::accumulate(level, MatMut::new(c, rows, columns)?, left, right)?;
             hasher.array(&[rows, columns], c);
@@ -123,7 +126,7 @@ pub(super) fn products<T: Real>(level: Level, numbers: &mut [T]) -> Result<Hashe
     fill(&mut stream, y);
     kernel::outer(level, MatMut::new(square, 19, 19)?, MatRef::new(x, 7, 19)?)?;
     hasher.array(&[19, 19], square);
-    kernel::axpy(level, operand(&mut stream), x.get(..COLUMNS).unwrap_or_default(), y)?;
+    kernel::axpy(level, operand(&mut stream), cut(x, ..COLUMNS), y)?;
     hasher.array(&[COLUMNS], y);
     Ok(hasher)
 }

@@ -1,4 +1,4 @@
-//! Stages with a network. They share one slice: parameters, initial parameters, initial K, scratch.
+//! Stages with a network. They share one slice, in this order: parameters, initial parameters, initial K, scratch.
 
 use super::{BATCHES, CHUNK, DATA, PARAMETERS, PTK_VALUES, SAMPLES, SEED, WIDTHS};
 use crate::activation::Activation;
@@ -23,7 +23,7 @@ fn shape() -> Result<Shape<'static>, Error> {
     Shape::new(&WIDTHS, true)
 }
 
-/// Digests what every initialiser gives, and leaves the last one in the places of parameters and initial parameters.
+/// The digest of the parameters from every initialiser. Parameters and initial parameters are then those of the last one.
 #[inline(never)]
 pub(super) fn initial<T: Real>(numbers: &mut [T]) -> Result<Hasher, Error> {
     let (parameters, rest) = take(numbers, PARAMETERS);
@@ -37,8 +37,8 @@ pub(super) fn initial<T: Real>(numbers: &mut [T]) -> Result<Hasher, Error> {
     Ok(hasher)
 }
 
-/// Calls `add` with `samples` samples, a chunk at a time: Gaussian inputs, and targets that are a distribution for
-/// cross-entropy, chain monomials otherwise.
+/// Calls `add` with `samples` samples, a chunk at a time. The inputs are Gaussian. The targets are a distribution for
+/// cross-entropy, and chain monomials otherwise.
 fn each_chunk<T: Real>(
     stream: &mut Stream,
     samples: usize,
@@ -68,7 +68,7 @@ fn each_chunk<T: Real>(
     Ok(())
 }
 
-/// The early-time limit of both hidden layers; leaves the initial K in their place.
+/// The early-time limit of both hidden layers. It also stores the initial K.
 #[inline(never)]
 pub(super) fn limits<T: Real, A: Activation<T>>(
     level: Level,
@@ -136,7 +136,7 @@ pub(super) fn train<T: Real, A: Activation<T>>(
     Ok(hasher)
 }
 
-/// PTK features over several sample blocks; they stay at the start of the scratch.
+/// The digest of the PTK features over several sample blocks. The features stay at the start of the scratch.
 #[inline(never)]
 pub(super) fn ptk<T: Real, A: Activation<T>>(
     level: Level,
@@ -150,7 +150,7 @@ pub(super) fn ptk<T: Real, A: Activation<T>>(
     Ok(hasher)
 }
 
-/// Leaves K of the parameters at the start of the scratch.
+/// Writes K at the current parameters to the start of the scratch.
 fn sum_ptk<T: Real, A: Activation<T>>(level: Level, activation: A, numbers: &mut [T]) -> Result<(), Error> {
     let (parameters, rest) = take(numbers, PARAMETERS);
     let (_, rest) = take(rest, PARAMETERS + PTK_VALUES);
@@ -167,7 +167,7 @@ fn sum_ptk<T: Real, A: Activation<T>>(level: Level, activation: A, numbers: &mut
     Ok(())
 }
 
-/// Every correlation of both hidden layers, from the K that [`ptk`] left.
+/// Every correlation of both hidden layers, from the K of [`ptk`] at the start of the scratch.
 #[inline(never)]
 pub(super) fn correlations<T: Real>(
     level: Level,

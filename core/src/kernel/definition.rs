@@ -1,10 +1,10 @@
-//! The kernels as formulas, for any scalar.
+//! The kernels as plain loops over any scalar: the definition of their results.
 
 use super::{Backend, Init, SimdLoop, TreeSum, Triangle, agree};
 use crate::matrix::{MatMut, MatRef};
 use crate::scalar::Scalar;
 
-/// The definition: plain loops, every scalar. What the other backends are tested against, bit for bit.
+/// The reference backend: plain loops over any scalar. The other backends are tested against it, bit for bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Definition;
 
@@ -23,7 +23,8 @@ impl<T: Scalar> Backend<T> for Definition {
         begin(&mut c, triangle, init);
         for (i, row) in c.rows_mut().enumerate() {
             let first = if triangle == Triangle::Upper { i } else { 0 };
-            // The inner index outside: the chains of a row go on side by side, none waits for its own last step.
+            // The inner index is the outer loop. The chains of a row then advance together, so that no fma waits for the
+            // one before it in the same chain.
             for (p, x) in a.row(i).enumerate() {
                 for (element, y) in row.iter_mut().zip(b.row(p)).skip(first) {
                     *element = T::fma(x, y, element.clone());
@@ -40,7 +41,7 @@ impl<T: Scalar> Backend<T> for Definition {
 
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide {
         let mut columns = TreeSum::new();
-        // Without rows there may be more columns than can be counted.
+        // A matrix without rows may have up to `usize::MAX` columns; skip the loop over them.
         if a.shape() != b.shape() || a.rows() == 0 {
             return T::Wide::zero();
         }
@@ -56,7 +57,7 @@ impl<T: Scalar> Backend<T> for Definition {
     }
 }
 
-/// Puts what the chains begin at where a product is wanted.
+/// Writes the initial values of the chains to the elements of the product.
 pub(crate) fn begin<T: Scalar>(c: &mut MatMut<'_, T>, triangle: Triangle, init: Init<'_, T>) {
     if let Init::Accumulate = init {
         return;

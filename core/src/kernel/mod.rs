@@ -1,12 +1,17 @@
-//! Matrix kernels: one definition for every scalar, fast twins with the same bits for floats.
+//! Matrix kernels: one definition for every scalar, and fast versions with the same bits for floats.
 //!
 //! A kernel runs on a [`Backend`]: [`Definition`] is the plain loop over any [`Scalar`]; [`crate::simd::Level`] runs the
-//! same chains in vector lanes. Lanes run over *outputs*, so the width never changes a bit: every output element is one
-//! ascending fma chain.
+//! same chains in vector lanes. Every output element is one ascending fma chain. Lanes run over *outputs*, so the vector
+//! width changes no bit.
 //!
-//! The vector levels pack blocks of the factors on the stack: 8 KiB for up to 64 inner indices, 48 KiB for more, 144 KiB for
-//! large left factors with contiguous columns (AVX-512; half of that on AVX2; 2, 12 and 120 KiB on NEON and WebAssembly's
-//! simd128), 16 KiB and 256 KiB for wide products of few and of more inner indices (AVX-512 alone).
+//! The vector levels pack blocks of the factors on the stack:
+//!
+//! | product | AVX-512 | AVX2 | NEON, simd128 |
+//! |---|---|---|---|
+//! | at most 64 inner indices | 8 KiB | 4 KiB | 2 KiB |
+//! | more inner indices | 48 KiB | 24 KiB | 12 KiB |
+//! | large left factor with contiguous columns | 144 KiB | 72 KiB | 120 KiB |
+//! | wide product, few or more inner indices | 16 or 256 KiB | none | none |
 
 pub(crate) mod definition;
 mod tree_sum;
@@ -15,10 +20,10 @@ pub use definition::Definition;
 pub(crate) use tree_sum::TreeSum;
 
 use crate::error::{Error, check_length, check_shape};
-use crate::matrix::{MatMut, MatRef, all_finite, rows, rows_mut};
+use crate::matrix::{MatMut, MatRef, all_finite, cut, rows, rows_mut, take};
 use crate::scalar::Scalar;
 
-/// Calls a function for all columns, as many at a time as stay in registers while the rows go by.
+/// Calls a function for all columns, in groups whose running values stay in registers during the loop over the rows.
 macro_rules! in_columns {
     ($width:expr, $function:ident($($argument:expr),*)) => {{
         let mut first = 0;
@@ -35,34 +40,34 @@ macro_rules! in_columns {
     }};
 }
 
-/// Columns that [`in_columns`] takes at a time; one where there are no vectors.
+/// Columns in a group of [`in_columns`]; one on targets without vector registers.
 const MANY_COLUMNS: usize = if cfg!(lanes) { 16 } else { 1 };
 
-/// The same of those that are left.
+/// Columns in a group, when fewer than [`MANY_COLUMNS`] are left.
 const SOME_COLUMNS: usize = if MANY_COLUMNS > 1 { 4 } else { 1 };
 
-/// At least 1, and so the compiler knows it too: a division needs no code for zero.
+/// `max(n, 1)`. The compiler sees that the result is not zero, so a division by it needs no zero check.
 pub(crate) const fn positive(n: usize) -> usize {
     if n == 0 { 1 } else { n }
 }
 
-/// Which elements of a product are wanted.
+/// Which elements of a product are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Triangle {
     /// All of them.
     Full,
-    /// Those on and above the diagonal; the others are left as they are.
+    /// Those on and above the diagonal; the others are unchanged.
     Upper,
 }
 
-/// Where the chains of a product begin.
+/// The initial values of the chains of a product.
 #[derive(Debug)]
 pub enum Init<'a, T> {
-    /// At `+0`; what c held is not read.
+    /// `+0`; the old c is not read.
     Zero,
-    /// At what c holds.
+    /// The old c.
     Accumulate,
-    /// In every row at these values, one for each column; what c held is not read.
+    /// These values in every row, one for each column; the old c is not read.
     Row(&'a [T]),
 }
 
@@ -75,7 +80,7 @@ impl<T> Clone for Init<'_, T> {
 impl<T> Copy for Init<'_, T> {}
 
 impl<T> Init<'_, T> {
-    /// Whether a product of so many columns can begin there.
+    /// Whether these initial values have the length for a product of so many columns.
     pub(crate) const fn fits(&self, columns: usize) -> bool {
         match self {
             Self::Row(row) => row.len() == columns,
@@ -84,7 +89,7 @@ impl<T> Init<'_, T> {
     }
 }
 
-/// Whether a product of that shape, its factors and where its chains begin agree.
+/// Whether the shapes of a product, its factors and its initial values agree.
 #[inline(always)]
 pub(crate) fn agree<T>(
     (rows, columns): (usize, usize),
@@ -95,10 +100,12 @@ pub(crate) fn agree<T>(
     (a.rows(), a.columns(), b.columns()) == (rows, b.rows(), columns) && init.fits(columns)
 }
 
-/// Where kernels run. The functions of this module check shapes before a backend sees them. A backend that is called with
-/// shapes that do not agree leaves the product as it is, gives the dot product zero, and stops at the shorter vector.
+/// An implementation of the kernels.
+///
+/// The functions of this module check shapes before they call a backend. A backend that is called directly with shapes that
+/// do not agree leaves a product unchanged, returns zero for a dot product, and stops an axpy at the shorter vector.
 pub trait Backend<T: Scalar>: Copy {
-    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending, the first c as [`Init`] says.
+    /// `c[i,j] <- fma(a[i,p], b[p,j], c[i,j])` for p ascending, from the initial values [`Init`].
     fn accumulate(
         self,
         c: MatMut<'_, T>,
@@ -115,16 +122,16 @@ pub trait Backend<T: Scalar>: Copy {
     /// by the binary-counter tree over the column index.
     fn dot(self, a: MatRef<'_, T>, b: MatRef<'_, T>) -> T::Wide;
 
-    /// Runs plain loops (no fma in them) compiled for the backend's instruction set.
+    /// Runs ordinary loops compiled for the backend's instruction set. They must not contain an fma.
     fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output;
 }
 
-/// Loops for [`Backend::vectorize`]: a closure, if it is small enough to be inlined, or a type whose `run` and all that it
-/// calls are `#[inline(always)]`.
+/// Loops for [`Backend::vectorize`]: a closure that is small enough to be inlined, or a type whose `run`, and every function
+/// that it calls, is `#[inline(always)]`.
 pub trait SimdLoop {
-    /// What they return.
+    /// The result of the loops.
     type Output;
-    /// Runs them.
+    /// Runs the loops.
     fn run(self) -> Self::Output;
 }
 
@@ -139,7 +146,7 @@ impl<R, F: FnOnce() -> R> SimdLoop for F {
 /// `c += a b`.
 ///
 /// **Shapes** a (m x k), b (k x n), c (m x n); use [`MatRef::t`] for transposes.
-/// **Arithmetic** each element of c continues its chain: one fma for each inner index, ascending.
+/// **Arithmetic** each element of c is the start of its chain: one fma for each inner index, ascending.
 /// **Errors** [`Error::Shape`]; c is unchanged.
 pub fn accumulate<T: Scalar>(
     backend: impl Backend<T>,
@@ -150,7 +157,10 @@ pub fn accumulate<T: Scalar>(
     chains(backend, c, a, b, Init::Accumulate)
 }
 
-/// `c = a b`: [`accumulate`] from `+0`.
+/// `c = a b`.
+///
+/// **Shapes** and **Errors** as [`accumulate`].
+/// **Arithmetic** as [`accumulate`] from `+0`.
 pub fn product<T: Scalar>(
     backend: impl Backend<T>,
     c: MatMut<'_, T>,
@@ -160,9 +170,10 @@ pub fn product<T: Scalar>(
     chains(backend, c, a, b, Init::Zero)
 }
 
-/// `c = 1 r^T + a b`: [`accumulate`] from the same values in every row, the biases of a layer.
+/// `c = 1 r^T + a b`: an affine map with the row r, such as the biases of a layer, added to every row.
 ///
 /// **Shapes** r (n), the others as [`accumulate`].
+/// **Arithmetic** as [`accumulate`], from r in every row.
 /// **Errors** [`Error::Shape`], [`Error::Length`]; c is unchanged.
 pub fn affine<T: Scalar>(
     backend: impl Backend<T>,
@@ -175,7 +186,7 @@ pub fn affine<T: Scalar>(
     chains(backend, c, a, b, Init::Row(r))
 }
 
-/// [`accumulate`], [`product`] or, with a row that fits, [`affine`].
+/// [`accumulate`], [`product`] or [`affine`], by the initial values. Precondition: a row has the length of the columns.
 pub(crate) fn chains<T: Scalar>(
     backend: impl Backend<T>,
     c: MatMut<'_, T>,
@@ -194,7 +205,7 @@ fn check_product<T>(shape: (usize, usize), a: MatRef<'_, T>, b: MatRef<'_, T>) -
     check_shape("product", (a.rows(), b.columns()), shape)
 }
 
-/// `c = a b` where that is symmetric: computed on and above the diagonal, mirrored below.
+/// `c = a b` for factors whose product is symmetric: computed on and above the diagonal, mirrored below.
 ///
 /// **Shapes** a (k x n), b (n x k), c (k x k).
 /// **Arithmetic** as [`product`].
@@ -243,11 +254,11 @@ pub fn mirror<T: Scalar>(mut c: MatMut<'_, T>) -> Result<(), Error> {
     let n = c.rows();
     c.as_ref().check_shape("symmetric matrix", (n, n))?;
     let data = c.as_mut_slice();
-    // In squares: the columns that are read stay in the cache for all rows of one.
+    // A few columns at a time, so that their cache lines are read once for all rows.
     for left in (0..n).step_by(MIRROR_SIDE) {
         for i in left + 1..n {
-            let (above, row) = data.split_at_mut_checked(i * n).unwrap_or_default();
-            let upper = above.get(left * n + i..).unwrap_or_default().iter().step_by(n);
+            let (above, row) = take(data, i * n);
+            let upper = cut(above, left * n + i..).iter().step_by(n);
             for (lower, upper) in row.iter_mut().skip(left).take(MIRROR_SIDE).zip(upper) {
                 lower.clone_from(upper);
             }
@@ -271,7 +282,7 @@ pub fn dot<T: Scalar>(
     Ok(backend.dot(a, b))
 }
 
-/// `y <- y + a x`, one fma an element.
+/// `y <- y + a x`, one fma for each element.
 ///
 /// **Errors** [`Error::Length`].
 pub fn axpy<T: Scalar>(backend: impl Backend<T>, a: T, x: &[T], y: &mut [T]) -> Result<(), Error> {
@@ -280,7 +291,7 @@ pub fn axpy<T: Scalar>(backend: impl Backend<T>, a: T, x: &[T], y: &mut [T]) -> 
     Ok(())
 }
 
-/// [`MatRef::check_finite`] in the vectors of a backend.
+/// [`MatRef::check_finite`] with the vector instructions of a backend.
 pub(crate) fn check_finite<T: Scalar>(
     backend: impl Backend<T>,
     a: MatRef<'_, T>,
@@ -314,6 +325,7 @@ pub(crate) fn add_rows<T: Scalar>(backend: impl Backend<T>, sum: &mut [T], x: &[
 /// [`add_rows`] for N columns from the first one on; returns N.
 #[inline(always)]
 fn add_columns<T: Scalar, const N: usize>(first: usize, sum: &mut [T], x: &[T]) -> usize {
+    // Empty is right for an x without rows.
     let rows = x.get(first..).unwrap_or_default().chunks(positive(sum.len()));
     if let Some(sum) = sum.get_mut(first..).and_then(<[T]>::first_chunk_mut::<N>) {
         let mut total = sum.clone();
@@ -337,7 +349,7 @@ pub(crate) fn mask_assign<T: Scalar>(
 ) {
     let repeat = positive(repeat);
     backend.vectorize(|| {
-        // Without rows, where that gives longer vectors.
+        // One loop over all elements: it vectorises better than a loop for each row.
         if repeat == 1 && MANY_COLUMNS > 1 {
             return y.iter_mut().zip(x).for_each(|(a, b)| *a = a.clone() * b.clone());
         }

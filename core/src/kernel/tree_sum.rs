@@ -1,10 +1,10 @@
-//! The sum of scalars in the order of the contract: a binary-counter tree over their index.
+//! The sum of scalars in the order of the bit contract: a binary tree over their index, folded like a binary counter.
 
 use crate::scalar::Scalar;
 
 /// Adds values in the binary-counter tree over their index.
 pub(crate) struct TreeSum<T> {
-    /// The pending sum of height h, where bit h of the count is set.
+    /// `sums[h]` is the pending sum of `2^h` values, if bit h of the count is set.
     sums: [T; usize::BITS as usize],
     count: usize,
 }
@@ -29,7 +29,7 @@ impl<T: Scalar> TreeSum<T> {
         self.count = self.count.wrapping_add(1 << height);
     }
 
-    /// Folds from the newest to the oldest; `+0` when nothing was pushed.
+    /// Adds the pending sums from the newest to the oldest. `+0` if nothing was pushed.
     pub(crate) fn finish(self) -> T {
         let (mut total, mut full) = (None, self.count);
         for older in self.sums {

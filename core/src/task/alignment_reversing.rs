@@ -1,4 +1,4 @@
-//! Data whose labels weigh directions in the order opposite to that of the inputs.
+//! Data in which the labels order the directions of input space opposite to the inputs themselves.
 
 use crate::elementary::{exp, ln};
 use crate::error::{Error, check_length};
@@ -7,24 +7,25 @@ use crate::matrix::MatMut;
 use crate::random::Stream;
 use crate::scalar::Real;
 
-/// Inputs and labels whose early-time C-NFC goes from near 1 to near 0 with the balance.
+/// Inputs and labels whose early-time C-NFC falls from near 1 to near 0 as the balance goes from 0 to 1.
 ///
-/// Each sample lies in one of two orthogonal groups of directions: the first `reversed` coordinates, or all the others.
+/// Each sample is in the span of one of two groups of coordinates: the first `reversed` ones, or all the others.
 /// With `c = contrast^balance` and `r = label_ratio^balance`:
 /// ```text
 /// sample a is in the reversed group  when  a mod d < q,  q = reversed
 /// reversed:  x = (z, 0), z ~ N(0, c (d - q) / q I_q)      y = r / c
 /// others:    x = (0, z), z ~ N(0, I_{d-q})                y = 1
-/// X^T X            a direction of the reversed group has c times the weight of another
-/// X^T diag(y) X    it has r times the weight
+/// X^T X            a reversed direction has c times the weight of another
+/// X^T diag(y) X    a reversed direction has r times the weight of another
 /// ```
-/// The neural feature matrix of the first step follows the second matrix and sees the others, the gradient outer product
-/// multiplies the first matrix in and sees the reversed group. Few reversed directions (one is enough) beside many
-/// others let the two be nearly orthogonal. At finite width k the features also see `tr(X^T X) / k` in every direction, so
-/// the correlation stays above about `2 k^(-1/2)`, and equal halves do not work.
+/// The neural feature matrix of the first step is determined by `X^T diag(y) X`, in which the other directions dominate. The
+/// gradient outer product also contains `X^T X`, in which the reversed directions dominate. With few reversed directions
+/// (one is enough) and many others the two matrices are nearly orthogonal. At finite width k the features also contain
+/// `tr(X^T X) / k` in every direction. The correlation therefore stays above about `2 k^(-1/2)`, and two groups of equal
+/// size do not work.
 ///
 /// **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271, for the idea; the
-/// construction is this crate's.
+/// construction is derived here.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlignmentReversing {
     /// From 0 (isotropic inputs, labels 1) to 1 (fully reversed).
@@ -48,7 +49,7 @@ impl AlignmentReversing {
     ///
     /// **Shapes** inputs (n x d), labels (n).
     /// **Arithmetic** one draw for each coordinate that is not 0, in row-major order; normal times deviation in `f64`,
-    /// rounded once. Own `exp` and `ln`, so the same bits everywhere.
+    /// rounded once. The bits are the same on every target ([`crate::elementary`]).
     /// **Errors** [`Error::Parameter`] for a parameter outside its range, [`Error::Length`].
     ///
     /// ```
@@ -103,5 +104,6 @@ impl AlignmentReversing {
     }
 }
 
-/// Beyond this the smaller group would be lost in the rounding of sums, and `f32` ends not far above.
+/// The largest contrast. With a larger one the smaller group would be lost in the rounding of sums, and `f32` would soon
+/// overflow.
 const MOST_CONTRAST: f64 = 1e12;
