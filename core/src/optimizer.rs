@@ -149,7 +149,8 @@ impl<'a> Optimizer<'a> {
     ///
     /// There is no scratch in which to compute them first: this rule has no state, so that it fits small machines. The
     /// largest magnitudes of W and of the gradient decide instead, in one pass over both. Only where they do not suffice
-    /// each new value is computed and dropped.
+    /// each new value is computed and dropped. Rejected: new values in a buffer of 256 on the stack, checked, then computed
+    /// again. A training step then executes 12 to 44 % more instructions (`benches/instructions`, AVX2).
     fn step_without_velocity<T: Real, B: Backend<T>>(
         &self,
         backend: B,
@@ -188,15 +189,15 @@ impl<'a> Optimizer<'a> {
         Ok(())
     }
 
-    /// A magnitude G: if all entries of the gradient are below G, those of `eta C r grad` are below a quarter of the largest
-    /// number, and the norm of the gradient is finite. 0 if there is no such magnitude.
+    /// A magnitude G: if all entries of the gradient are below G, those of `eta C r grad` are below a quarter of the
+    /// largest number, and the norm of the gradient is finite. 0 if there is no such magnitude.
     fn safe_gradient<T: Real>(&self) -> f64 {
         let limit = T::LARGEST / 4.0;
         match self.rule {
             Rule::GradientDescent if self.rate < limit => limit / self.rate,
             Rule::SpeedLimited { speeds, epsilon } => {
-                // The factor is at most `eta C / epsilon`, and the step at most `eta C`. Squares of entries below 2^475 have a
-                // finite sum.
+                // The factor is at most `eta C / epsilon`, and the step at most `eta C`. Squares of entries below 2^475
+                // have a finite sum.
                 let fastest = speeds.iter().fold(0.0, |max, speed| if *speed > max { *speed } else { max });
                 let reach = self.rate * fastest;
                 let root = f64::from_bits((1023 + 475) << 52);

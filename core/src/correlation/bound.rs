@@ -1,9 +1,9 @@
-//! The certificate: how far the computed traces can be from those of the exact product of the given matrices.
+//! The certificate: bounds of the error of the computed traces, relative to the exact traces of the given matrices.
 //!
-//! All errors are in the Frobenius norm. A chain of n fused operations is off by at most `gamma_n = n u / (1 - n u)`
-//! times the chain of absolute values, and `||A||B|| <= |A| |B|`; an inner product on a tree of height h is off by at
-//! most `gamma_h |A| |B|` (Cauchy-Schwarz). With `|dW| <= e_W |W|` and `|dK| <= e_K |K|` for inputs that are themselves
-//! rounded differences:
+//! All errors are in the Frobenius norm. The error of a chain of n fused operations is at most `gamma_n = n u / (1 - n u)`
+//! times the same chain of absolute values, and `||A||B|| <= |A| |B|`. The error of an inner product on a tree of height
+//! h is at most `gamma_h |A| |B|` (Cauchy and Schwarz). Inputs may have errors of their own, `|dW| <= e_W |W|` and
+//! `|dK| <= e_K |K|`:
 //!
 //! ```text
 //! Gram     M = W W^T    |dM| <= (2 e_W + e_W^2 + gamma_d) |W|^2
@@ -17,9 +17,12 @@
 //! for the spectral norm s of W.
 //!
 //! The norms of M, P, F, G, `v = W 1` and `K v` are those of the computed matrices, not products of the norms of their
-//! factors: where K lives on the small singular values of W, P is smaller than `|M| |K|` by orders of magnitude, and only
-//! its own norm leaves a bound. Every norm is an upper bound, every operation is rounded upward, and a `2^-1000` pays for
-//! underflow: the matrices are scaled so that their largest entry lies in [1/2, 1).
+//! factors. If K is large only on the small singular values of W, P is smaller than `|M| |K|` by orders of magnitude,
+//! and the product of norms would give no useful bound. Every norm is an upper bound, and every operation is rounded
+//! upward. The matrices are scaled so that their largest entry is in [1/2, 1); `2^-1000` then bounds the underflow errors.
+//!
+//! **Source** N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, chapter 3, for `gamma_n`; the bounds are
+//! derived here.
 
 use super::interval::Interval;
 use super::scaled::Scaled;
@@ -29,15 +32,15 @@ use crate::ieee::{self, Upper};
 use crate::kernel::Backend;
 use crate::scalar::Real;
 
-/// Relative errors of matrices that were computed from others, in the Frobenius norm: 0 for matrices that are given,
-/// 2^-53 for a difference rounded once. [`f64::MAX`] leaves no bound.
+/// Relative errors of the input matrices, in the Frobenius norm: 0 for exact matrices, 2^-53 for a difference rounded once.
+/// With [`f64::MAX`] there is no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InputError {
     /// Of the weights.
     pub weights: f64,
     /// Of the PTK features.
     pub ptk: f64,
-    /// Of the PTK features too, with a sharper bound of what follows: `|dG| <= s^2 |dK|`, s the spectral norm of W.
+    /// Of the PTK features, as a separate term with the sharper bound `|dG| <= s^2 |dK|`, s the spectral norm of W.
     pub computed: f64,
 }
 
@@ -57,7 +60,7 @@ pub(super) fn gamma(n: usize) -> Upper {
     ieee::gamma(n, f64::UNIT_ROUNDOFF)
 }
 
-/// Roundings that a term of an inner product of (rows x columns) matrices passes through.
+/// The number of roundings of a term of an inner product of (rows x columns) matrices.
 pub(super) fn height(rows: usize, columns: usize) -> usize {
     rows + (usize::BITS - columns.saturating_sub(1).leading_zeros()) as usize
 }
@@ -69,7 +72,7 @@ pub(super) struct Matrix {
     pub(super) error: Upper,
 }
 
-/// The exact traces, and the errors of the matrices that they were computed from.
+/// Intervals of the exact traces, and the error bounds of the matrices from which the traces were computed.
 pub(super) struct Enclosed {
     pub(super) traces: Traces<Interval>,
     /// F by the direct route, M through the gram matrix.
@@ -82,19 +85,19 @@ pub(super) struct Enclosed {
     pub(super) k: Matrix,
 }
 
-/// The norm from a computed sum of squares.
+/// An upper bound of a norm, from the computed sum of squares.
 pub(super) fn norm(square: f64, height: usize) -> Upper {
     let square = if square > 0.0 { square } else { 0.0 };
     // The computed sum is at least (1 - gamma) of the exact one, and 1 / (1 - gamma) <= 1 + 2 gamma for gamma <= 1/2.
     (Upper(square) * (Upper(1.0) + Upper(2.0) * gamma(height)) + UNDERFLOW).sqrt()
 }
 
-/// Error of the computed inner product of two computed matrices.
+/// A bound of the error of the computed inner product of two computed matrices.
 pub(super) fn inner_error(a: Matrix, b: Matrix, height: usize) -> Upper {
     a.error * b.norm + a.norm * b.error + a.error * b.error + gamma(height) * a.norm * b.norm + UNDERFLOW
 }
 
-/// Encloses the exact traces, from the matrices that the computed ones came from.
+/// Computes intervals of the exact traces, from the computed traces and their matrices.
 pub(super) fn enclose<B: Backend<f64>>(
     backend: B,
     (weights, ptk): (&Scaled<'_>, &Scaled<'_>),
@@ -144,7 +147,7 @@ pub(super) fn enclose<B: Backend<f64>>(
     Enclosed { traces, f, g, v, k: Matrix { norm: kk, error: e_k * kk + computed } }
 }
 
-/// An error with what that of computed features adds to it, if there is one: so many times as the factor is large.
+/// The error plus `factor` times the error of computed features, if there is one.
 fn moved(error: Upper, factor: Matrix, computed: Upper) -> Upper {
     if computed.0 > UNDERFLOW.0 { error + (factor.norm + factor.error) * computed } else { error }
 }

@@ -1,4 +1,4 @@
-//! A control: the cosine of the NFM with the covariance of the layer's inputs.
+//! A control experiment: the cosine of the NFM with the covariance of the layer's inputs.
 
 use super::scaled::Scaled;
 use super::{Route, Undefined, cosine};
@@ -16,10 +16,11 @@ pub const fn covariance_workspace(k: usize, d: usize) -> usize {
 
 /// `rho(W^T W, C)` with the covariance `C = (1/n) sum_a (x_a - mean)(x_a - mean)^T` of the layer's inputs.
 ///
-/// **Shapes** weights (k x d); `moments` (d d + d) as [`crate::network::Network::accumulate_moments`] leaves them, which
-/// become C and the means; workspace at least [`covariance_workspace`].
+/// **Shapes** weights (k x d); `moments` (d d + d) as [`crate::network::Network::accumulate_moments`] returns them,
+/// replaced by C and the means; workspace at least [`covariance_workspace`].
 /// **Arithmetic** `C = S / n - mean mean^T`, in `f64`; `tr(F C) = <W C, W>`, `|F|` by the cheaper route.
 /// **Errors** [`Error::Length`], [`Error::NoSamples`], [`Error::Workspace`], [`Error::NotFinite`].
+/// **Source** the cosine of [`crate::correlation`] with C in place of G.
 pub fn covariance_cosine<T: Real, B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, T>,
@@ -50,7 +51,7 @@ pub fn covariance_cosine<T: Real, B: Backend<f64>>(
     let w = Scaled::new(backend, "weights", (k, d), w, false)?;
     MatRef::new(covariance, d, d)?.check_finite("covariance")?;
     let largest = largest_magnitude(covariance.iter().copied());
-    // Less than what the subtraction rounds away.
+    // A smaller variance cannot be told from the rounding error of the subtraction.
     if largest <= raw * n * f64::EPSILON {
         return Ok(Err(Undefined::ConstantInputs));
     }

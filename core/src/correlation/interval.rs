@@ -1,10 +1,10 @@
-//! Intervals of `f64` with outward rounding, for the certificate.
+//! Interval arithmetic on `f64` with outward rounding, for the certificate.
 
 use crate::ieee::sqrt;
 use core::ops::{Add, Div, Mul, Sub};
 
-/// All reals between `low` and `high`. Every operation encloses the exact result: the correctly rounded end point is
-/// moved one float outward.
+/// All reals between `low` and `high`. Every operation encloses the exact result, because each correctly rounded end point
+/// is moved one float outward.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interval {
     pub(super) low: f64,
@@ -25,13 +25,13 @@ impl Interval {
         Self { low: low.next_down(), high: high.next_up() }
     }
 
-    /// Square root of the part that is not negative.
+    /// Square root of the nonnegative part of the interval.
     pub(super) fn sqrt(self) -> Self {
         let low = if self.low > 0.0 { sqrt(self.low).next_down() } else { 0.0 };
         Self { low, high: sqrt(if self.high > 0.0 { self.high } else { 0.0 }).next_up() }
     }
 
-    /// Largest distance of a point of the interval from `x`, rounded up; infinite when an end is not a number.
+    /// The largest distance of a point of the interval from `x`, rounded up. Infinite if an end is NaN.
     pub(super) fn radius_about(self, x: f64) -> f64 {
         let (below, above) = ((x - self.low).next_up(), (self.high - x).next_up());
         if !(below.is_finite() && above.is_finite()) {
@@ -62,7 +62,7 @@ impl Mul for Interval {
     }
 }
 
-/// The divisor must not contain zero.
+/// Precondition: the divisor does not contain zero.
 impl Div for Interval {
     type Output = Self;
     fn div(self, other: Self) -> Self {
@@ -92,7 +92,7 @@ mod tests {
     use crate::ieee::fma_f64;
     use crate::random::{Purpose, Stream};
 
-    /// The exact end points, known from error-free transformations, are within the computed ones, for either sign.
+    /// The exact end points, from error-free transformations, are inside the computed interval, for either sign.
     #[test]
     fn every_operation_rounds_outward() {
         let mut stream = Stream::new(8, Purpose::TrainInputs, 0);

@@ -30,14 +30,14 @@ pub const fn measure_workspace(k: usize, d: usize) -> usize {
     correlate_workspace(k, d, Route::cheaper(k, d))
 }
 
-/// Errors of the given weights, initial weights and K against their values without rounding.
+/// Bounds of the errors of the given weights, initial weights and K, relative to their values without rounding.
 ///
-/// [`crate::ptk_error`] bounds the error of K of a network; the default takes all for exact.
+/// [`crate::ptk_error`] bounds the error of K of a network. By default all errors are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GivenErrors {
     /// Relative error of each weight and initial weight.
     pub weights: f64,
-    /// `|dK|_F`; `None` without a bound, where a slope is uncertain.
+    /// `|dK|_F`; `None` if a slope is uncertain, so that there is no bound.
     pub ptk: Option<f64>,
     /// `|dK_0|_F`, likewise.
     pub initial_ptk: Option<f64>,
@@ -57,6 +57,7 @@ impl Default for GivenErrors {
 /// computed eigenvalue can only be rounding error; it counts as zero.
 /// **Accuracy** the bounds cover `given` and the rounding of the differences.
 /// **Errors** as [`super::correlate`]; [`Error::NotFinite`] names the matrix, given or a difference.
+/// **Source** the definitions of [`crate::correlation`].
 #[allow(
     clippy::too_many_arguments,
     reason = "two networks, two sets of features, what is known of them, how, where"
@@ -129,7 +130,7 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     Ok(LayerMeasure { relative_change, uncentered, centered, double_centered })
 }
 
-/// Says of every bound that is missing that a slope is uncertain.
+/// Replaces the reason of every missing bound by the uncertain slope.
 fn uncertain(c: &mut Correlations) {
     let reason = |correlation: &mut Correlation| {
         if let Ok(Certified { bound: bound @ Err(Unbounded::IllConditioned), .. }) = correlation {
@@ -139,15 +140,15 @@ fn uncertain(c: &mut Correlations) {
     [&mut c.cosine, &mut c.pearson, &mut c.cosine_sqrt, &mut c.pearson_sqrt].into_iter().for_each(reason);
 }
 
-/// Pays for the roundings of norms of matrices of up to 10^11 columns, and of a few operations.
+/// A factor that covers the roundings of norms of matrices with up to 10^11 columns, and of a few operations.
 const ROOM: f64 = 1.0001;
 
-/// A relative error that is known and no more than the largest number, or that number, which leaves no bound.
+/// A known relative error. If it is unknown or overflows, [`f64::MAX`], with which there is no bound.
 fn known(error: Option<f64>) -> f64 {
     error.filter(|error| *error < f64::MAX).unwrap_or(f64::MAX)
 }
 
-/// The quotient of two norms; zero where one is zero.
+/// The quotient of two norms; zero if either is zero.
 fn ratio(a: Option<(f64, i32)>, b: Option<(f64, i32)>) -> f64 {
     a.zip(b)
         .map_or(0.0, |((a, scale_of_a), (b, scale_of_b))| times_power_of_two(a / b, scale_of_a - scale_of_b))

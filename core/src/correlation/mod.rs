@@ -46,17 +46,17 @@ use traces::Squares;
 pub enum Undefined {
     /// The weights (or their difference from the initial ones) are all zero.
     ZeroWeights,
-    /// The average gradient outer product is zero, as far as rounding lets one tell.
+    /// The average gradient outer product is zero up to rounding errors.
     ZeroGradient,
-    /// All entries of a matrix are equal, as far as rounding lets one tell: Pearson has no variance.
+    /// All entries of a matrix are equal up to rounding errors, so its variance in Pearson is zero.
     ConstantEntries,
-    /// The covariance of the layer's inputs is zero, as far as rounding lets one tell.
+    /// The covariance of the layer's inputs is zero up to rounding errors.
     ConstantInputs,
-    /// The gradient of the loss is zero, so the weights do not begin to move.
+    /// The gradient of the loss is zero, so the weights do not change.
     ZeroLossGradient,
-    /// K (or `K - K_0`) has eigenvalues below zero, so G has no square root.
+    /// K (or `K - K_0`) has negative eigenvalues, so G has no real square root.
     Indefinite,
-    /// It was not asked for.
+    /// It was not requested.
     NotComputed,
 }
 
@@ -87,11 +87,11 @@ impl core::error::Error for Undefined {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unbounded {
-    /// Rounding could have moved the value by more than one; the stated errors of the weights and of K count.
+    /// The error of rounding, with the stated errors of the weights and of K, may exceed one.
     IllConditioned,
-    /// The slope of a unit is uncertain: its pre-activation is within rounding of the activation's kink.
+    /// The slope of a unit is uncertain: its pre-activation is within rounding errors of the activation's kink.
     UncertainSlope,
-    /// The bound of a square root was not asked for.
+    /// The bound for the square root was not requested.
     NotComputed,
 }
 
@@ -116,7 +116,7 @@ impl core::error::Error for Unbounded {}
 pub struct Certified {
     /// The computed value.
     pub value: f64,
-    /// `|value - exact| <= bound`, or why there is none.
+    /// A bound with `|value - exact| <= bound`, or why there is none.
     pub bound: Result<f64, Unbounded>,
 }
 
@@ -143,9 +143,9 @@ pub struct Correlations {
 pub enum Powers {
     /// 1 only.
     One,
-    /// 1 and 1/2; the square root takes eigen-decompositions.
+    /// 1 and 1/2; the square root needs eigendecompositions.
     OneAndRoot,
-    /// 1 and 1/2 with bounds for both: more products, and two more decompositions on [`Route::Gram`].
+    /// 1 and 1/2 with bounds for both. This needs more products, and two more decompositions on [`Route::Gram`].
     OneAndBoundedRoot,
 }
 
@@ -162,13 +162,14 @@ pub const fn correlate_workspace(k: usize, d: usize, route: Route) -> usize {
 /// **Shapes** weights (k x d), ptk (k x k) symmetric, workspace at least [`correlate_workspace`].
 /// **Arithmetic** W and K are scaled by powers of two to a largest entry in [1/2, 1), which changes no correlation;
 /// traces as [`traces`]; `cosine = fg / (sqrt ff sqrt gg)`.
-/// **Accuracy** each value of power 1 carries a bound proved a posteriori for the route used; those of power 1/2 on demand.
+/// **Accuracy** each value of power 1 has a rigorous a posteriori bound for the route used; those of power 1/2 on request.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`], [`Error::NotSymmetric`], [`Error::Parameter`]
 /// for a negative input error, [`Error::NoConvergence`].
+/// **Source** the definitions of [`crate::correlation`]; the bounds are derived here.
 ///
-/// A square root is [`Undefined::Indefinite`] where K has an eigenvalue below `-n 2^-52` times the largest; on the direct
-/// route G decides. A K of low rank, or one rounded to a coarser scalar, can have such an eigenvalue.
-/// [`measure_layer`] knows that its K is a Gram matrix.
+/// A square root is [`Undefined::Indefinite`] if K has an eigenvalue below `-n 2^-52` times the largest; on the direct
+/// route the criterion is applied to G. A K of low rank, or one rounded to a coarser scalar, can have such an eigenvalue.
+/// [`measure_layer`] does not apply the criterion, because its K is a Gram matrix.
 pub fn correlate<B: Backend<f64>>(
     backend: B,
     weights: MatRef<'_, f64>,
@@ -182,17 +183,17 @@ pub fn correlate<B: Backend<f64>>(
     correlate_named(backend, ("weights", weights), ptk, given, route, powers, workspace)
 }
 
-/// The matrix that stands for K.
+/// The matrix in the role of K.
 #[derive(Clone, Copy)]
 pub(crate) struct Ptk<'a, T> {
-    /// What errors call it.
+    /// Its name in errors.
     pub(crate) name: &'static str,
     pub(crate) matrix: MatRef<'a, T>,
     /// Whether K is a Gram matrix: a negative computed eigenvalue of K or G is then rounding error.
     pub(crate) gram: bool,
 }
 
-/// [`correlate`] in any scalar, with the name of what stands for W.
+/// [`correlate`] for any scalar, with a name for the matrix in the role of W.
 pub(crate) fn correlate_named<T: Real, B: Backend<f64>>(
     backend: B,
     (name, weights): (&'static str, MatRef<'_, T>),
@@ -226,7 +227,7 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// `buffers` that were used before must have been used with the same K, or only for [`Powers::One`] since.
+    /// Precondition: `buffers` are new, or all earlier uses had the same K, or all of them were with [`Powers::One`].
     fn correlate<B: Backend<f64>>(
         &self,
         backend: B,
@@ -267,13 +268,13 @@ fn undefined(why: Undefined) -> Correlations {
     }
 }
 
-/// `fg / (sqrt ff sqrt gg)`, held within [-1, 1].
+/// `fg / (sqrt ff sqrt gg)`, clamped to [-1, 1].
 pub(crate) fn cosine(ff: f64, fg: f64, gg: f64) -> f64 {
     let value = fg / (sqrt(ff) * sqrt(gg));
     if value.abs() > 1.0 { 1.0_f64.copysign(value) } else { value }
 }
 
-/// The exact correlation lies in `fg / sqrt(ff gg)` over the intervals, and in [-1, 1].
+/// The exact correlation is in the interval `fg / sqrt(ff gg)` and in [-1, 1].
 fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
     let bound = if ff.low > 0.0 && gg.low > 0.0 {
         let radius = (fg / (ff.sqrt() * gg.sqrt())).radius_about(value);
@@ -284,7 +285,7 @@ fn certify(value: f64, ff: Interval, fg: Interval, gg: Interval) -> Certified {
     Certified { value, bound }
 }
 
-/// Pearson over the d^2 entries: every inner product loses the product of the sums over d^2.
+/// Pearson over the d^2 entries: from every inner product, subtract the product of the entry sums divided by d^2.
 fn pearson(t: &Traces<f64>, enclosed: &Traces<Interval>, (k, d): (usize, usize)) -> Correlation {
     let (ff, fg, gg) = covariances(t, d as f64 * d as f64);
     if d == 1 || !(varies(ff, t.ff, k + d) && varies(gg, t.gg, k + d)) {
@@ -303,10 +304,10 @@ fn certify_pearson(value: f64, enclosed: &Traces<Interval>, d: usize) -> Certifi
     certify(value, ff, fg, gg)
 }
 
-/// Whether a variance is more than the rounding of the sum of squares it was subtracted from.
+/// Whether a variance exceeds the rounding error of the sum of squares from which it was computed by subtraction.
 ///
-/// Squares and sums of either route pass through at most two chains over d and two over k. Their relative error is
-/// `(2 d + 2 k) u`, doubled by the difference. The factor also allows for cancellation inside W.
+/// Squares and sums of either route take at most two chains over d and two over k. Their relative error is `(2 d + 2 k) u`,
+/// and the difference doubles it. The factor also covers cancellation inside W.
 fn varies(variance: f64, squares: f64, chain: usize) -> bool {
     variance > squares * (16.0 * f64::EPSILON * chain as f64)
 }

@@ -14,13 +14,14 @@ use crate::ieee::Upper;
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef, copy, rows, split, take};
 
-/// Memory of the matrices behind the correlations of a layer, n x n with n as [`Route::side`].
+/// Memory of the matrices from which the correlations of a layer are computed: n x n, n as [`Route::side`].
 pub(super) struct Buffers<'w> {
     /// G or P.
     pub(super) g: &'w mut [f64],
     /// `K v`.
     pub(super) kv: &'w mut [f64],
-    /// `K^(1/2)` of the route through the Gram matrix, and whether K was positive; kept for the next pair with the same K.
+    /// `K^(1/2)` on the Gram route, and whether K was positive semidefinite. Both are reused for the next pair with the
+    /// same K.
     ptk_root: &'w mut [f64],
     ptk_positive: Option<bool>,
     /// A matrix under decomposition.
@@ -61,10 +62,12 @@ impl<'w> Buffers<'w> {
 /// Gram     A = K^(1/2) W, S = A A^T = K^(1/2) M K^(1/2), G^(1/2) = A^T S^(-1/2) A, C = A W^T = K^(1/2) M:
 ///          tr(F G^(1/2)) = <C C^T, S^(-1/2)>, tr(G) = tr(S), 1^T G^(1/2) 1 = a . S^(-1/2) a with a = K^(1/2) W 1
 /// ```
-/// An eigenvalue up to `n 2^-52` times the largest counts as zero. With `gram` a negative eigenvalue is rounding error; without
-/// it, one below `-n 2^-52` times the largest leaves no square root.
+/// An eigenvalue of at most `n 2^-52` times the largest counts as zero. With `gram`, a negative eigenvalue counts as
+/// rounding error. Without it, there is no square root if an eigenvalue is below `-n 2^-52` times the largest.
 ///
-/// `enclosed` asks for bounds. They hold for the exact G, which then has no negative eigenvalue.
+/// With `enclosed` the function computes bounds too. They hold for the exact G, if it has no negative eigenvalue.
+///
+/// **Source** derived here.
 pub(super) fn roots<B: Backend<f64>>(
     backend: B,
     squares: &Squares<'_, f64>,
@@ -111,7 +114,7 @@ pub(super) fn roots<B: Backend<f64>>(
             kernel::product(backend, MatMut::new(g, n, n)?, ptk_root, squares.f)?;
             let c = MatRef::new(g, n, n)?;
             kernel::symmetric_product(backend, MatMut::new(matrix, n, n)?, c, ptk_root)?;
-            // S is A A^T, whatever K was: what is negative in it is rounding.
+            // S = A A^T is positive semidefinite for any K, so negative computed eigenvalues are rounding errors.
             let trace = spectral(backend, matrix, root, eigenvalues, rest, -0.5, false)?.trace;
             kernel::outer(backend, MatMut::new(matrix, n, n)?, c.t())?;
             let inverse = MatRef::new(root, n, n)?;
@@ -147,7 +150,7 @@ pub(super) fn roots<B: Backend<f64>>(
     Ok((cosine, pearson))
 }
 
-/// The exact traces with a root, from computed ones: `<F, R>` and `<R, R>` of matrices of n rows.
+/// Intervals of the exact traces with a root, `<F, R>` and `<R, R>` of matrices of n rows, from the computed ones.
 fn around(
     enclosed: &Enclosed,
     (fg, f, root): (f64, Matrix, Matrix),
@@ -166,7 +169,7 @@ fn around(
 /// The exact traces by way of `M = W W^T`: with `M^(1/2) K M^(1/2) = H^2` and `M^(1/2) q = W 1`,
 /// `tr(F G^(1/2)) = <M, H>`, `tr G = <H, H>`, `1^T G^(1/2) 1 = q . H q`.
 ///
-/// Where M is not known to be regular, nothing is known of q.
+/// Unless M is known to be regular, there is no bound for q.
 fn through_gram<B: Backend<f64>>(
     backend: B,
     squares: &Squares<'_, f64>,
@@ -180,7 +183,7 @@ fn through_gram<B: Backend<f64>>(
     let spectrum = spectral(backend, y, root, values, rest, 0.5, true)?;
     let r = root_of(backend, MatRef::new(root, k, k)?, &spectrum, (m, enclosed.f.error), rest)?;
 
-    // q = Y^T diag(1 / lambda) Y v, and how far R q is from v.
+    // q = Y^T diag(1 / lambda) Y v, and the residual R q - v.
     q.fill(0.0);
     for (row, value) in rows(y, k).zip(values.iter()).filter(|_| spectrum.smallest > 0.0) {
         let along = row.iter().zip(v.column(0)).fold(0.0, |sum, (y, v)| sum + y * v) / value;

@@ -1,6 +1,7 @@
-//! Roots of symmetric matrices, and how far the computed root is from the exact one.
+//! Square roots of symmetric matrices, with bounds of the distance of the computed root from the exact one.
 //!
-//! The computed root of a matrix B is `R = Y^T Y + D`: rows `y_i = lambda_i^(1/4) z_i`, D the rounding of that product.
+//! The computed root of a matrix B is `R = Y^T Y + D`: Y has the rows `y_i = lambda_i^(1/4) z_i`, and D is the rounding
+//! error of that product.
 //! With `A = R^2` and n the size,
 //!
 //! ```text
@@ -8,8 +9,9 @@
 //! | |R| - B^(1/2) |   <= |A - B| / (smallest eigenvalue of |R| + that of B^(1/2))
 //! | R - |R| |         <= 2 |D|                          zero where R is positive definite
 //! ```
-//! The smallest eigenvalue of R is at least that of `Y^T Y` less `|D|`; of `Y^T Y` it is the square of the smallest singular
-//! value of Y, for which `|Z Z^T - I|` bounds how far the computed eigenvectors are from orthonormal.
+//! The smallest eigenvalue of R is at least that of `Y^T Y` minus `|D|`. That of `Y^T Y` is the square of the smallest
+//! singular value of Y. The latter is bounded by way of `|Z Z^T - I|`, the departure of the computed eigenvectors from
+//! orthonormality.
 //!
 //! **Source** R. T. Powers and E. Stormer, *Free states of the canonical anticommutation relations*, Commun. Math. Phys. 16
 //! (1970), lemma 4.1; J. L. van Hemmen and T. Ando, *An inequality for trace ideals*, Commun. Math. Phys. 76 (1980),
@@ -22,20 +24,20 @@ use crate::ieee::{Upper, largest_magnitude, sqrt};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef, cut_mut};
 
-/// What a decomposition tells beside the root.
+/// Properties of a decomposition, in addition to the root.
 pub(super) struct Spectrum {
-    /// Sum of the eigenvalues kept.
+    /// Sum of the eigenvalues that count as nonzero.
     pub(super) trace: f64,
-    /// Whether none is below the negative of the threshold.
+    /// Whether no eigenvalue is below minus the threshold.
     pub(super) positive: bool,
-    /// At most the smallest eigenvalue of the root; zero where it is not known to be positive.
+    /// A lower bound of the smallest eigenvalue of the root; zero if it is not known to be positive.
     pub(super) smallest: f64,
     /// `|D|`.
     pub(super) rounding: Upper,
 }
 
 /// Replaces a symmetric matrix by the rows `lambda_i^(power / 2) z_i` and writes its power (1/2 or -1/2, zero on the null
-/// space) to `out`. With `bound`, looks for the smallest eigenvalue of the root.
+/// space) to `out`. With `bound`, also bounds the smallest eigenvalue of the root.
 pub(super) fn spectral<B: Backend<f64>>(
     backend: B,
     matrix: &mut [f64],
@@ -71,7 +73,7 @@ pub(super) fn spectral<B: Backend<f64>>(
     }
     let y = norm(backend.dot(y, y), height(n, n));
     let rounding = gamma(n) * y * y + UNDERFLOW;
-    let orthonormal = sqrt((1.0 - skew.0).next_down()).next_down(); // NaN where too far from it
+    let orthonormal = sqrt((1.0 - skew.0).next_down()).next_down(); // NaN if the departure is too large
     let singular = ((min * orthonormal).next_down() - (gamma(1) * y + UNDERFLOW).0).next_down();
     let smallest =
         if singular > 0.0 { ((singular * singular).next_down() - rounding.0).next_down() } else { 0.0 };
@@ -88,7 +90,7 @@ fn skew<B: Backend<f64>>(backend: B, z: &[f64], scratch: &mut [f64], n: usize) -
         }
     }
     let (off, z) = (MatRef::new(scratch, n, n)?, norm(backend.dot(z, z), height(n, n)));
-    // The subtraction rounds numbers near zero, but for the unit roundoff of the diagonal.
+    // The subtraction rounds numbers near zero, except on the diagonal, where it rounds numbers near one.
     Ok(norm(backend.dot(off, off), height(n, n)) + gamma(n + 1) * z * z + UNDERFLOW)
 }
 

@@ -1,4 +1,4 @@
-//! Matrices scaled by powers of two, which change no correlation.
+//! Matrices scaled by powers of two. Scaling changes no correlation.
 
 use crate::error::Error;
 use crate::ieee::{exponent_of, power_of_two, sqrt};
@@ -6,10 +6,10 @@ use crate::kernel::Backend;
 use crate::matrix::MatRef;
 use crate::scalar::Real;
 
-/// A matrix divided by the power of two that brings its largest magnitude into [1/2, 1).
+/// A matrix divided by a power of two, so that its largest magnitude is in [1/2, 1).
 pub(super) struct Scaled<'a> {
     pub(super) matrix: MatRef<'a, f64>,
-    /// The power that was taken out; `None` for a zero matrix.
+    /// The exponent of that power; `None` for a zero matrix.
     pub(super) exponent: Option<i32>,
     /// Sum of the squares of the scaled entries.
     pub(super) square: f64,
@@ -18,7 +18,7 @@ pub(super) struct Scaled<'a> {
 impl<'a> Scaled<'a> {
     /// Scales a matrix in place.
     ///
-    /// **Errors** [`Error::NotFinite`] and, where the matrix has to be symmetric, [`Error::NotSymmetric`]; both name it.
+    /// **Errors** [`Error::NotFinite`], and [`Error::NotSymmetric`] if the matrix must be symmetric. Both name the matrix.
     pub(super) fn new<B: Backend<f64>>(
         backend: B,
         name: &'static str,
@@ -27,7 +27,7 @@ impl<'a> Scaled<'a> {
         symmetric: bool,
     ) -> Result<Self, Error> {
         let given = MatRef::new(values, rows, columns)?;
-        // Infinities and NaN are the largest in this order.
+        // In this order infinities and NaN are larger than all numbers.
         let largest =
             backend.vectorize(|| values.iter().fold(0, |largest: i64, x| largest.max(x.magnitude_order())));
         if largest >= f64::INFINITY.magnitude_order() {
@@ -48,7 +48,7 @@ impl<'a> Scaled<'a> {
         Ok(Self { matrix, exponent, square: backend.dot(matrix, matrix) })
     }
 
-    /// `|m|_F` before scaling, as a number and the power of two that multiplies it; `None` for zero.
+    /// `|m|_F` of the matrix before scaling, as a number and the exponent of a power of two; `None` for a zero matrix.
     pub(super) fn norm(&self) -> Option<(f64, i32)> {
         self.exponent.map(|exponent| (sqrt(self.square), exponent))
     }

@@ -1,4 +1,4 @@
-//! The five traces behind every correlation, by two routes.
+//! The five traces from which every correlation is computed, by two routes.
 
 use crate::error::{Error, check_workspace};
 use crate::kernel::{self, Backend};
@@ -20,7 +20,7 @@ pub struct Traces<T> {
     pub g_sum: T,
 }
 
-/// How the traces are computed.
+/// The matrices from which the traces are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// Through `M = W W^T` and `P = M K`, both k x k:
@@ -42,7 +42,7 @@ impl Route {
         side.saturating_mul(side).saturating_add(k).saturating_mul(2).saturating_add(self.scratch(k, d))
     }
 
-    /// Rows of the matrices whose inner products the traces are.
+    /// Number of rows of the matrices whose inner products are the traces.
     pub(super) const fn side(self, k: usize, d: usize) -> usize {
         match self {
             Self::Gram => k,
@@ -83,7 +83,7 @@ pub fn traces<T: Scalar<Wide = T>, B: Backend<T>>(
     Ok(squares.products(backend, ptk, g, kv, scratch)?.traces)
 }
 
-/// The part of the traces that needs the weights alone.
+/// The part of the traces that depends on the weights only.
 pub(super) struct Squares<'w, T> {
     pub(super) weights: MatRef<'w, T>,
     pub(super) route: Route,
@@ -95,7 +95,7 @@ pub(super) struct Squares<'w, T> {
     f_sum: T,
 }
 
-/// The traces, and the matrices behind them.
+/// The traces, and the matrices from which they were computed.
 pub(super) struct Products<'w, T> {
     /// `G = W^T K W` by the direct route, `P = M K` through the Gram matrix.
     pub(super) g: MatRef<'w, T>,
@@ -146,7 +146,7 @@ impl<'w, T: Scalar<Wide = T>> Squares<'w, T> {
     }
 }
 
-/// Rows that [`row_sums`] adds side by side: no chain waits for its own last addition.
+/// Rows that [`row_sums`] processes together, so that no addition waits for the one before it in the same chain.
 const SIDE_BY_SIDE: usize = 4;
 
 /// `W 1`, one ascending chain of additions for each row.

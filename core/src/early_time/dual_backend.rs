@@ -1,4 +1,4 @@
-//! Dual numbers on the vector lanes of their parts.
+//! Matrix products of dual numbers on the vector kernels of their parts.
 
 use crate::dual::Dual;
 use crate::kernel::definition::begin;
@@ -6,21 +6,22 @@ use crate::kernel::{Backend, Definition, Init, SimdLoop, Triangle, agree};
 use crate::matrix::{MatMut, MatRef, cut, cut_mut};
 use crate::scalar::Scalar;
 
-/// Runs matrix products of dual numbers as three products of plain ones on the given backend.
+/// Computes a matrix product of dual numbers as three products of their parts, on the given backend.
 ///
 /// ```text
 /// (C + e C') += (A + e A') (B + e B')   is   C += A B,   C' += A' B,   C' += A B'
 /// ```
-/// Parts are gathered into small square tiles on the stack, so no memory is asked for.
+/// The parts are copied to small square tiles on the stack, so that no workspace is needed.
 ///
-/// **Arithmetic** values have the bits of [`Definition`]; derivatives have the same terms in another order (inside a
-/// tile all of `A' B` before `A B'`), which no contract covers. Exact scalars: exactly equal.
+/// **Arithmetic** Values have the bits of [`Definition`]. Derivatives have the same terms in another order: inside a tile,
+/// all of `A' B` before `A B'`. The bit contract does not cover them. On exact scalars they are equal.
+/// **Source** the product rule; the tiling is derived here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DualBackend<B>(pub B);
 
 /// Rows and columns of a tile of the result.
 const SIDE: usize = 16;
-/// Inner indices that a tile takes at a time.
+/// Inner indices that a tile processes at a time.
 const DEPTH: usize = 32;
 
 impl<T: Scalar, B: Backend<T>> Backend<Dual<T>> for DualBackend<B> {
@@ -106,7 +107,7 @@ impl<T: Scalar> Tile<T> {
         }
     }
 
-    /// The three products; the right factor's parts take turns in one buffer.
+    /// The three products. Both parts of the right factor use one buffer, one after the other.
     fn multiply<B: Backend<T>>(
         &mut self,
         backend: B,
@@ -126,7 +127,7 @@ impl<T: Scalar> Tile<T> {
     }
 }
 
-/// Copies one part of a piece of a matrix, row-major.
+/// Copies one part (values or derivatives) of a block of a matrix, row-major.
 fn gather<T: Scalar>(
     from: MatRef<'_, Dual<T>>,
     (i, j, m, n): Place,

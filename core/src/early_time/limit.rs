@@ -13,14 +13,15 @@ pub const fn limit_workspace(k: usize, d: usize) -> usize {
     correlate_workspace(k, d, Route::cheaper(k, d))
 }
 
-/// `C-NFC(t -> 0+) = rho(V^T V, V^T K_0 V)` with `V = dW/dt = -grad` at initialisation: as `W(0) - W_0 = 0`, both centred
-/// matrices begin at order `t^2` with these coefficients. For any network, loss and layer.
+/// `C-NFC(t -> 0+) = rho(V^T V, V^T K_0 V)` with `V = dW/dt = -grad` at initialisation, for any network, loss and layer.
+///
+/// `W(0) - W_0 = 0`, so `t^2 V^T V` and `t^2 V^T K_0 V` are the leading terms of the two centred matrices.
 ///
 /// **Shapes** gradient (k x d) of the layer's weights, ptk (k x k) at initialisation, workspace at least
 /// [`limit_workspace`].
-/// **Arithmetic** in `f64`, by the cheaper route; the sign of V cancels; square roots as
-/// [`crate::correlation::measure_layer`].
-/// **Errors** as [`crate::correlation::correlate`]. A zero gradient leaves all [`Undefined`].
+/// **Arithmetic** in `f64`, by the cheaper route; square roots as [`crate::correlation::measure_layer`]. The gradient
+/// stands for V, because the sign cancels.
+/// **Errors** as [`crate::correlation::correlate`]. With a zero gradient all correlations are [`Undefined`].
 /// **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 pub fn limit<T: Real, B: Backend<f64>>(
     backend: B,

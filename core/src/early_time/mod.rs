@@ -1,4 +1,5 @@
-//! Early-time predictions: where the centred correlation starts and how fast it moves, before any training.
+//! Early-time predictions: the limit of the centred correlation (C-NFC) as training time goes to zero, and its rate of
+//! change, computed before any training.
 //!
 //! | prediction | from | module |
 //! |---|---|---|
@@ -12,7 +13,7 @@ mod limit;
 pub mod quadratic;
 mod rate;
 mod running_statistics;
-mod samples;
+mod sample_space;
 pub mod wide;
 
 pub use dual_backend::DualBackend;
@@ -21,4 +22,4 @@ pub use rate::{
     Derivatives, Path, Rate, differentiate, differentiate_workspace, expand, rate, rate_workspace,
 };
 pub use running_statistics::RunningStatistics;
-pub use samples::{limit_by_samples, limit_by_samples_workspace};
+pub use sample_space::{limit_by_samples, limit_by_samples_workspace};

@@ -1,4 +1,4 @@
-//! How fast the centred correlation leaves its limit: the first-order coefficient in time.
+//! The rate of change of the centred correlation at time zero: its first-order coefficient in time.
 //!
 //! ```text
 //! C-NFC(t) = rho_0 + t rho_1 + O(t^2)
@@ -7,12 +7,14 @@
 //! G_2 = V^T K V        G_3 = (V^T K A + A^T K V) / 2 + V^T K' V
 //! rho_1 = rho_0 [ (<F_3,G_2> + <F_2,G_3>)/<F_2,G_2> - <F_2,F_3>/<F_2,F_2> - <G_2,G_3>/<G_2,G_2> ]
 //! ```
-//! Nothing here is a finite difference: the gradient and K run on dual numbers along the direction V, which
-//! gives A and K'; then the traces of `V + e A/2` and `K + e K'` run on dual numbers, because
-//! `(V + e A/2)^T (V + e A/2) = F_2 + e F_3` and the same with `K + e K'` between them is `G_2 + e G_3`.
+//! The derivatives are not finite differences. The gradient and K on dual numbers along the direction V give A and K'. The
+//! traces of `V + e A/2` and `K + e K'` on dual numbers give the inner products, because
+//! `(V + e A/2)^T (V + e A/2) = F_2 + e F_3` and `(V + e A/2)^T (K + e K') (V + e A/2) = G_2 + e G_3`.
 //!
-//! One gradient step of size eta moves along a straight line: A is then zero, and the coefficient of eta is
+//! One gradient step of size eta moves the weights along a straight line, so A is zero. The coefficient of eta is
 //! `rho_0 [<F_2,G_3>/<F_2,G_2> - <G_2,G_3>/<G_2,G_2>]` with `G_3 = V^T K' V`.
+//!
+//! **Source** derived here.
 
 use crate::activation::Activation;
 use crate::correlation::{Route, Traces, Undefined, cosine, traces};
@@ -22,13 +24,13 @@ use crate::feature;
 use crate::ieee::{exponent, sqrt, times_power_of_two};
 use crate::kernel::{Backend, positive};
 use crate::loss::Loss;
-use crate::matrix::{MatRef, copy, take};
+use crate::matrix::{MatRef, copy, cut, take};
 use crate::network::{self, Network, Shape};
 use crate::reduce::{SampleTree, buffers};
 use crate::scalar::{Real, Scalar};
 use core::num::NonZeroU64;
 
-/// Which way the parameters go.
+/// The path of the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
     /// Gradient flow `dW/dt = -grad`; the variable is the time.
@@ -37,7 +39,7 @@ pub enum Path {
     Step,
 }
 
-/// Values of workspace that [`differentiate`] needs to take `rows` samples at a time (1 at least; 64 is a good number).
+/// Values of workspace that [`differentiate`] needs to process `rows` samples at a time (at least 1; 64 is a good choice).
 pub const fn differentiate_workspace(widths: &[usize], bias: bool, samples: usize, rows: usize) -> usize {
     let (p, f) = (network::parameters(widths, bias), network::ptk_values(widths));
     fixed(p, f, samples).saturating_add(rows.saturating_mul(row(widths)))
@@ -87,12 +89,12 @@ impl<'w, T> Derivatives<'w, T> {
     }
 }
 
-/// Runs the gradient and the feature pass on dual numbers along the negative gradient, all layers moving together.
+/// Computes the gradient and the PTK features on dual numbers, along the negative gradient of all layers.
 ///
-/// **Shapes** inputs (n x d), targets (n x c); workspace at least [`differentiate_workspace`] of one row; what it has
-/// above that lets more samples pass at a time.
+/// **Shapes** inputs (n x d), targets (n x c); workspace at least [`differentiate_workspace`] of one row. With a larger
+/// workspace more samples are processed at a time.
 /// **Arithmetic** values have the bits of [`Network::accumulate_gradient`] and [`Network::accumulate_ptk`];
-/// derivatives are exact on exact scalars. [`super::DualBackend`] runs dual numbers on vector lanes.
+/// derivatives are exact on exact scalars. [`super::DualBackend`] uses vector lanes for dual numbers.
 /// **Errors** those of the two passes; [`Error::NoSamples`]; [`Error::NotFinite`] for a gradient or features that overflow.
 pub fn differentiate<'w, T, A, L, B>(
     backend: B,
@@ -155,7 +157,7 @@ where
     Ok(Derivatives { gradient, ptk })
 }
 
-/// The rows from `start` on, as many as the buffer takes, as numbers that do not move.
+/// At most `rows` rows from `start` on, as dual constants in the buffer.
 fn chunk<'b, T: Scalar>(
     from: MatRef<'_, T>,
     start: usize,
@@ -166,7 +168,7 @@ fn chunk<'b, T: Scalar>(
     for (slot, x) in buffer.iter_mut().zip(part.elements()) {
         *slot = Dual::constant(x.clone());
     }
-    MatRef::new(buffer.get(..part.rows() * part.columns()).unwrap_or_default(), part.rows(), part.columns())
+    MatRef::new(cut(buffer, ..part.rows() * part.columns()), part.rows(), part.columns())
 }
 
 /// Values of workspace that [`expand`] and [`rate`] need for a layer of weights (k x d).
@@ -175,7 +177,7 @@ pub const fn rate_workspace(k: usize, d: usize) -> usize {
     kd.saturating_add(kk).saturating_add(Route::cheaper(k, d).workspace(k, d))
 }
 
-/// The traces of the centred pair divided by their leading powers of the time (or the step size), to first order.
+/// The traces of the centred pair, divided by their leading power of the time (or of the step size), to first order.
 ///
 /// Values `<F_2,F_2>`, `<F_2,G_2>`, `<G_2,G_2>`; derivatives `2 <F_2,F_3>`, `<F_3,G_2> + <F_2,G_3>`, `2 <G_2,G_3>`.
 ///
@@ -228,19 +230,20 @@ const TWO: NonZeroU64 = NonZeroU64::MIN.saturating_add(1);
 pub struct Rate {
     /// `rho_0`, the limit.
     pub limit: f64,
-    /// `rho_1`, the change for each unit of time (or of step size).
+    /// `rho_1`, the derivative with respect to time (or to the step size).
     pub slope: f64,
 }
 
 /// The limit and the first-order coefficient of C-NFC of one layer.
 ///
 /// **Shapes** as [`expand`].
-/// **Arithmetic** in `f64`, V and K brought to a largest magnitude in [1/2, 1) by powers of two, which cancel. For ReLU
-/// the derivatives are those almost everywhere: no kink is crossed.
-/// **Accuracy** relative to the sum of the magnitudes of its three terms the slope is off by some units of
-/// `2^-53 (k + d)`; where they nearly cancel (alignment close to 1) that is an absolute error.
-/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`]. A zero gradient or zero features leave the
-/// correlation [`Undefined`].
+/// **Arithmetic** in `f64`. V and K are scaled by powers of two to a largest magnitude in [1/2, 1); the powers cancel. For
+/// ReLU the derivatives are those between the kinks.
+/// **Accuracy** the error of the slope is a small multiple of `2^-53 (k + d)`, relative to the sum of the magnitudes of its
+/// three terms. If the terms nearly cancel (alignment close to 1), the relative error of the slope is larger.
+/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`]. With a zero gradient or zero features the
+/// correlation is [`Undefined`].
+/// **Source** derived here; the formula is at the top of this module's source.
 ///
 /// ```
 /// # fn main() -> Result<(), agop_core::error::Error> {

@@ -1,11 +1,11 @@
-//! Mean and deviation of what is observed.
+//! Mean and standard deviation of observed values.
 
 use crate::ieee::sqrt;
 
 /// Running mean and standard deviation of observed values.
 ///
-/// **Arithmetic** `mean <- mean + (x - mean) / count`, `squares <- squares + (x - old mean)(x - new mean)`: nothing is
-/// subtracted that is large beside the result.
+/// **Arithmetic** `mean <- mean + (x - mean) / count`, `squares <- squares + (x - old mean)(x - new mean)`. No large
+/// numbers cancel.
 /// **Source** B. P. Welford, Technometrics 4 (1962).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RunningStatistics {
@@ -15,7 +15,7 @@ pub struct RunningStatistics {
 }
 
 impl RunningStatistics {
-    /// Takes one more value in.
+    /// Adds a value.
     pub fn add(&mut self, x: f64) {
         self.count += 1;
         let step = x - self.mean;
@@ -23,17 +23,17 @@ impl RunningStatistics {
         self.squares += step * (x - self.mean);
     }
 
-    /// How many values there were.
+    /// Number of values.
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Their mean; `None` of no values.
+    /// Mean of the values; `None` without values.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then_some(self.mean)
     }
 
-    /// Standard deviation of one value, with `count - 1` below the sum of squares; `None` of fewer than two values.
+    /// Sample standard deviation, with divisor `count - 1`; `None` for fewer than two values.
     pub fn deviation(&self) -> Option<f64> {
         (self.count > 1).then(|| sqrt(self.squares / f64::from(self.count - 1)))
     }

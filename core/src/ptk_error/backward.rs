@@ -6,21 +6,21 @@ use crate::activation::{Activation, Bounded};
 use crate::error::Error;
 use crate::ieee::Upper;
 use crate::kernel::Backend;
-use crate::matrix::{MatRef, rows};
+use crate::matrix::{MatRef, cut, rows};
 use crate::network::passes::Visitor;
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
-/// The Jacobian J of one sample in the layer that was seen last.
+/// The Jacobian J of one sample, in the layer that was visited last.
 #[derive(Clone, Copy, Default)]
 struct Sample {
     /// `|J|`.
     size: Upper,
-    /// `|dJ|`; while J is made of P, without the rounding of that product.
+    /// `|dJ|`. Between `backward` and `jacobian` it lacks the rounding of the product `P o phi'(h)`.
     error: Upper,
 }
 
-/// Looks at a forward pass and at the Jacobians after it.
+/// Visitor of a forward pass and of the Jacobians after it.
 pub(super) struct Backward<'v, 'a, 'n, T, A, B> {
     forward: Forward<'v, 'a, 'n, T, A, B>,
     samples: [Sample; SAMPLE_BLOCK],
@@ -47,9 +47,8 @@ impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Backward
     fn backward(&mut self, layer: usize, product: &[T], _: &[T]) {
         let (norms, c) = (self.forward.norms, self.outputs());
         let k = norms.layer(layer).rows.len();
-        let found = self.forward.found.get(layer).copied().unwrap_or_default();
-        let first = self.forward.first_flag(layer);
-        let flags = self.forward.flags.get(first..).unwrap_or_default();
+        let Some(found) = self.forward.found.get(layer).copied() else { return };
+        let flags = cut(self.forward.flags, self.forward.first_flag(layer)..);
         let samples = rows(product, c * k).zip(rows(flags, k)).zip(&mut self.samples);
         for ((product, flags), sample) in samples {
             let (_, error) = norms.pulled_back(layer, sample.size, sample.error);
@@ -69,7 +68,9 @@ impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Backward
     }
 
     fn jacobian(&mut self, layer: usize, jacobian: MatRef<'_, T>) -> Result<(), Error> {
-        let values = jacobian.as_slice().unwrap_or_default();
+        let values = jacobian.as_slice();
+        debug_assert!(values.is_some(), "the Jacobians are contiguous");
+        let values = values.unwrap_or_default();
         let width = self.outputs() * jacobian.columns();
         for (jacobian, sample) in rows(values, width).zip(&mut self.samples) {
             sample.size = norm(self.forward.backend, jacobian);

@@ -10,21 +10,21 @@ use crate::network::passes::Visitor;
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
-/// What is known of one sample.
+/// The state of one sample between two layers.
 #[derive(Clone, Copy, Default)]
 struct Sample {
-    /// `|dx|` of the layer that is next, without the rounding of its activation.
+    /// `|dx|` of the inputs of the next layer, without the rounding of the activation.
     error: Upper,
-    /// Whether a unit of an earlier layer is uncertain.
+    /// Whether a unit of an earlier layer has an uncertain slope.
     uncertain: bool,
 }
 
-/// Looks at a forward pass over at most a block of samples.
+/// Visitor of a forward pass over at most a block of samples.
 pub(super) struct Forward<'v, 'a, 'n, T, A, B> {
     pub(super) backend: B,
     pub(super) norms: &'v Norms<'a, 'n, T, A>,
     pub(super) found: &'v mut [LayerError],
-    /// Uncertain units, (samples x units) one hidden layer after another; empty where they are not kept.
+    /// Flags of uncertain units, (samples x units), one hidden layer after another. Empty if only their number is needed.
     pub(super) flags: &'v mut [bool],
     samples: [Sample; SAMPLE_BLOCK],
 }
@@ -39,13 +39,13 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Forward<'v,
         Self { backend, norms, found, flags, samples: [Sample::default(); SAMPLE_BLOCK] }
     }
 
-    /// Where the flags of a hidden layer begin.
+    /// Index of the first flag of a hidden layer.
     pub(super) fn first_flag(&self, layer: usize) -> usize {
         self.norms.network.shape().spans().take(layer).map(|span| span.outputs * SAMPLE_BLOCK).sum()
     }
 
-    /// Uncertain units of one sample: `-m_i < h_i <= m_i` with `m_i = rows_i reach + offsets_i`, but for those whose
-    /// products are all exactly zero.
+    /// Counts the uncertain units of one sample: those with `-m_i < h_i <= m_i`, `m_i = rows_i reach + offsets_i`, except
+    /// units whose products are all exactly zero.
     fn uncertain(
         &mut self,
         layer: usize,
@@ -67,16 +67,18 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Forward<'v,
             return 0;
         }
         let first = self.first_flag(layer) + index * h.len();
-        // A zero that was rounded to may have been a number, and one behind an uncertain unit too.
+        // A zero is exact only if it was not rounded, and if no unit of an earlier layer is uncertain.
         let exact_weights = self.norms.read.weights == 0.0;
         let exact_inputs =
             self.norms.read.inputs == 0.0 && !self.samples.get(index).is_some_and(|sample| sample.uncertain);
         let network = self.norms.network;
-        let bias = network.bias(layer).ok().flatten().unwrap_or_default();
+        let bias = network.bias(layer).ok().flatten().unwrap_or_default(); // empty without biases
         let mut count = 0;
         for (i, (h, (r, o))) in h.iter().zip(margins()).enumerate() {
             let no_products = || {
-                let w = network.weights(layer).ok().and_then(|w| w.row_slice(i)).unwrap_or_default();
+                let w = network.weights(layer).ok().and_then(|w| w.row_slice(i));
+                debug_assert!(w.is_some(), "a layer or unit is missing");
+                let w = w.unwrap_or_default();
                 let zero = |x: &T| *x == T::zero();
                 bias.get(i).is_none_or(zero)
                     && w.iter().zip(x).all(|(w, x)| zero(w) || exact_inputs && zero(x))
@@ -102,9 +104,10 @@ impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Forward<
         let u = Upper(T::UNIT_ROUNDOFF);
         let spread = gamma(d + 1, T::UNIT_ROUNDOFF) + Upper(self.norms.read.weights);
         for (index, h) in rows(h, k).enumerate() {
-            let x = inputs.row_slice(index).unwrap_or_default();
+            let (x, before) = (inputs.row_slice(index), self.samples.get(index));
+            debug_assert!(x.is_some() && before.is_some(), "a sample is missing or strided");
+            let (x, before) = (x.unwrap_or_default(), before.copied().unwrap_or_default());
             let size = norm(self.backend, x);
-            let before = self.samples.get(index).copied().unwrap_or_default();
             let error = if layer == 0 {
                 Upper(self.norms.read.inputs) * size
             } else {

@@ -1,8 +1,9 @@
-//! Upper bounds of the rounding error of PTK features: how far the computed K can be from the K of exact arithmetic.
+//! Upper bounds of the rounding error of PTK features: of the distance between the computed K and the K of exact
+//! arithmetic.
 //!
-//! Exact is the network as it is stored: weights, biases and samples before they were rounded to the scalar `T`. Norms
-//! are Euclidean, of matrices Frobenius; `s` is an upper bound of the spectral norm. With u the unit roundoff of `T`,
-//! `rho` the relative error of reading, and the errors of a sample written with a `d`:
+//! The exact K is that of the weights, biases and samples before they were rounded to the scalar `T`. Norms of vectors are
+//! Euclidean, those of matrices Frobenius; `s` is an upper bound of the spectral norm. u is the unit roundoff of `T`, `rho`
+//! the relative error of reading, and `dx` the error of x:
 //!
 //! ```text
 //! forward    t = (gamma_(d+1) + rho) |x|
@@ -15,15 +16,17 @@
 //!            |dJ| <= max |phi'| |dP| + sigma |P| + |P of uncertain units| + u |J|
 //! features   |dK| <= (1/n) sum_a (2 |J_a| |dJ_a| + |dJ_a|^2) + gamma_m tr K,  m the roundings of the sum over samples
 //! ```
-//! A unit is *uncertain* where the activation has a kink and `|h_i| <= |dh_i|`: its slope can be 0 or 1. A unit whose
+//! A unit is *uncertain* if the activation has a kink and `|h_i| <= |dh_i|`: its exact slope can be 0 or 1. A unit whose
 //! products are all exactly zero is certain.
 //!
-//! [`Norms::forward`] looks at the forward pass alone. [`Norms::plain`] then takes root mean squares over samples for the
-//! backward pass (`|J|^2 = tr K`), and gives no bound where a unit is uncertain. [`Norms::certify`] looks at every
-//! Jacobian and counts uncertain units both ways; [`Norms::certified`] then ends the sum.
+//! There are two methods:
+//! - [`Norms::forward`] analyses the forward pass. [`Norms::plain`] then uses root mean squares over samples for the
+//!   backward pass (`|J|^2 = tr K`). It gives no bound for a layer if a unit of it, or of a later layer, is uncertain.
+//! - [`Norms::certify`] analyses every Jacobian, with both slopes of each uncertain unit. [`Norms::certified`] then
+//!   computes the bounds.
 //!
-//! **Source** the model of rounding of N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, chapter 3; the rest
-//! is the triangle inequality and that of Cauchy and Schwarz.
+//! **Source** the model of rounding of N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, chapter 3. The
+//! bounds are derived here, by the triangle inequality and the inequality of Cauchy and Schwarz.
 
 mod backward;
 mod forward;
@@ -37,8 +40,7 @@ use crate::kernel::Backend;
 use crate::reduce::{SAMPLE_BLOCK, blocks};
 use crate::scalar::Real;
 
-/// Relative errors with which numbers were read, each element for itself: 0, or the unit roundoff of the scalar where they
-/// were rounded to it.
+/// Relative errors of the elements as they were read: 0, or the unit roundoff of the scalar if they were rounded to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ReadError {
     /// Of weights and biases.
@@ -47,23 +49,23 @@ pub struct ReadError {
     pub inputs: f64,
 }
 
-/// What the passes over samples found in one hidden layer.
+/// The results of the passes over samples for one hidden layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LayerError {
-    /// At least `|phi'|` of every unit and sample.
+    /// An upper bound of `|phi'|` over units and samples.
     pub(crate) slope: Upper,
-    /// Largest sigma of a sample.
+    /// The largest sigma of a sample.
     pub(crate) slope_error: Upper,
-    /// Units of uncertain slope, summed over samples.
+    /// Number of units of uncertain slope, summed over samples.
     pub uncertain: u64,
-    /// `sum_a (2 |J_a| |dJ_a| + |dJ_a|^2)`, of [`Norms::certify`] alone.
+    /// `sum_a (2 |J_a| |dJ_a| + |dJ_a|^2)`; only [`Norms::certify`] computes it.
     pub(crate) moved: Upper,
 }
 
 impl LayerError {
-    /// Takes in what was found in other samples.
+    /// Merges the results for other samples.
     ///
-    /// **Arithmetic** the largest slopes; sums rounded up, so that their order matters to the last bits.
+    /// **Arithmetic** the maximum of slopes, and sums rounded up. The order of merges therefore affects the last bits.
     pub fn merge(&mut self, other: &Self) {
         self.slope = self.slope.or(other.slope);
         self.slope_error = self.slope_error.or(other.slope_error);
@@ -72,27 +74,27 @@ impl LayerError {
     }
 }
 
-/// Roundings that a term of K passes through: the chain over samples and outputs of a block, the tree over blocks, and the
-/// division by the number of samples.
+/// The number of roundings of a term of K: those of the chain over samples and outputs of a block, of the tree over blocks,
+/// and of the division by the number of samples.
 fn roundings(samples: u64, outputs: usize) -> usize {
     let tree = u64::BITS - blocks(samples).leading_zeros();
     let chain = if samples < SAMPLE_BLOCK as u64 { samples as usize } else { SAMPLE_BLOCK };
     chain.saturating_mul(outputs).saturating_add(tree as usize + 2)
 }
 
-/// What underflow can add to the norm of one vector or matrix, and to one element: at most 2^30 operations for each of 2^40
-/// elements, half the smallest subnormal each.
+/// An upper bound of the underflow errors in the norm of one vector or matrix: at most 2^30 operations for each of 2^40
+/// elements, with an error of half the smallest subnormal each.
 fn underflow<T: Real>() -> Upper {
     // 2^-90 and 2^-1000.
     Upper(if T::BYTES == 4 { 8.077_935_669_463_161e-28 } else { f64::MIN_POSITIVE * 4_194_304.0 })
 }
 
-/// A sum of terms that are not below zero, over its rounded value: at most `1 / (1 - gamma)`.
+/// An upper bound of the ratio of an exact sum of nonnegative terms to its computed value: at most `1 / (1 - gamma)`.
 fn over(gamma: Upper) -> Upper {
     if gamma.0 <= 0.5 { Upper(1.0) + Upper(2.0) * gamma } else { Upper(f64::INFINITY) }
 }
 
-/// `|x|` from above.
+/// An upper bound of `|x|`.
 fn norm<T: Real>(backend: impl Backend<T>, x: &[T]) -> Upper {
     let square = backend.vectorize(
         #[inline(always)]
@@ -101,12 +103,12 @@ fn norm<T: Real>(backend: impl Backend<T>, x: &[T]) -> Upper {
     root(square, x.len())
 }
 
-/// A norm from a computed sum of n squares.
+/// An upper bound of a norm, from the computed sum of n squares.
 fn root(square: f64, n: usize) -> Upper {
     (Upper(square) * over(gamma(n, f64::UNIT_ROUNDOFF)) + underflow::<f64>()).sqrt()
 }
 
-/// `max_i |x_i|`, in as many chains as vector lanes like.
+/// `max_i |x_i|`, in 16 independent chains, so that the loop vectorises.
 #[inline(always)]
 fn largest<T: Real>(x: &[T]) -> f64 {
     let larger = |max: f64, x: f64| if x > max { x } else { max };
@@ -120,7 +122,7 @@ fn largest<T: Real>(x: &[T]) -> f64 {
     rest.iter().map(|x| x.to_f64().abs()).chain(max).fold(0.0, larger)
 }
 
-/// `sum_i x_i^2` in `f64`, in as many chains as vector lanes like.
+/// `sum_i x_i^2` in `f64`, in 16 independent chains, so that the loop vectorises.
 #[inline(always)]
 fn square_sum<T: Real>(x: &[T]) -> f64 {
     let mut sums = [0.0; 16];

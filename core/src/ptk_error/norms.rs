@@ -1,4 +1,4 @@
-//! Norms of the weights, and the bounds that they lead to.
+//! Norms of the weights, and the error bounds computed from them.
 
 use super::{LayerError, ReadError, norm, over, root, roundings, underflow};
 use crate::activation::{Activation, Bounded};
@@ -10,10 +10,10 @@ use crate::matrix::{MatMut, MatRef, cut, cut_mut, take};
 use crate::network::Network;
 use crate::scalar::Real;
 
-/// Numbers of a layer beside those of its units.
+/// Values of a layer in addition to those of its units.
 const SCALARS: usize = 5;
 
-/// Values that [`Norms::new`] fills: for each layer two for every unit, and five.
+/// Number of values of [`Norms::new`]: for each layer two for every unit, and five.
 pub const fn norms_length(widths: &[usize]) -> usize {
     let (mut total, mut rest) = (0_usize, widths);
     while let [_, tail @ ..] = rest {
@@ -25,7 +25,7 @@ pub const fn norms_length(widths: &[usize]) -> usize {
     total
 }
 
-/// Workspace of [`Norms::new`]: a layer's weights, and their smaller gram matrix.
+/// Values of workspace of [`Norms::new`]: those of a layer's weights, and of their smaller Gram matrix.
 pub const fn norms_workspace(widths: &[usize]) -> usize {
     let (mut max, mut rest) = (0_usize, widths);
     while let [inputs, tail @ ..] = rest {
@@ -50,9 +50,9 @@ pub struct Norms<'a, 'n, T, A> {
 /// The bounds of one layer (outputs k).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LayerNorms<'n> {
-    /// `|w_i|`, of the weights before they were read.
+    /// `|w_i|`, of the weights before rounding.
     pub(super) rows: &'n [f64],
-    /// `(gamma_(d+1) + rho) |b_i|`, and underflow.
+    /// `(gamma_(d+1) + rho) |b_i|`, plus the bound of underflow.
     pub(super) offsets: &'n [f64],
     /// `|W|`.
     pub(super) frobenius: Upper,
@@ -70,8 +70,8 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     /// Computes the norms into `values`.
     ///
     /// **Shapes** `values` as long as [`norms_length`], workspace at least [`norms_workspace`].
-    /// **Arithmetic** upper bounds: the spectral norm is at most the root of `|W^T W|`.
-    /// **Errors** [`Error::Length`], [`Error::Workspace`], [`Error::Parameter`] for an error of reading below zero.
+    /// **Arithmetic** all are upper bounds. That of the spectral norm is the root of `|W^T W|`.
+    /// **Errors** [`Error::Length`], [`Error::Workspace`], [`Error::Parameter`] for a negative error of reading.
     pub fn new(
         backend: impl Backend<T> + Backend<f64>,
         network: Network<'a, T, A>,
@@ -88,7 +88,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         for layer in 0..network.shape().layers() {
             let w = network.weights(layer)?;
             let (own, after) = take(rest, 2 * w.rows() + SCALARS);
-            let bias = network.bias(layer)?.unwrap_or_default();
+            let bias = network.bias(layer)?.unwrap_or_default(); // empty without biases
             fill(backend, w, bias, read.weights, own, workspace)?;
             rest = after;
         }
@@ -98,11 +98,9 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     /// The norms of a layer, readout included.
     pub(super) fn layer(&self, layer: usize) -> LayerNorms<'n> {
         let widths = self.network.shape().widths();
-        let k = widths.get(layer + 1).copied().unwrap_or_default();
-        let start = norms_length(cut(widths, ..=layer));
-        let own = cut(self.values, start..);
-        let (rows, rest) = own.split_at_checked(k).unwrap_or_default();
-        let (offsets, rest) = rest.split_at_checked(k).unwrap_or_default();
+        let k = cut(widths, layer + 1..=layer + 1).first().copied().unwrap_or(0);
+        let own = cut(self.values, norms_length(cut(widths, ..=layer))..);
+        let (rows, offsets, rest) = (cut(own, ..k), cut(own, k..2 * k), cut(own, 2 * k..));
         let scalar = |index| Upper(rest.get(index).copied().unwrap_or(f64::NAN));
         LayerNorms {
             rows,
@@ -115,11 +113,13 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         }
     }
 
-    /// Bounds of `|dK|` for every hidden layer after [`Norms::forward`] over all samples; `None` where a unit of that layer
-    /// or of one behind it is uncertain.
+    /// Bounds of `|dK|` for every hidden layer, after [`Norms::forward`] over all samples. A bound is `None` if a unit of
+    /// that layer or of a later one is uncertain.
     ///
-    /// **Shapes** features as [`crate::feature::finish_ptk`] leaves them; `bounds` and `found` one for each hidden layer.
+    /// **Shapes** features as [`crate::feature::finish_ptk`] returns them; `bounds` and `found` one for each hidden layer.
+    /// **Arithmetic** the formulas of [`crate::ptk_error`], with root mean squares over samples in the backward pass.
     /// **Errors** [`Error::Length`].
+    /// **Source** derived here.
     pub fn plain(
         &self,
         found: &[LayerError],
@@ -127,10 +127,8 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         samples: u64,
         bounds: &mut [Option<f64>],
     ) -> Result<(), Error> {
-        let shape = self.network.shape();
-        let (layers, u) = (shape.hidden_layers(), Upper(T::UNIT_ROUNDOFF));
-        check_length("errors of layers", layers, found.len())?;
-        check_length("bounds", layers, bounds.len())?;
+        self.check_lengths(found, bounds)?;
+        let u = Upper(T::UNIT_ROUNDOFF);
         let (mut above, mut above_error, mut certain) = (Upper(0.0), Upper(0.0), true);
         for (layer, (found, bound)) in found.iter().zip(bounds).enumerate().rev() {
             let (p, p_error) = self.pulled_back(layer, above, above_error);
@@ -145,10 +143,12 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         Ok(())
     }
 
-    /// Bounds of `|dK|` for every hidden layer after [`Norms::certify`] over all samples.
+    /// Bounds of `|dK|` for every hidden layer, after [`Norms::certify`] over all samples.
     ///
     /// **Shapes** as [`Norms::plain`].
+    /// **Arithmetic** the formulas of [`crate::ptk_error`], for each sample.
     /// **Errors** [`Error::Length`].
+    /// **Source** derived here.
     pub fn certified(
         &self,
         found: &[LayerError],
@@ -156,9 +156,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         samples: u64,
         bounds: &mut [Option<f64>],
     ) -> Result<(), Error> {
-        let layers = self.network.shape().hidden_layers();
-        check_length("errors of layers", layers, found.len())?;
-        check_length("bounds", layers, bounds.len())?;
+        self.check_lengths(found, bounds)?;
         let share = Upper((1.0 / samples as f64).next_up());
         for (layer, (found, bound)) in found.iter().zip(bounds).enumerate() {
             let trace = self.trace(ptk, layer, samples)?;
@@ -167,7 +165,14 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         Ok(())
     }
 
-    /// `|P|` and `|dP|` from `|J|` and `|dJ|` of the layer above; at the last hidden layer, of the readout.
+    /// One error and one bound for each hidden layer.
+    fn check_lengths(&self, found: &[LayerError], bounds: &[Option<f64>]) -> Result<(), Error> {
+        let layers = self.network.shape().hidden_layers();
+        check_length("errors of layers", layers, found.len())?;
+        check_length("bounds", layers, bounds.len())
+    }
+
+    /// `|P|` and `|dP|` from `|J|` and `|dJ|` of the next layer, which is the readout for the last hidden layer.
     pub(super) fn pulled_back(&self, layer: usize, above: Upper, above_error: Upper) -> (Upper, Upper) {
         let shape = self.network.shape();
         let norms = self.layer(layer + 1);
@@ -182,12 +187,12 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         (norms.spectral * above + rounding, error)
     }
 
-    /// `gamma_m`, for the trace of K before its own rounding.
+    /// `gamma_m`, the relative error of K from the sum over samples.
     fn summing(&self, samples: u64) -> Upper {
         gamma(roundings(samples, self.network.shape().outputs()), T::UNIT_ROUNDOFF)
     }
 
-    /// `(1/n) sum_a |J_a|^2` from above.
+    /// An upper bound of `(1/n) sum_a |J_a|^2`.
     fn trace(&self, ptk: &[T], layer: usize, samples: u64) -> Result<Upper, Error> {
         let k = ptk_of_layer(self.network.shape(), ptk, layer)?;
         let diagonal = (0..k.rows()).map(|i| k.get(i, i).map_or(0.0, |x| x.to_f64()));
@@ -196,7 +201,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     }
 }
 
-/// The numbers of one layer: rows, offsets, and the five scalars of [`LayerNorms`] in its order.
+/// Computes the values of one layer: rows, offsets, and the five scalars of [`LayerNorms`] in its order.
 fn fill<T: Real>(
     backend: impl Backend<T> + Backend<f64>,
     w: MatRef<'_, T>,
@@ -206,20 +211,23 @@ fn fill<T: Real>(
     workspace: &mut [f64],
 ) -> Result<(), Error> {
     let (k, d) = w.shape();
-    // Room for the two roundings of `rows t + offsets`.
+    // Covers the two roundings of `rows t + offsets`.
     let room = Upper(1.0 + 4.0 * f64::EPSILON);
     let spread = gamma(d + 1, T::UNIT_ROUNDOFF) + Upper(rho);
     let (rows, rest) = take(to, k);
     let (offsets, scalars) = take(rest, k);
+    let all = w.as_slice();
+    debug_assert!(all.is_some(), "weights are contiguous");
+    let all = all.unwrap_or_default();
     for (i, slot) in rows.iter_mut().enumerate() {
-        *slot = ((Upper(1.0) + Upper(rho)) * norm(backend, w.row_slice(i).unwrap_or_default())).0;
+        *slot = ((Upper(1.0) + Upper(rho)) * norm(backend, cut(all, i * d..i * d + d))).0;
     }
     for (i, slot) in offsets.iter_mut().enumerate() {
         let b = bias.get(i).map_or(0.0, |b| b.to_f64().abs());
         *slot = ((spread * Upper(b) + underflow::<T>()) * room).0;
     }
     let largest = |values: &[f64]| values.iter().fold(Upper(0.0), |max, x| max.or(Upper(*x)));
-    let frobenius = norm(backend, w.as_slice().unwrap_or_default());
+    let frobenius = norm(backend, all);
     let (wide, rest) = take(workspace, k * d);
     w.widen_into(wide);
     let wide = MatRef::new(wide, k, d)?;

@@ -1,4 +1,4 @@
-//! The passes over samples: what [`Norms::forward`] and [`Norms::certify`] look at.
+//! The passes over samples: [`Norms::forward`] and [`Norms::certify`].
 
 use super::backward::Backward;
 use super::forward::Forward;
@@ -11,7 +11,7 @@ use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
 impl<T: Real, A: Activation<T> + Bounded> Norms<'_, '_, T, A> {
-    /// Looks at a forward pass over samples, at most a block of them.
+    /// Analyses the forward pass over at most a block of samples, and merges the results into `found`.
     ///
     /// **Shapes** inputs (n x d), `found` one for each hidden layer, workspace at least
     /// [`crate::network::gradient_workspace`] of one sample.
@@ -40,7 +40,7 @@ impl<T: Real, A: Activation<T> + Bounded> Norms<'_, '_, T, A> {
         Ok(())
     }
 
-    /// Looks at the Jacobians of samples too, at most a block of them.
+    /// Analyses the forward pass and the Jacobians of at most a block of samples, and merges the results into `found`.
     ///
     /// **Shapes** as [`Norms::forward`]; workspace at least [`crate::network::jacobian_workspace`] of one sample, and
     /// `flags` one value for each unit of the hidden layers and each of [`SAMPLE_BLOCK`] samples.

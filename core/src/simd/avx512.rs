@@ -63,7 +63,7 @@ fn mask_f64(first: usize, end: usize, width: usize) -> u8 {
     bits(first, end, width) as u8
 }
 
-/// See [`Lanes::opaque`]: blocks of 16 rows have more places than there are registers.
+/// The function `opaque` of the trait `Lanes`. Blocks of 16 rows have more row addresses than there are registers.
 #[inline(always)]
 fn opaque(mut number: usize) -> usize {
     // SAFETY: no instruction.

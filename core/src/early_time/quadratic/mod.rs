@@ -6,9 +6,9 @@
 //! V = dW/dt = diag(a) W S        V^T V = S M S        V^T K V = S M B M S
 //! tr(F^2) = tr(M P M P)   tr(FG) = tr(M P M B M P)   tr(G^2) = tr(M B M P M B M P)
 //! ```
-//! The predicted correlation is the ratio of their expectations, which need nine traces of words in P and B and the
-//! power sums of a: a few products of d x d matrices, whatever the width. The mean of the ratio is another number at
-//! small sizes; [`Statistics::trials`] draws it.
+//! The predicted correlation is the ratio of their expectations. These need nine traces of words in P and B, and the power
+//! sums of a: a few products of d x d matrices, independent of the width. At small sizes the mean of the ratio differs from
+//! the ratio of the means; [`Statistics::trials`] estimates it.
 //!
 //! ```
 //! # fn main() -> Result<(), agop_core::error::Error> {
@@ -48,7 +48,7 @@ use crate::matrix::{MatMut, MatRef, take};
 use crate::scalar::Scalar;
 use words::Letter;
 
-/// The three traces behind a correlation, unnormalised.
+/// The three traces from which a correlation is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuadraticTraces<T> {
     /// `tr(M P M P)`.
@@ -61,9 +61,10 @@ pub struct QuadraticTraces<T> {
 
 /// Exact and leading-order expectations of the three traces.
 ///
-/// **Arithmetic** 3, 15 and 105 terms, each a product of looked-up traces and moments; exact on exact scalars.
-/// **Accuracy** on floats every term is nonnegative when P and B are positive semidefinite: relative error below
-/// `130 u` beyond that of the word traces and power sums.
+/// **Arithmetic** 3, 15 and 105 terms, each a product of tabulated traces and moments; exact on exact scalars.
+/// **Accuracy** if P and B are positive semidefinite, no term is negative. The relative error on floats is then below
+/// `130 u`, plus that of the word traces and power sums.
+/// **Source** derived here, by the pairings of Isserlis.
 pub fn expected_traces<T: Scalar<Wide = T>>(
     words: &WordTraces<T>,
     readout: Readout<'_, T>,
@@ -83,7 +84,7 @@ fn expected<T: Scalar<Wide = T>>(
     }
 }
 
-/// The three traces of one realised M.
+/// The three traces for one draw of M.
 ///
 /// **Shapes** mixture M, squared P and gram B (d x d), symmetric; workspace at least 3 d^2.
 /// **Arithmetic** with `N = M P`, `R = N (M B)`: `<N, N^T>`, `<N, R^T>`, `<R, R^T>`; three products.

@@ -2,7 +2,7 @@
 
 use crate::scalar::Scalar;
 
-/// Most factors M of a word, and so the highest power sum.
+/// The largest number of factors M of a word, and therefore the highest power sum.
 pub(super) const MAX_FACTORS: usize = 4;
 
 /// The readout of the quadratic network.
@@ -10,12 +10,12 @@ pub(super) const MAX_FACTORS: usize = 4;
 pub enum Readout<'a, T> {
     /// These values, one for each unit.
     Given(&'a [T]),
-    /// Independent standard normals, in expectation.
+    /// Independent standard normals; the expectation is taken over them.
     Gaussian {
         /// Number of units k.
         units: u32,
     },
-    /// Independent signs, +1 or -1; only their squares matter, so nothing is random about them.
+    /// Independent signs, +1 or -1. Only their squares matter, so the result does not depend on the draw.
     Sign {
         /// Number of units k.
         units: u32,
@@ -69,9 +69,11 @@ impl<T: Scalar> Moments<T> {
 
     /// `E prod_c p_{m_c}` for components of sizes m_c.
     ///
-    /// For random entries `prod_c p_{m_c} = sum over i_1 .. i_r of prod_c a_{i_c}^{2 m_c}`; which indices coincide is a set
-    /// partition of the components, with b blocks it has `k (k-1) .. (k-b+1)` index choices, and each block is one
-    /// moment of order the sum of its sizes. (`E p_1^2` is not `(E p_1)^2`.)
+    /// For random entries `prod_c p_{m_c} = sum over i_1 .. i_r of prod_c a_{i_c}^{2 m_c}`. The indices that coincide
+    /// form a set partition of the components. A partition of b blocks has `k (k-1) .. (k-b+1)` choices of indices, and
+    /// each block contributes one moment, of order the sum of its sizes. Note that `E p_1^2` is not `(E p_1)^2`.
+    ///
+    /// **Source** derived here.
     pub(super) fn product(&self, sizes: &[usize]) -> T {
         match self {
             Self::Given(_) => self.leading(sizes),
@@ -79,7 +81,7 @@ impl<T: Scalar> Moments<T> {
         }
     }
 
-    /// `prod_c E p_{m_c}`: what is left of [`Moments::product`] at the highest order in k.
+    /// `prod_c E p_{m_c}`: the leading order of [`Moments::product`] in k.
     pub(super) fn leading(&self, sizes: &[usize]) -> T {
         sizes.iter().fold(T::one(), |product, m| {
             product
@@ -95,7 +97,7 @@ impl<T: Scalar> Moments<T> {
     }
 }
 
-/// Sums over the ways to put the remaining components into the blocks so far or a new one.
+/// Sums over all ways to put each remaining component into an existing block or into a new one.
 fn blocks<T: Scalar>(
     rest: &[usize],
     totals: &mut [usize; MAX_FACTORS],

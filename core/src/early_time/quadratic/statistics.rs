@@ -1,4 +1,4 @@
-//! From inputs and labels to the prediction, in `f64`.
+//! The prediction from inputs and labels, in `f64`.
 
 use super::{Expectation, QuadraticTraces, Readout, WordTraces, expected_traces};
 use crate::correlation::{Undefined, cosine};
@@ -8,7 +8,7 @@ use crate::kernel::{self, Backend, Init, Triangle};
 use crate::matrix::{MatMut, MatRef, cut, take};
 use crate::scalar::Real;
 
-/// Samples, or units, that pass through the workspace at a time.
+/// Samples, or units, that are processed at a time.
 pub(super) const ROWS: usize = 64;
 
 /// Values of workspace that [`statistics`] needs in d dimensions.
@@ -17,7 +17,8 @@ pub const fn statistics_workspace(d: usize) -> usize {
     square.saturating_mul(3).saturating_add(d.saturating_mul(2 * ROWS))
 }
 
-/// What the prediction takes from inputs and labels: B and P, scaled by powers of two, and their word traces.
+/// The statistics of inputs and labels on which the prediction depends: B and P, scaled by powers of two, and their word
+/// traces.
 #[derive(Clone, Debug)]
 pub struct Statistics<'w> {
     pub(super) gram: MatRef<'w, f64>,
@@ -34,7 +35,7 @@ pub struct Quadratic {
     pub rho: Result<f64, Undefined>,
     /// The same from the leading order in high dimension.
     pub leading_rho: Result<f64, Undefined>,
-    /// `E tr(MPMP)`, `E tr(MPMBMP)`, `E tr(MBMPMBMP)`; infinite where `f64` ends, which does not touch `rho`.
+    /// `E tr(MPMP)`, `E tr(MPMBMP)`, `E tr(MBMPMBMP)`. An overflow gives infinity and does not affect `rho`.
     pub ff: f64,
     /// See [`Quadratic::ff`].
     pub fg: f64,
@@ -111,9 +112,9 @@ impl Statistics<'_> {
     /// The prediction for a readout.
     ///
     /// **Arithmetic** as [`expected_traces`], with a given readout scaled by a power of two.
-    /// **Accuracy** relative error of the traces below `(n + 8 d + k + 130) 2^-53` times the condition of S: what the labels
-    /// cancel in `X^T diag(y) X` is lost.
-    /// **Errors** [`Error::NotFinite`]; a zero readout, zero inputs or zero labels leave `rho` [`Undefined`].
+    /// **Accuracy** the relative error of the traces is below `(n + 8 d + k + 130) 2^-53` times the condition number of the
+    /// sum S: labels of both signs can cancel in `X^T diag(y) X`.
+    /// **Errors** [`Error::NotFinite`]. With a zero readout, zero inputs or zero labels `rho` is [`Undefined`].
     pub fn expect(&self, readout: Readout<'_, f64>) -> Result<Quadratic, Error> {
         let mut taken = 0;
         let traces = if let Readout::Given(values) = readout {

@@ -1,4 +1,4 @@
-//! What one finds for drawn weights: the spread of the observed correlation around its prediction.
+//! Monte Carlo: the correlation at randomly drawn weights, for comparison with its prediction.
 
 use super::statistics::{ROWS, Statistics};
 use super::{Readout, observed_traces};
@@ -76,7 +76,8 @@ impl Statistics<'_> {
         })
     }
 
-    /// The draws in which the correlation was defined, of `trials`; draw i comes from stream (seed, [`Purpose::Trial`], i).
+    /// Mean and deviation of the correlation over `trials` draws, without those in which it is undefined. Draw i uses the
+    /// stream (seed, [`Purpose::Trial`], i).
     ///
     /// **Errors** as [`Statistics::trial`].
     pub fn trials<B: Backend<f64>>(

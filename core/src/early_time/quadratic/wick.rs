@@ -5,36 +5,37 @@
 //! E tr(M C_1 M C_2 .. M C_p) = sum over the pairings sigma of 2p slots of
 //!     [ product over connected components of size m of p_m ] x [ product over cycles of tr(word) ]
 //! ```
-//! The j-th M owns the slots 2j and 2j+1 (from 0), its two factors `w`; `C_j` joins slot 2j+1 to slot 2j+2 (mod 2p).
-//! sigma pairs Gaussians that coincide: two M are connected when it pairs a slot of one with a slot of the other (then
-//! they carry the same unit), and going along C, sigma, C, sigma .. closes cycles whose C form the words. A C walked
-//! backwards is transposed, which a symmetric one does not feel.
+//! The slots of the j-th M, j from 0, are 2j and 2j+1: its two factors `w`. `C_j` joins slot 2j+1 to slot 2j+2 (mod 2p).
+//! Two M are connected if sigma pairs a slot of one with a slot of the other; they then belong to the same unit.
+//! Following C and sigma in turn gives cycles, and the C of a cycle form its word. A C that is passed backwards is
+//! transposed; P and B are symmetric, so this changes nothing.
 //!
 //! **Source** L. Isserlis, Biometrika 12 (1918) for the moments of Gaussians; the leading terms are the non-crossing
 //! partitions of A. Nica and R. Speicher, *Lectures on the Combinatorics of Free Probability* (2006).
 
 use super::readout::{MAX_FACTORS, Moments};
 use super::words::{Letter, WordTraces};
+use crate::matrix::cut;
 use crate::scalar::Scalar;
 
-/// For each of the 2p slots the slot it is paired with.
+/// For each of the 2p slots, the slot with which it is paired.
 type Pairing = [usize; 2 * MAX_FACTORS];
 
 const UNPAIRED: usize = usize::MAX;
 
-/// A trace's expectation, and the part of it that survives in high dimension.
+/// The expectation of a trace, and its leading part in high dimension.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation<T> {
     /// The exact expectation at the given width, dimension and number of samples.
     pub exact: T,
-    /// Its leading order when width and dimension grow together: the non-crossing pairings (2, 5 or 14 of 3, 15 or 105),
-    /// with `prod E p_m` in place of `E prod p_m`. This is what free probability gives; `exact - leading` is the
-    /// finite-size correction that it neglects.
+    /// The leading order when width and dimension grow together, as free probability gives it. It takes the non-crossing
+    /// pairings only (2, 5 or 14 of 3, 15 or 105), and `prod E p_m` instead of `E prod p_m`. `exact - leading` is the
+    /// finite-size correction.
     pub leading: T,
 }
 
-/// `E tr(M C_1 .. M C_p)` for the given letters, at most four; the sum has only terms of one sign when P and B are
-/// positive semidefinite, so nothing cancels.
+/// `E tr(M C_1 .. M C_p)` for the given letters, at most four. If P and B are positive semidefinite, no term is
+/// negative, so nothing cancels.
 pub(super) fn expectation<T: Scalar<Wide = T>>(
     letters: &[Letter],
     words: &WordTraces<T>,
@@ -49,7 +50,7 @@ pub(super) fn expectation<T: Scalar<Wide = T>>(
         let cycles = each_cycle(pairing, letters, &mut |word| {
             product = product.clone() * words.of(word).cloned().unwrap_or_else(T::zero);
         });
-        let sizes = sizes.get(..components).unwrap_or_default();
+        let sizes = cut(&sizes, ..components);
         sum.exact = T::fma(&moments.product(sizes), &product, sum.exact.clone());
         if components + cycles == p + 1 {
             sum.leading = T::fma(&moments.leading(sizes), &product, sum.leading.clone());
@@ -58,7 +59,7 @@ pub(super) fn expectation<T: Scalar<Wide = T>>(
     sum
 }
 
-/// Visits every pairing of the slots once: the first free slot takes each later free one in turn.
+/// Visits every pairing of the slots once: it pairs the first free slot with each later free slot in turn.
 fn each_pairing(pairing: &mut Pairing, slots: usize, visit: &mut impl FnMut(&Pairing)) {
     let free = |pairing: &Pairing, from: usize| {
         pairing.iter().take(slots).skip(from).position(|slot| *slot == UNPAIRED).map(|found| found + from)
@@ -85,7 +86,7 @@ fn partner(pairing: &Pairing, slot: usize) -> usize {
     pairing.get(slot).copied().unwrap_or(slot)
 }
 
-/// Writes the sizes of the connected components of the factors M and returns how many there are.
+/// Writes the sizes of the connected components of the factors M and returns their number.
 fn components(pairing: &Pairing, p: usize, sizes: &mut [usize; MAX_FACTORS]) -> usize {
     let mut label: [usize; MAX_FACTORS] = core::array::from_fn(|j| j);
     for slot in 0..2 * p {
@@ -110,7 +111,7 @@ fn components(pairing: &Pairing, p: usize, sizes: &mut [usize; MAX_FACTORS]) -> 
     count
 }
 
-/// Visits the word of every cycle and returns how many there are.
+/// Visits the word of every cycle and returns the number of cycles.
 fn each_cycle(pairing: &Pairing, letters: &[Letter], visit: &mut impl FnMut(&[Letter])) -> usize {
     let p = letters.len();
     let (mut walked, mut cycles) = ([false; MAX_FACTORS], 0);
@@ -118,7 +119,7 @@ fn each_cycle(pairing: &Pairing, letters: &[Letter], visit: &mut impl FnMut(&[Le
         let mut word = [Letter::P; MAX_FACTORS];
         let (mut length, mut slot) = (0, 2 * start + 1);
         loop {
-            // From an odd slot C_j leads forwards, from an even one backwards.
+            // From an odd slot, C_j is passed forwards; from an even slot, backwards.
             let (j, other) = if slot % 2 == 1 {
                 (slot / 2, (slot + 1) % (2 * p))
             } else {
@@ -135,7 +136,7 @@ fn each_cycle(pairing: &Pairing, letters: &[Letter], visit: &mut impl FnMut(&[Le
             slot = partner(pairing, other);
         }
         if length > 0 {
-            visit(word.get(..length).unwrap_or_default());
+            visit(cut(&word, ..length));
             cycles += 1;
         }
     }
@@ -146,7 +147,8 @@ fn each_cycle(pairing: &Pairing, letters: &[Letter], visit: &mut impl FnMut(&[Le
 mod tests {
     use super::*;
 
-    /// 1, 3, 15, 105 pairings, of which the Catalan numbers 1, 2, 5, 14 lead; none has more than p + 1 parts.
+    /// There are 1, 3, 15, 105 pairings. Of these 1, 2, 5, 14 (the Catalan numbers) have p + 1 components and cycles; none
+    /// has more.
     #[test]
     fn pairings_and_those_that_lead_are_as_many_as_there_must_be() {
         for (p, all, leading) in [(1, 1, 1), (2, 3, 2), (3, 15, 5), (4, 105, 14)] {
@@ -156,7 +158,7 @@ mod tests {
                 let mut sizes = [0; MAX_FACTORS];
                 let components = components(pairing, p, &mut sizes);
                 let mut length = 0;
-                let letters = letters.get(..p).unwrap_or_default();
+                let letters = cut(&letters, ..p);
                 let cycles = each_cycle(pairing, letters, &mut |word| length += word.len());
                 assert_eq!((length, sizes.iter().sum::<usize>()), (p, p));
                 assert!(components + cycles <= p + 1);

@@ -14,8 +14,10 @@ pub(super) enum Letter {
     B,
 }
 
-/// Traces of all words that occur: the trace does not change when a word is turned or, both matrices being symmetric,
-/// reversed, so that these nine are all. They are everything the quadratic prediction takes from the data.
+/// The traces of all words that occur; the quadratic prediction needs nothing else of the data.
+///
+/// A trace does not change when its word is rotated. It does not change when the word is reversed either, because both
+/// matrices are symmetric. Up to these there are nine words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordTraces<T> {
     /// `tr P`.

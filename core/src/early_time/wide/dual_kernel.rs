@@ -19,14 +19,14 @@ use core::f64::consts::PI;
 ///
 /// where `O = E Phi(u) Phi(v) = 1/4 + asin(c / sqrt((1 + a)(1 + b))) / (2 pi)`.
 ///
-/// **Accuracy** relative to the largest term, a few units of `u = 2^-53`, as far as `libm`'s functions are within one ulp; no
-/// contract covers these bits. The exception is ReLU's angle, `acos` of a rounded cosine, as the oracle of the fixtures
-/// computes it: near 0 and pi it is off by up to `sqrt(6 u) = 2.6e-8` (on the diagonal it should be 0), the slope by
-/// `4.2e-9`, the value by a few u. The predictions of [`super::wide`] inherit
-/// some 1e-8 of it; tests allow 1e-7.
+/// **Accuracy** a few units of `u = 2^-53`, relative to the largest term, if the functions of `libm` are within one ulp.
+/// The bit contract does not cover these values. ReLU is less accurate, because its angle is `acos` of a rounded cosine,
+/// as in the oracle of the fixtures. Near 0 and pi the error of the angle is up to `sqrt(6 u) = 2.6e-8`, that of the slope
+/// `4.2e-9`, that of the value a few u. The predictions of [`super::wide`] have errors of some 1e-8 from it; the tests
+/// allow 1e-7.
 ///
 /// **Source** ReLU: Y. Cho and L. Saul, *Kernel methods for deep learning*, NeurIPS 2009. Erf: C. Williams, *Computing with
-/// infinite networks*, NeurIPS 1996. The others follow from `E e^{iuz}` and from integration by parts.
+/// infinite networks*, NeurIPS 1996. The others are derived here, from `E e^{iuz}` and from integration by parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DualKernel {
@@ -45,11 +45,11 @@ pub enum DualKernel {
 }
 
 impl DualKernel {
-    /// All of them.
+    /// All kernels.
     pub const ALL: &'static [Self] =
         &[Self::Linear, Self::Relu, Self::Quadratic, Self::Sine, Self::Erf, Self::Gelu];
 
-    /// Name as the command spells the activation.
+    /// The name of the activation on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -61,24 +61,24 @@ impl DualKernel {
         }
     }
 
-    /// The kernel of the activation of that name; `None` where there is no closed form.
+    /// The kernel of the activation with this name; `None` if it has no closed form.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kernel| kernel.name() == name)
     }
 
-    /// The kernel of an activation; `None` where there is no closed form (tanh, sigmoid, softplus, SiLU).
+    /// The kernel of an activation; `None` if it has no closed form (tanh, sigmoid, softplus, SiLU).
     pub fn of(activation: AnyActivation) -> Option<Self> {
         Self::from_name(activation.name())
     }
 
-    /// Whether `phi(s z) = s^p phi(z)` for s > 0: a common scale of the inputs drops out of the prediction.
+    /// Whether `phi(s z) = s^p phi(z)` for s > 0. If so, a common scale of the inputs cancels in the prediction.
     pub const fn homogeneous(self) -> bool {
         matches!(self, Self::Linear | Self::Relu | Self::Quadratic)
     }
 
     /// `E phi(u) phi(v)` and `E phi'(u) phi'(v)` for variances a, b >= 0 and covariance c.
     ///
-    /// **Accuracy** see [`DualKernel`]. Where ReLU meets `a b = 0` the angle does not exist: both are 0, as the
+    /// **Accuracy** see [`DualKernel`]. For ReLU with `a b = 0` the angle is undefined, and both results are 0, as the
     /// derivative of ReLU at 0 is.
     pub fn pair(self, a: f64, b: f64, c: f64) -> (f64, f64) {
         match self {
@@ -125,7 +125,7 @@ impl DualKernel {
     }
 }
 
-/// `a b - c^2`, at least 0, within two roundings (Kahan's difference of products).
+/// `max(a b - c^2, 0)`, with an error of two roundings (Kahan's difference of products).
 fn determinant(a: f64, b: f64, c: f64) -> f64 {
     let square = c * c;
     let error = crate::ieee::fma_f64(-c, c, square);

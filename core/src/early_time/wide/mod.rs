@@ -6,10 +6,10 @@
 //! Q = PTK o (Y Y^T)    Q2 = PTK^2 o (Y Y^T)           PTK^2 the matrix square, o elementwise
 //! rho_l = tr(Q S_l Q2 S_l) / sqrt(tr(Q S_l Q S_l) tr(Q2 S_l Q2 S_l))
 //! ```
-//! Weights are N(0, variance / fan_in). For homogeneous activations (linear, ReLU, quadratic) the variance drops out (ReLU
-//! runs with 2, which keeps the diagonal of S); for the others it matters, and 1 is what networks start from here unless
-//! told otherwise. Different outputs of a wide network have independent readouts, so their Jacobians are orthogonal, and
-//! each output contributes its own labels.
+//! Weights are N(0, variance / fan_in). For homogeneous activations (linear, ReLU, quadratic) the variance cancels; ReLU
+//! uses 2, which preserves the diagonal of S. For other activations it matters; the default of the initialisers is 1.
+//! Different outputs of a wide network have independent readouts. Their Jacobians are therefore orthogonal, and each output
+//! contributes its own labels.
 //!
 //! ```
 //! # fn main() -> Result<(), agop_core::error::Error> {
@@ -33,7 +33,7 @@ mod dual_kernel;
 
 pub use dual_kernel::DualKernel;
 
-use super::samples::{gram, sandwich};
+use super::sample_space::{gram, sandwich};
 use crate::correlation::{Undefined, cosine};
 use crate::error::{Error, check_workspace};
 use crate::ieee::{exponent, normalize, times_power_of_two};
@@ -56,10 +56,11 @@ pub const fn wide_workspace(n: usize, d: usize, c: usize, hidden_layers: usize) 
 /// **Arithmetic** in `f64`; a layer costs three n x n products. Labels, and inputs and kernels of homogeneous
 /// activations, are scaled by powers of two. `exp`, `atan2` and `sinh` are those of `libm`: no contract bits.
 /// **Accuracy** the kernels as [`DualKernel`]; products add `n 2^-53` relative to the sum of magnitudes.
-/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`] (also for a kernel that overflows, with its layer
-/// as the row), [`Error::NoSamples`]; [`Error::Parameter`] for a variance that is not positive; for ReLU, [`Error::NoAngle`] for
-/// a row of inputs that is zero, or so small beside the largest that its square is. Zero labels leave an entry
-/// [`Undefined`].
+/// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NotFinite`] (also for a kernel that overflows, with its
+/// layer as the row), [`Error::NoSamples`]; [`Error::Parameter`] for a variance that is not positive. ReLU gives
+/// [`Error::NoAngle`] for a row of inputs that is zero, or so small relative to the largest that its square underflows.
+/// With zero labels an entry is [`Undefined`].
+/// **Source** the formulas of [`crate::early_time::wide`].
 pub fn wide<T: Real, B: Backend<f64>>(
     backend: B,
     activation: DualKernel,
@@ -141,7 +142,7 @@ fn copy_scaled<'b, T: Real>(
     MatRef::new(cut(to, ..rows * columns), rows, columns)
 }
 
-/// Fills S_1, S_2, ... behind S_0.
+/// Computes S_1, S_2, ... after S_0, each from the one before.
 fn forward(activation: DualKernel, variance: f64, kernels: &mut [f64], n: usize) -> Result<(), Error> {
     let layers = kernels.len() / kernel::positive(n * n);
     for layer in 0..layers {
@@ -159,7 +160,7 @@ fn forward(activation: DualKernel, variance: f64, kernels: &mut [f64], n: usize)
             return Err(Error::NotFinite { what: "kernel of a layer's inputs", row: layer, column });
         }
         if activation.homogeneous() {
-            // By an even power, so that square roots scale too and no bit of a cosine changes.
+            // An even power of two, so that square roots scale exactly and no bit of a cosine changes.
             let taken = 2 * (exponent(now.iter().copied()).unwrap_or(0) / 2);
             now.iter_mut().for_each(|x| *x = times_power_of_two(*x, -taken));
         }

@@ -1,4 +1,4 @@
-//! The limit through n x n matrices of samples, for many more weights than samples.
+//! The early-time limit through n x n matrices over samples, for layers with many more weights than samples.
 
 use crate::correlation::Traces;
 use crate::error::{Error, check_workspace};
@@ -16,7 +16,7 @@ pub const fn limit_by_samples_workspace(n: usize, c: usize, k: usize) -> usize {
         .saturating_add(n.saturating_mul(2))
 }
 
-/// The traces behind the early-time limit of a layer, in the space of samples.
+/// The traces of the early-time limit of a layer, computed from n x n matrices over samples.
 ///
 /// With X the layer's inputs, J its output Jacobians, g the residuals `n dloss/df` and `z_a = sum_o g_ao J_ao / n`:
 /// ```text
@@ -28,8 +28,8 @@ pub const fn limit_by_samples_workspace(n: usize, c: usize, k: usize) -> usize {
 /// **Shapes** inputs (n x d), the layer's; jacobians ((n c) x k), sample-major; residuals (n x c); workspace at least
 /// [`limit_by_samples_workspace`].
 /// **Arithmetic** products as chains over their inner index; exact scalars give exactly what
-/// [`crate::correlation::traces`] gives for the gradient and the PTK features. Nothing is rescaled: floats far from 1 may
-/// overflow.
+/// [`crate::correlation::traces`] gives for the gradient and the PTK features. Nothing is rescaled, so floats far from 1
+/// may overflow.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`], [`Error::NoSamples`].
 /// **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 pub fn limit_by_samples<T: Scalar<Wide = T>, B: Backend<T>>(
