@@ -1,4 +1,4 @@
-//! The numbers in a file, whatever its format, and their digest.
+//! The numbers in a file of any format, and their digest.
 
 use crate::checkpoint::{self, Elements, Tensor, natural};
 use crate::dataset::{self, Array, Reading, Values};
@@ -16,7 +16,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// All arrays that a file of data or a safetensors file stores; the first bytes tell which it is.
+    /// All arrays of a data file or of a safetensors file. The first bytes decide the format.
     ///
     /// # Errors
     /// As [`dataset::open`], which here reads every `u8`, and [`checkpoint::read_tensors`].

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Opens a regular file and says how many bytes it has.
+/// Opens a regular file and returns its length in bytes.
 ///
-/// Directories, pipes and devices are refused before they are opened: their length says nothing about what they hold,
-/// and opening a pipe can wait for ever.
+/// Directories, pipes and devices are refused before they are opened: their length is not that of their content, and
+/// opening a pipe can block for ever.
 ///
 /// **Errors** [`Error::Io`] when the file cannot be opened or is not a regular file.
 pub fn open(path: impl AsRef<Path>) -> Result<(File, u64)> {
@@ -109,18 +109,18 @@ fn read_all_at(
     Ok(())
 }
 
-/// Makes `path` hold exactly `bytes`, all at once. See [`replace_with`].
+/// Replaces the content of `path` by `bytes` atomically. See [`replace_with`].
 ///
-/// **Errors** [`Error::Io`]; what stood at `path` then stands there still.
+/// **Errors** [`Error::Io`]; the old content of `path` is unchanged then.
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     replace_with(path, |output| output.write_all(bytes))
 }
 
-/// Makes `path` hold exactly what `write` writes, all at once.
+/// Replaces the content of `path` atomically by the bytes that `write` writes.
 ///
-/// The bytes go to a temporary file in the same directory, which is flushed to the disk, renamed over `path`, and made
-/// durable by flushing the directory. A reader sees the old content or the new, never a part; after a failure the old
-/// content stands and the temporary file is gone. A symbolic link at `path` is replaced, not followed.
+/// The bytes go to a temporary file in the same directory. That file is flushed to the disk and renamed over `path`; then
+/// the directory is flushed. A reader gets the old content or the new, never a part. After a failure the old content is
+/// unchanged, and the temporary file is removed. A symbolic link at `path` is replaced, not followed.
 ///
 /// **Errors** [`Error::Io`] with the step that failed. Only if that step is `flush its directory` is the new content
 /// in place already, though a power cut could still undo it.
@@ -168,7 +168,7 @@ pub(crate) fn folder_beside(path: &Path) -> Result<tempfile::TempDir> {
 const PREFIX: &str = ".agop-";
 const SUFFIX: &str = ".tmp";
 
-/// Whether an entry has the name of a temporary one: what is left of a process that was killed.
+/// Whether an entry has the name of a temporary file. A process that was killed can leave one.
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
@@ -248,7 +248,7 @@ pub(crate) fn flush_directory(path: &Path, directory: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// The k-th write fails, for every k: what stood there stands there still, and nothing else is left.
+    /// The k-th write fails, for every k: the old content is unchanged, and no temporary file is left.
     #[test]
     fn a_failure_at_any_write_leaves_the_old_file_alone() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 //! The standard-library side of `agop`: files, data sets, checkpoints and the command.
 //!
-//! The algorithms live in `agop-core`, which has neither files nor an allocator. Here is what stands around them.
+//! The algorithms are in `agop-core`, which uses neither files nor an allocator. This crate adds files, memory and threads.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
 //! | [`error`] | the one error type: file, place, reason |
 //! | [`mod@file`] | whole-file reads with limits, atomic writes |
@@ -16,12 +16,12 @@
 //! | [`run`] | a training run: configuration, records, its folder, and its replay |
 //! | `report` | runs as a page with pictures, with the feature of that name, which `cli` has |
 //! | [`content`] | the numbers in a file of any format, and their digest |
-//! | [`memory`] | memory of sizes that come from outside |
+//! | [`memory`] | allocations whose size depends on input |
 //! | `command` | the command `agop`, with the feature `cli`, which is on by default |
 //! | [`pages`] | promises with their tests, speeds, targets |
 //!
-//! Every reader checks what a file claims against the bytes that are really there before it allocates, and returns a
-//! typed error, never a panic, on any input.
+//! Every reader compares the sizes in a file with its length before it allocates. On any input it returns a typed error and
+//! never panics.
 
 pub mod checkpoint;
 #[cfg(feature = "cli")]

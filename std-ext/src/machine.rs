@@ -1,4 +1,4 @@
-//! What a computation runs on: an instruction set, one pool of threads, memory for samples. None of it changes a bit.
+//! The resources of a computation: an instruction set, one pool of threads, memory for samples. They change no bit.
 
 use crate::error::{Error, Result};
 use agop_core::environment;
@@ -13,16 +13,16 @@ pub fn most_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(256)
 }
 
-/// How a computation is executed; none of it changes a bit.
+/// The resources of a computation. They change no bit of its result.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// Instruction set.
     pub level: Level,
     /// Threads.
     pub threads: Threads,
-    /// Bytes that the inputs of samples may take: more of them are read block by block whenever they are used.
+    /// The largest number of bytes for the inputs of samples. Larger inputs are read block by block at each use.
     pub memory: u64,
-    /// How far the computation is.
+    /// The progress of the computation.
     pub progress: Progress,
 }
 
@@ -96,11 +96,11 @@ impl Threads {
         self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Does `work` for each of `0 .. count`, several at once, and gives the results in that order.
+    /// Calls `work` for each of `0 .. count` on the threads of the pool, and returns the results in that order.
     ///
     /// # Errors
-    /// The first in that order; [`agop_core::error::Error::Environment`] when a thread's floating-point environment is
-    /// unsound: every thread has its own, and checks it before it works.
+    /// The first error in that order. [`agop_core::error::Error::Environment`] for a thread with a wrong floating-point
+    /// environment, which each thread checks first.
     pub fn each<R: Send, E: From<agop_core::error::Error> + Send>(
         &self,
         count: usize,

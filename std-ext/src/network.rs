@@ -190,7 +190,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
 impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
     /// One step of an update rule on the gradient over `samples`, inputs and targets; returns the mean loss before it.
     ///
-    /// The gradient is used where it was summed: nothing is copied, nothing allocated.
+    /// The step uses the gradient in the buffer of its sum, without a copy or an allocation.
     ///
     /// # Errors
     /// As [`Network::accumulate_gradient`] and [`Optimizer::step`]; the parameters are unchanged then.
@@ -235,7 +235,7 @@ pub(crate) fn feature_memory<T: Scalar + Send + Sync>(
 /// Adds parameters, or anything laid out like them, to a digest.
 ///
 /// **Arithmetic** the number of layers, 1 with biases and 0 without, then for each layer the arrays of its weights
-/// (outputs x inputs) and biases (outputs): networks of different shapes have different digests, whatever their numbers.
+/// (outputs x inputs) and biases (outputs). Networks of different shapes therefore have different digests.
 pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_>, values: &[T]) {
     hash.number(shape.layers() as u64).number(u64::from(shape.bias()));
     for span in shape.spans() {
@@ -274,7 +274,7 @@ where
     })
 }
 
-/// An error in a range of samples, its row counted in all of them, whoever took the range.
+/// An error in a range of samples, with its row counted from the first of all samples.
 fn in_whole(error: Error, start: usize) -> Error {
     match error {
         Error::NotFinite { what, row, column } => Error::NotFinite { what, row: start + row, column },

@@ -1,4 +1,4 @@
-//! What a table says beside its numbers: why one is missing, whether a layer is dead, whether the inputs have unit scale.
+//! Notes below a table: why a number is missing, whether a layer is dead, whether the inputs have unit scale.
 
 use crate::error::Result;
 use crate::network::Model;
@@ -10,8 +10,8 @@ use agop_core::simd::Level;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// A number in few characters: with `digits` decimals, or in scientific form where these would hide or swell it; `-`
-/// where there is none.
+/// A number in few characters: with `digits` decimals, or in scientific notation if it is very small or large. `-` for
+/// `None`.
 pub(crate) fn number(x: Option<f64>, digits: usize) -> String {
     match x {
         None => "-".to_owned(),

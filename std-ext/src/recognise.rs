@@ -16,12 +16,12 @@ pub(crate) enum Wanted {
     Data,
 }
 
-/// Whether a file that begins so is an archive of arrays.
+/// Whether these first bytes are those of an archive of arrays.
 pub(crate) fn is_npz(start: &[u8]) -> bool {
     start.starts_with(ZIP) && first_entry(start).ends_with(b".npy")
 }
 
-/// Whether a file that begins so is a table of text, in whatever encoding: no control characters, no other format.
+/// Whether these first bytes are those of a table of text in any encoding: no control characters, and no other format.
 pub(crate) fn is_table(start: &[u8]) -> bool {
     let control =
         |byte: &u8| (byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')) || *byte >= 0xfe;
@@ -32,7 +32,8 @@ pub(crate) fn is_table(start: &[u8]) -> bool {
 
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// First bytes, what has them, and how it is opened. What only has to be unpacked or fetched ends with a dot.
+/// First bytes, the format that has them, and how to open it. The last text ends with a dot if the file only has to be
+/// unpacked or downloaded.
 const FORMATS: &[(&[u8], &str, &str)] = &[
     (b"\x93NUMPY", "a .npy file", "load it with numpy.load"),
     (b"PK\x03\x04", "a zip archive, as torch.save writes", "load it in PyTorch"),

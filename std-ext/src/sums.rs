@@ -56,9 +56,8 @@ impl<T: Scalar + Send + Sync> SampleSum<T> {
     /// workspace, on the thread that owns them.
     ///
     /// # Errors
-    /// The first error of `add` in order of samples, [`Error::Workspace`] for more samples than was said, or
-    /// [`Error::Environment`] when a thread's floating-point environment is unsound: every thread has its own, and looks
-    /// at it before it adds anything.
+    /// The first error of `add` in order of samples; [`Error::Workspace`] for more samples than were announced;
+    /// [`Error::Environment`] for a thread with a wrong floating-point environment, which each thread checks first.
     pub fn sum<B: Backend<T> + Send + Sync, E: From<Error> + Send>(
         &mut self,
         backend: B,

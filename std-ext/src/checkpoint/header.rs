@@ -1,7 +1,7 @@
 //! The header of a safetensors file: eight bytes of length, then JSON that maps names to dtype, shape and offsets.
 //!
-//! The crate `safetensors` judges what is well formed; it does not say which tensor is wrong and takes the last of two
-//! equal names. Both are looked at here first.
+//! The crate `safetensors` decides what is well formed. But its errors do not name the tensor, and of two equal names it
+//! takes the last. This module checks both first.
 
 use super::{BIAS, ParseError, WEIGHT, split, tensor};
 use crate::error::{quote, shape_text};
@@ -20,7 +20,7 @@ const MOST_REPEATED: u64 = 64;
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-/// Where the header ends and the data start, from the first bytes of a file of `length` bytes.
+/// The offset at which the header ends and the data start, from the first bytes of a file of `length` bytes.
 pub(super) fn end(bytes: &[u8], length: u64) -> Result<usize> {
     recognise::check(bytes, Wanted::Safetensors)?;
     let Some(claim) = bytes.first_chunk::<8>() else {
@@ -43,7 +43,7 @@ pub(super) fn end(bytes: &[u8], length: u64) -> Result<usize> {
     Ok(claim as usize + 8)
 }
 
-/// What the header says, found to agree with the length of the file.
+/// A header that agrees with the length of the file.
 pub(super) struct Header {
     /// By name; the offsets tile the data without a gap.
     pub(super) tensors: BTreeMap<String, TensorInfo>,
@@ -106,7 +106,8 @@ impl Header {
     }
 }
 
-/// Each tensor starts where the one before ends and is as long as its shape says; the last ends with the file.
+/// Checks the offsets: each tensor starts at the end of the one before, its length is that of its shape, and the last one
+/// ends with the file.
 fn check_offsets(tensors: &BTreeMap<String, TensorInfo>, data: u64, length: u64) -> Result<()> {
     let mut ordered: Vec<(&String, &TensorInfo)> = tensors.iter().collect();
     ordered.sort_by_key(|(_, info)| info.data_offsets);
@@ -156,7 +157,7 @@ struct Entries {
     metadata: Option<Strings>,
 }
 
-/// A JSON object of strings in which no key stands twice.
+/// A JSON object of strings without duplicate keys.
 #[derive(Default)]
 struct Strings(BTreeMap<String, String>);
 

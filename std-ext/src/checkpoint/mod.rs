@@ -1,15 +1,16 @@
 //! Weights of fully connected networks in safetensors files, as PyTorch names them.
 //!
-//! A layer is the two tensors `PREFIX.weight` (outputs x inputs) and, where it has one, `PREFIX.bias` (outputs). Layers
-//! must chain: each takes as many inputs as the one before has outputs. Their order is given, or follows from all
-//! numbers in the prefixes, so that `layers.10` comes after `layers.2`, or from the shapes; where neither is certain,
-//! nothing is read. Nothing is skipped: a tensor that is no layer's weight or bias is an error, for a network read in
-//! part is another network.
+//! A layer is the tensor `PREFIX.weight` (outputs x inputs) and, optionally, `PREFIX.bias` (outputs). Layers must chain:
+//! each takes as many inputs as the one before has outputs.
+//!
+//! The order of the layers is given, or follows from the numbers in the prefixes (`layers.10` comes after `layers.2`),
+//! or from the shapes. If none of these decides, the file is refused. A tensor that is not a weight or bias of a layer
+//! is an error, because a network without it would be another network.
 //!
 //! Tied tensors, which safetensors writes once, are read under each of their names: `__metadata__` maps a name to the
 //! tensor that is stored.
 //!
-//! Header length, shapes and offsets are claims, checked against the length of the file before any weight is read.
+//! Header length, shapes and offsets are compared with the length of the file before any weight is read.
 
 use crate::dataset::Values;
 use crate::error::{Error, Result, quote, shape_text};
@@ -60,7 +61,7 @@ impl ScalarKind {
 /// are), and finite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// What stands before `.weight` in the tensor's name: `layers.0`, `fc1`.
+    /// The part of the tensor's name before `.weight`: `layers.0`, `fc1`.
     pub name: String,
     /// Rows of the weight.
     pub outputs: usize,
@@ -93,8 +94,8 @@ impl Checkpoint {
         self.layers.iter().any(|layer| layer.bias.is_some())
     }
 
-    /// All parameters in one vector: W_0 row-major, b_0, W_1, b_1, ... Where any layer has a bias, a layer without one
-    /// gets zeros.
+    /// All parameters in one vector: W_0 row-major, b_0, W_1, b_1, ... If any layer has a bias, layers without one get
+    /// zeros.
     ///
     /// **Arithmetic** `f64` is rounded to nearest, ties to even, where `T` is `f32`. Sums that start with the bias +0
     /// have the bits of sums without bias.
@@ -201,9 +202,9 @@ pub fn read_in_order(path: impl AsRef<Path>, order: Option<&[String]>) -> Result
     assemble(&header, &data, order).map_err(|error| error.in_file(path))
 }
 
-/// Every tensor that a safetensors file stores, of any type, by its name, whether or not they make a network.
+/// All tensors of a safetensors file, of any type, by name. They need not form a network.
 ///
-/// **Errors** as for [`read`], without what a network asks for.
+/// **Errors** as for [`read`], except those about layers and shapes of a network.
 pub fn read_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
     let path = path.as_ref();
     let (header, data) = read_parts(path)?;
@@ -263,12 +264,12 @@ fn full_name(prefix: &str, suffix: &str) -> String {
     if prefix.is_empty() { suffix.to_owned() } else { format!("{prefix}.{suffix}") }
 }
 
-/// A tensor as the place of an error.
+/// The place of an error: a tensor.
 fn tensor(name: &str) -> String {
     format!("tensor {}", quote(name))
 }
 
-/// An element of a tensor as the place of an error. A vector has rows only.
+/// The place of an error: an element of a tensor. A vector has rows only.
 fn element(name: &str, index: usize, columns: Option<usize>) -> String {
     match columns.and_then(|columns| Some((index.checked_div(columns)?, index.checked_rem(columns)?))) {
         Some((row, column)) => format!("{}, row {row}, column {column}", tensor(name)),
@@ -276,10 +277,10 @@ fn element(name: &str, index: usize, columns: Option<usize>) -> String {
     }
 }
 
-/// What stands before and after the last dot of a tensor's name.
+/// The parts of a tensor's name before and after the last dot.
 fn split(name: &str) -> (&str, &str) {
     match name.rsplit_once('.') {
-        // ".weight" would be a second "weight".
+        // Do not split ".weight": its parts would be those of "weight".
         Some(("", _)) | None => ("", name),
         Some(parts) => parts,
     }

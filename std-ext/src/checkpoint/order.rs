@@ -1,4 +1,4 @@
-//! The order of layers: as given, by the numbers in their names, or by their shapes where exactly one order fits.
+//! The order of layers: as given, by the numbers in their names, or by their shapes if exactly one order fits.
 
 use super::{ParseError, WEIGHT, full_name, tensor};
 use crate::error::{quote, shape_text};
@@ -8,22 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST_LISTED: usize = 8;
 const GIVE: &str = "give the order of the computation with --layers a,b,c";
 
-/// What is known of a layer before its numbers are read.
+/// Name and shape of a layer, from the header.
 pub(super) struct Link<'a> {
-    /// What stands before `.weight`.
+    /// The part of the name before `.weight`.
     pub(super) name: &'a str,
     pub(super) outputs: usize,
     pub(super) inputs: usize,
 }
 
-/// Places of the layers in the order of the computation, in which each takes as many inputs as the one before has
+/// Indices of the layers in the order of the computation, in which each takes as many inputs as the one before has
 /// outputs.
 ///
-/// The numbers in the names decide if all names have the same text around them and the last numbers, where those
-/// differ everywhere, say the same as all numbers from left to right. Else the shapes do, if one order alone fits them.
+/// The numbers in the names decide if all names have the same text around them. If the last numbers are all different, they
+/// must give the same order as all numbers from left to right. Otherwise the shapes decide, if only one order fits them.
 ///
-/// **Errors** a [`ParseError`] that lists the layers if neither decides, or both do and say different things; at a
-/// tensor if its inputs do not fit; for a given name that is unknown or repeated, and for a layer that is not given.
+/// **Errors** a [`ParseError`] that lists the layers if neither decides, or if both do and disagree; at a tensor if its
+/// inputs do not fit; for a given name that is unknown or repeated, and for a layer that is not given.
 pub(super) fn in_order(links: &[Link<'_>], given: Option<&[String]>) -> Result<Vec<usize>, ParseError> {
     if let Some(names) = given {
         let order = as_given(links, names)?;
@@ -144,7 +144,7 @@ fn by_numbers(links: &[Link<'_>]) -> Result<Vec<usize>, String> {
             return Err(format!("the names {} have the same numbers", names(a, b)));
         }
     }
-    // Where each last number stands once only, it counts the layers too.
+    // If all last numbers are different, they may count the layers too.
     let last: BTreeSet<_> = links.iter().map(|link| numbers(link).last()).collect();
     match pairs().find(|(a, b)| numbers(a).last() > numbers(b).last()) {
         Some((a, b)) if last.len() == links.len() => {
@@ -162,9 +162,10 @@ enum Chains {
     Several,
 }
 
-/// Layers are edges from their inputs to their outputs, and such an order is an Eulerian trail, which Hierholzer's
-/// algorithm finds in linear time. Any other comes of rotating a closed trail, or of exchanging two parts that lead from
-/// a width u to a width v; so there is none if no width stands three times and no two pairs of equal widths interleave.
+/// The orders in which the shapes chain. Layers are edges from their inputs to their outputs, so an order is an Eulerian
+/// trail, which Hierholzer's algorithm finds in linear time. Every other trail results from rotating a closed trail, or
+/// from exchanging two parts that both lead from a width u to a width v. The order is therefore unique if no width
+/// occurs three times and no two pairs of equal widths interleave.
 ///
 /// **Source** Pevzner, *DNA physical mapping and alternating Eulerian cycles in colored graphs*, Algorithmica 13 (1995).
 fn chains(links: &[Link<'_>]) -> Chains {
@@ -208,7 +209,7 @@ fn chains(links: &[Link<'_>]) -> Chains {
     if visits.values().any(|&visits| visits > 2) {
         return Chains::Several;
     }
-    // Widths that stand twice and were met once: they must close from the inside out.
+    // Widths that occur twice, of which one was visited. Pairs that do not interleave close from the inside out.
     let mut pending = Vec::new();
     for width in widths() {
         match visits.get_mut(&width) {

@@ -1,4 +1,4 @@
-//! What is no weight or bias of a linear layer: what it is, and what to do.
+//! Tensors that are not a weight or bias of a linear layer: the message says what they are, and what to do.
 
 use super::{BIAS, ParseError, WEIGHT, full_name, split, tensor};
 use crate::error::{quote, shape_text};
@@ -12,12 +12,12 @@ const OPTIMIZER: &str = "state of an optimizer";
 const STATE_DICT: &str = "save the model's state_dict alone";
 const ATTENTION: &str = "part of attention";
 
-/// Where a pattern must stand in a name whose parts are separated by dots or slashes.
+/// The position of a pattern in a name, whose parts are separated by dots or slashes.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
     /// At the start of the last part.
     Last,
-    /// As a whole part; as its start if the pattern ends in an underscore, as its end if it starts with one.
+    /// A whole part; the start of a part if the pattern ends with an underscore, its end if it starts with one.
     Any,
     /// As [`At::Any`], but a layer may be called so if its place in the order is given.
     Unnamed,
@@ -69,8 +69,11 @@ const NAMES: &[(At, &str, &str, &str)] = &[
     (At::Last, "step epoch iteration global_step", "state of the training", REMOVE),
 ];
 
-/// **Errors** a [`ParseError`] at the first tensor that is no linear layer's by its shape, else by what its name tells,
-/// else for no name of a weight or bias. `given`: the user names the layers, and may call one as embeddings are called.
+/// Checks that all tensors are weights and biases of linear layers. `given`: the user named the layers, and may use a name
+/// that embeddings have too.
+///
+/// **Errors** a [`ParseError`] at the first tensor whose shape is not that of a linear layer; if there is none, at the
+/// first whose name is known to be something else; if there is none, at the first that is not named weight or bias.
 pub(super) fn check(tensors: &BTreeMap<&str, &TensorInfo>, given: bool) -> Result<(), ParseError> {
     let by_shape = tensors.iter().find_map(|(name, info)| {
         let (prefix, suffix) = split(name);

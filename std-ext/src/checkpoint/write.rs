@@ -49,7 +49,7 @@ pub fn encode<T: Real>(
         let used = parameters.len() - rest.len();
         return Err(wrong(format!("expected {used} parameters, found {}", parameters.len())));
     }
-    // The crate's own writer orders the tensors so too, but takes its memory in a way that aborts where there is none.
+    // The writer of the crate `safetensors` uses the same order, but a failed allocation in it aborts.
     tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     let mut end = 0;
     let infos = tensors.iter().map(|(name, shape, values)| {

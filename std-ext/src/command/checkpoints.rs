@@ -53,8 +53,8 @@ impl<'k> Keeper<'k> {
         Self { every, newest: Instant::now(), place, failing: false, interrupted }
     }
 
-    /// Keeps the state of a run if it is time to; whether the run is to go on. What cannot be kept is said and does not
-    /// stop the training.
+    /// Writes the state of a run if it is due, and returns whether the run continues. A failed write is reported and
+    /// does not stop the training.
     ///
     /// # Errors
     /// When the process is to end and the state cannot be kept.
@@ -86,10 +86,10 @@ impl<'k> Keeper<'k> {
         Ok(!stop)
     }
 
-    /// Writes what the finished run holds into its place, or else where there is room for it.
+    /// Writes the finished run to its folder. If that fails, writes it to another folder with enough space.
     ///
     /// # Errors
-    /// What its place refused; the error names the other one.
+    /// The error of the first folder; it names the second one.
     pub(super) fn write(&self, folder: &Folder) -> Result<()> {
         self.place.write(folder).map_err(|error| match rescue(folder) {
             Some(path) => {

@@ -38,12 +38,12 @@ struct Report {
     files: Vec<Content>,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Serialize)]
 struct Content {
     file: String,
     arrays: Vec<Array>,
-    /// What it can serve as, or why it cannot.
+    /// What the file can be used for, or why it cannot.
     says: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The bytes of an opened file, wherever they stand: on the disk, or unpacked in memory.
+//! The bytes of an opened file, on the disk or unpacked in memory.
 
 use crate::error::{Error, Result};
 use crate::file;
@@ -40,18 +40,18 @@ pub(super) fn most_unpacked(packed: u64) -> u64 {
 const CHUNK: u64 = 1 << 16;
 
 impl Bytes {
-    /// Those of a regular file; of what it holds, where it is a gzip file.
+    /// The bytes of a regular file. Those of a gzip file are unpacked.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (file, length) = file::open(path)?;
         Self { path: path.to_path_buf(), start: 0, length, origin: Origin::File(file) }.plain()
     }
 
-    /// Bytes in memory; `path` serves messages.
+    /// Bytes in memory. `path` is for messages only.
     pub(crate) fn of(path: &Path, bytes: Vec<u8>) -> Self {
         Self { path: path.to_path_buf(), start: 0, length: bytes.len() as u64, origin: Origin::Memory(bytes) }
     }
 
-    /// What a gzip file holds; other bytes as they are.
+    /// The unpacked bytes of a gzip file; other bytes unchanged.
     pub(crate) fn plain(mut self) -> Result<Self> {
         if self.read(0, self.length.min(2))? != GZIP {
             return Ok(self);
@@ -136,7 +136,7 @@ impl Bytes {
         self.length
     }
 
-    /// `length` bytes from `at` on; an error where there are fewer.
+    /// `length` bytes from `at` on; an error if there are fewer.
     pub(crate) fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
         if at.checked_add(length).is_none_or(|end| end > self.length) {
             return Err(self.ends(at, length));

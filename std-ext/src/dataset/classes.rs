@@ -48,15 +48,15 @@ impl Classes {
         Self { values, names }
     }
 
-    /// The classes of training labels beside test labels: of both where together they are 0 to C - 1, which are numbers
-    /// already; else those of the training labels alone.
+    /// The classes for training labels with these test labels. If both sets together are 0 to C - 1, they are the classes;
+    /// otherwise the classes are those of the training labels.
     pub fn beside(self, test: &Self) -> Self {
         let both: BTreeSet<i64> = self.values.iter().chain(&test.values).copied().collect();
         let both = Self { values: both.into_iter().collect(), names: Vec::new() };
         if self.names.is_empty() && test.names.is_empty() && both.numbered() { both } else { self }
     }
 
-    /// How many there are, C.
+    /// The number of classes, C.
     pub fn count(&self) -> usize {
         self.values.len()
     }
@@ -151,7 +151,7 @@ impl Display for Classes {
     }
 }
 
-/// A name as it is where nothing in it could be mistaken, else in quotes.
+/// A short name of letters, digits and `_-.+/` unchanged, any other name in quotes.
 fn plain(name: &str) -> String {
     const LONGEST: usize = 40;
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/');
@@ -159,7 +159,7 @@ fn plain(name: &str) -> String {
     if short && name.chars().all(is_plain) { name.to_owned() } else { quote(name) }
 }
 
-/// Refuses what is a class neither by sign nor by size.
+/// Checks that a label can be a class: not negative and not too large.
 fn check(row: usize, label: i64) -> Result<(), ParseError> {
     let wrong = |reason| Err(ParseError::new(format!("row {row}"), reason));
     match usize::try_from(label) {

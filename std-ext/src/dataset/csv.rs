@@ -32,15 +32,15 @@ pub(super) struct Table {
     pub(super) inputs: Array,
     /// The column of labels, if one was named.
     pub(super) label: Option<Column>,
-    /// Where in the file each input column stands.
+    /// Index in the file of each input column.
     pub(super) columns: Vec<usize>,
     /// Names of the input columns, if the first row holds them.
     pub(super) names: Option<Vec<String>>,
-    /// What was taken for what.
+    /// How the columns were interpreted, for messages.
     pub(super) taken: String,
 }
 
-/// Fields as they stand, rows as long as they are, blanks around fields left out.
+/// A reader that allows rows of any length and trims blanks around fields.
 pub(super) fn builder(separator: u8) -> ::csv::ReaderBuilder {
     let mut builder = ::csv::ReaderBuilder::new();
     builder.delimiter(separator).has_headers(false).flexible(true).trim(::csv::Trim::All);
@@ -64,7 +64,7 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// Numbers as they come: whole until one is not.
+/// A column of numbers: integers until the first number that is not one.
 struct Numbers(Values);
 
 impl Default for Numbers {
@@ -74,7 +74,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    /// **Errors** what is wrong with a field that is no finite number.
+    /// **Errors** the reason why a field is not a finite number.
     fn push(&mut self, field: &str) -> std::result::Result<(), String> {
         if let Values::Integers(whole) = &mut self.0 {
             if let Ok(n) = field.parse() {
@@ -159,7 +159,7 @@ fn read_as(bytes: &mut Bytes, reading: &Reading, labels: bool) -> Result<Table> 
         Ok((Some(layout), columns)) => Ok(layout.table(columns, form)),
         Err(Fail::Label(reason)) => Err(wrong("label".to_owned(), reason)),
         Err(Fail::Row { column, name, row, start, reason }) => {
-            // Where the parser stands may be before the ends of lines that lead to the row.
+            // The position of the parser may be before the line ends that precede the row.
             let at = start.byte();
             let left = bytes.read(at, bytes.length().saturating_sub(at).min(SAMPLE))?;
             let ends = left.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
@@ -173,14 +173,14 @@ fn read_as(bytes: &mut Bytes, reading: &Reading, labels: bool) -> Result<Table> 
 
 /// What is wrong with a table.
 enum Fail {
-    /// No column is the one that is meant.
+    /// The requested column does not exist.
     Label(String),
     /// A row, or a field of it.
     Row {
         row: usize,
         column: Option<usize>,
         name: Option<String>,
-        /// Where the parser began to look for the row.
+        /// Position at which the parser started to read the row.
         start: ::csv::Position,
         reason: String,
     },

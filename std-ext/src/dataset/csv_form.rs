@@ -1,14 +1,14 @@
-//! What a text table leaves open: its separator, and whether its first row holds names. Both are found in the first rows,
-//! and said; what could be either is refused until an option decides.
+//! The form of a text table: its separator, and whether its first row holds names. Both are determined from the first rows
+//! and reported. An ambiguous table is refused until an option decides.
 
 use super::options::Reading;
 use crate::error::quote;
 
-/// Separators that are looked for. A space only counts where no other does: names and dates hold spaces.
+/// Possible separators. A space counts only if there is no other, because names and dates contain spaces.
 const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];
-/// Rows that are looked at.
+/// Number of rows that are examined.
 const ROWS: usize = 100;
-/// Fields that stand for a missing value; they are not the name of a column.
+/// Fields that mean a missing value. None of them is a column name.
 const MISSING: [&str; 9] = ["na", "n/a", "nan", "null", "none", "?", "-", "", "missing"];
 
 type Rows = Vec<Vec<String>>;
@@ -43,7 +43,7 @@ pub(super) fn shown(separator: u8) -> String {
 }
 
 impl Form {
-    /// Of the table that begins with these bytes; `whole` says that they are all of it.
+    /// The form of a table with these first bytes. `whole`: they are the whole table.
     pub(super) fn find(start: &[u8], whole: bool, reading: &Reading) -> Result<Self, String> {
         let separator = match &reading.separator {
             Some(separator) => separator.byte(),

@@ -5,7 +5,7 @@ use crate::error::ParseError;
 use crate::half;
 use agop_core::scalar::Real;
 
-/// What the bits of an element mean.
+/// The type of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Float,
@@ -67,7 +67,8 @@ impl Dtype {
         Ok(values)
     }
 
-    /// Appends whole elements to what [`room`](Self::room) gave; the bytes stand at `position` of the file.
+    /// Decodes whole elements and appends them to the values of [`room`](Self::room). `position` is the offset of the bytes
+    /// in the file.
     pub(super) fn decode(self, bytes: &[u8], position: u64, values: &mut Values) -> Result<(), ParseError> {
         let elements = bytes.chunks_exact(self.size).map(|element| self.raw(element));
         match values {

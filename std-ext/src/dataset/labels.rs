@@ -1,4 +1,4 @@
-//! Labels as files have them, whatever their form: numbers, text, or one column for each class.
+//! Labels from files in any form: numbers, text, or one column for each class.
 
 use super::{Array, Classes, MOST_CLASSES, Targets, Values};
 use crate::error::{Error, ParseError, Result, quote, shape_text};
@@ -16,7 +16,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// As numbers; those of text are the places of its classes.
+    /// The column as numbers. A text becomes the index of its class.
     pub(super) fn into_array(self) -> Array {
         match self {
             Self::Numbers(array) => array,
@@ -119,7 +119,7 @@ impl Labels {
         self.numbering.as_ref()
     }
 
-    /// Keeps the first `rows` labels, of as many as there are samples. The classes stay those of all.
+    /// Keeps the first `rows` labels of `samples`. The classes remain those of all labels.
     ///
     /// **Errors** at `shape (...)` when there are not `samples` labels.
     pub(crate) fn keep(&mut self, samples: usize, rows: usize) -> Result<()> {

@@ -1,8 +1,8 @@
-//! Data sets: files of many formats, what training makes of them, a matrix of samples and its targets.
+//! Data sets: files of many formats, converted to a matrix of samples and its targets.
 //!
-//! [`open`] is the way in: files and options give [`Source`], whose rows are read as they are asked for, and [`Labels`].
-//! One file here reads one format; all check what a file claims against its bytes before they allocate. `bytes` is where
-//! bytes come from and bounds what is unpacked, `elements` turns them into numbers.
+//! The entry point is [`open`]. From files and options it makes a [`Source`], which reads rows on demand, and [`Labels`].
+//! Each module reads one format, and compares the sizes in a file with its length before it allocates. The module `bytes`
+//! reads bytes and limits how many are unpacked; `elements` decodes them to numbers.
 
 pub(crate) mod bytes;
 mod cifar;
@@ -153,22 +153,22 @@ pub struct Array {
     pub values: Values,
 }
 
-/// What a network is trained towards.
+/// The targets of training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets<T> {
     /// Numbers for each sample: classes, or columns.
     pub outputs: usize,
     /// samples x outputs, row-major.
     pub values: Vec<T>,
-    /// The number of each sample's class, where the labels were classes.
+    /// The number of each sample's class, if the labels are classes.
     pub classes: Option<Vec<usize>>,
-    /// What the labels were taken for: `10 classes 0..9, one-hot minus 1/10`.
+    /// How the labels were interpreted: `10 classes 0..9, one-hot minus 1/10`.
     pub meaning: String,
 }
 
 impl<T: Real> Targets<T> {
-    /// What a loss is trained towards: for cross-entropy the classes as distributions, one-hot without the mean taken
-    /// off; else the targets as they are.
+    /// The targets for a loss. For cross-entropy they are distributions: the classes one-hot, without subtracting the mean.
+    /// For other losses they are unchanged.
     ///
     /// **Errors** at `labels` when cross-entropy is given no classes.
     pub fn for_loss(mut self, loss: AnyLoss) -> std::result::Result<Self, ParseError> {
@@ -284,7 +284,7 @@ impl Array {
         Ok(Targets { outputs, values, classes: Some(classes), meaning: numbering.to_string() })
     }
 
-    /// What targets are that are no classes.
+    /// A description of targets that are not classes.
     fn regression(&self, columns: usize) -> String {
         let whole = self.values.floats().all(|x| x.fract() == 0.0);
         match columns {

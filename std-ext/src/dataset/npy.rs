@@ -4,8 +4,13 @@
 //! `descr`, `fortran_order` and `shape`), and the elements. Every length in it is a claim: each is computed in `u64`
 //! with overflow checks and compared to the bytes that are there before anything of that size is allocated.
 //!
-//! Read are `f2` (as the `f4` that it is), `f4`, `f8`, `i1` to `i8`, `u1` to `u8` and `b1`, little (`<`) and big (`>`) endian, C and Fortran order.
-//! A dtype with `=`, `|` or no mark is read as little-endian on every machine, so that a file means the same everywhere.
+//! The reader takes `f2` (converted to `f4`, exactly), `f4`, `f8`, `i1` to `i8`, `u1` to `u8` and `b1`, little (`<`) and
+//! big (`>`) endian, C and Fortran order. A dtype with `=`, `|` or no mark is little-endian on every machine, so that a
+//! file means the same on all of them.
+//!
+//! Why not `npyz` or `ndarray-npy`: `npyz` allocates as many bytes as the header claims to have, up to 4 GiB, before it
+//! reads them, and its errors name no byte. This reader is tested to refuse such files with the place
+//! (`tests/tests/npy`), and it converts a file in parts, which the module `source` needs for data larger than memory.
 //!
 //! **Source** `numpy.lib.format`, NEP 1.
 
@@ -53,7 +58,7 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Array, ParseError> {
 
 /// The array in a `.npy` file, in C order.
 ///
-/// The header is read first and compared to the length of the file; elements are then decoded as they are read.
+/// The header is read first and compared with the length of the file. Elements are then read and decoded in parts.
 ///
 /// **Errors** [`Error::Io`] when the file cannot be read, [`Error::Input`] as for [`parse`].
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {

@@ -1,18 +1,18 @@
-//! What stands before the elements of a `.npy` file: magic, version, and a Python dict literal.
+//! The header of a `.npy` file: magic, version, and a Python dict literal.
 
 use super::elements::{Dtype, Kind};
 use crate::error::{ParseError, quote, shape_text};
 use crate::recognise::{self, Wanted};
 
-/// As many as NumPy allows.
+/// The largest number of dimensions in NumPy.
 pub(super) const MOST_DIMENSIONS: usize = 64;
-/// NumPy writes about a hundred bytes and reads ten thousand.
+/// The longest header that is read, in bytes. NumPy writes about a hundred, and by default reads at most ten thousand.
 const LONGEST_HEADER: u64 = 1 << 20;
 pub(super) const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-/// Where the header stands.
+/// Offset and length of the header.
 pub(super) struct Preamble {
     start: usize,
     length: usize,

@@ -1,7 +1,7 @@
 //! NumPy's `.npz` archives: zip files of `.npy` files, stored or deflated.
 //!
-//! The directory is a claim like any other: entries must lie in the file and apart from each other, sizes and checksums
-//! must be those of what comes out, and no more comes out than of any other compressed file.
+//! The directory of an archive is not trusted. Entries must be inside the file and must not overlap. Sizes and checksums
+//! must be those of the unpacked bytes, and the limit of unpacked bytes is that of all compressed files.
 
 use super::bytes::{Bytes, most_unpacked};
 use crate::error::{Error, Result, quote};

@@ -10,36 +10,36 @@ use crate::error::{Error, Result, quote};
 use crate::recognise::{self, Wanted};
 use std::path::Path;
 
-/// What samples serve for.
+/// The role of a set of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// To train on, to measure or to predict.
+    /// Samples for training, measurement or prediction.
     Train,
-    /// To test what was trained.
+    /// Samples for the test of a trained network.
     Test,
 }
 
 /// A set of samples whose inputs have not been read.
 #[derive(Debug)]
 pub struct Opened {
-    /// One row a sample.
+    /// Inputs, one row for each sample.
     pub inputs: Source,
-    /// One row a sample too; none where no file and no option names them.
+    /// Labels, one row for each sample; `None` if no file and no option gives them.
     pub labels: Option<Labels>,
-    /// What was taken for what, where a file could have been understood otherwise: a clause for each choice.
+    /// How ambiguous files were interpreted, one clause for each choice.
     pub taken: Vec<String>,
 }
 
-/// Names of arrays that can only be inputs, and only labels; those of a test set where `Role` asks for one.
+/// Names of arrays that are always inputs, and names that are always labels. A test set has its own names.
 const INPUTS: [&str; 6] = ["x", "data", "inputs", "images", "features", "samples"];
 const LABELS: [&str; 6] = ["y", "label", "labels", "target", "targets", "classes"];
 
-/// What is wanted of a file.
+/// Which arrays of a file are read.
 #[derive(Clone, Copy)]
 struct Want<'r> {
     reading: &'r Reading,
     role: Role,
-    /// Whether labels are taken where the file holds them too.
+    /// Whether labels in the same file are read too.
     labels: bool,
 }
 
@@ -51,7 +51,7 @@ struct Held {
     taken: Option<String>,
 }
 
-/// The samples in the bytes of a whole file of any format, as [`open`] gives those of files; `name` serves messages.
+/// The samples in the bytes of a whole file of any format, as from [`open`]. `name` is for messages only.
 ///
 /// **Errors** as [`open`].
 pub fn parse(name: &Path, bytes: Vec<u8>, reading: &Reading) -> Result<Opened> {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// The inputs of one or several files as one set: row after row of the first, then of the second.
 ///
-/// Rows of `.npy`, IDX and CIFAR-10 files stay on the disk until they are asked for; those of compressed files and of
-/// text are held in memory.
+/// Rows of `.npy`, IDX and CIFAR-10 files are read from the disk on demand. Rows of compressed files and of text are in
+/// memory.
 #[derive(Debug)]
 pub struct Source {
     parts: Vec<Part>,
@@ -26,10 +26,10 @@ pub struct Source {
 pub(super) struct Part {
     path: PathBuf,
     count: usize,
-    /// Of a sample: `[28, 28]` for an image.
+    /// Shape of a sample: `[28, 28]` for an image.
     pub(super) shape: Vec<usize>,
     store: Store,
-    /// Where in the file each column stands, if not where it is counted.
+    /// Index in the file of each column; empty if it is the index among the inputs.
     columns: Vec<usize>,
 }
 
@@ -43,7 +43,7 @@ enum Store {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Records {
     pub(super) dtype: Dtype,
-    /// Where the first row stands.
+    /// Offset of the first row in the file.
     pub(super) start: u64,
     /// Bytes before the elements of each row.
     pub(super) skip: u64,
@@ -132,7 +132,7 @@ impl Part {
         };
         let (stride, skip) = (records.stride(columns), records.skip as usize);
         let length = runs.iter().map(Range::len).sum::<usize>().saturating_mul(stride as usize);
-        // What was used before serves again, and is not cleared.
+        // Reuse the buffer of the call before, without clearing it.
         if chunk.len() < length {
             *chunk = filled("bytes of rows", length, 0)?;
         }
@@ -144,7 +144,7 @@ impl Part {
             bytes.fill(records.start + rows.start as u64 * stride, own)?;
             rest = others;
         }
-        // Without gaps all rows are as good as one.
+        // Records without gaps are converted in one call.
         let length = if skip == 0 { chunk.len().max(1) } else { stride as usize };
         let mut good = true;
         for record in chunk.chunks_exact(length) {

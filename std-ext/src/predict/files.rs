@@ -24,7 +24,7 @@ use agop_core::scalar::Real;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What is given of the network.
+/// The given part of the network.
 #[derive(Clone, Copy, Debug)]
 pub enum Given<'p> {
     /// Widths of the hidden layers; weights are N(0, 1/fan_in).
@@ -35,16 +35,16 @@ pub enum Given<'p> {
     Init(&'p Path),
 }
 
-/// Where everything comes from.
+/// The inputs of a prediction.
 #[derive(Clone, Copy, Debug)]
 pub struct PredictFiles<'p> {
     /// Inputs, one sample a row.
     pub data: &'p Paths,
-    /// Labels or targets, where the data do not hold them.
+    /// Labels or targets, if the data files do not contain them.
     pub labels: Option<&'p Paths>,
     /// How these files are understood.
     pub reading: &'p Reading,
-    /// How samples are chosen and inputs scaled; what is held out is so by [`Settings::seed`].
+    /// How samples are chosen and inputs scaled. [`Settings::seed`] decides which samples are held out.
     pub preparation: &'p Preparation,
     /// The network.
     pub network: Given<'p>,

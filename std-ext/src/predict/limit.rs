@@ -29,11 +29,11 @@ pub type Layers = Vec<std::result::Result<f64, Undefined>>;
 pub struct Limit {
     /// C-NFC as t -> 0+.
     pub rho: Layers,
-    /// Its change a unit of gradient-flow time.
+    /// Its derivative with respect to gradient-flow time.
     pub rate: Layers,
-    /// Size of the measured gradient step; `None` where the gradient is zero.
+    /// Size of the measured gradient step; `None` if the gradient is zero.
     pub step: Option<f64>,
-    /// `rho + step coefficient`, the coefficient being that of a single step.
+    /// `rho + step c`, c the first-order coefficient of a single step.
     pub expected: Layers,
     /// C-NFC after that step.
     pub measured: Layers,

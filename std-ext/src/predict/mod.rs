@@ -1,4 +1,4 @@
-//! Early-time predictions from files, beside what is measured.
+//! Early-time predictions from files, next to measurements.
 //!
 //! | model | predicts | measured beside it |
 //! |---|---|---|
@@ -24,10 +24,10 @@ pub use report::{HighDimension, Measured, Neglected, PredictReport, TracesReport
 pub use trials::{ResidualOfLabels, observed, trials};
 pub use wide::wide;
 
-/// Draws where none were asked for.
+/// Default number of draws.
 pub const TRIALS: u32 = 10;
 
-/// What predicts.
+/// The model of a prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     /// The limit and the rate at given weights.

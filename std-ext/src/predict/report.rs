@@ -17,7 +17,7 @@ pub struct PredictReport {
     pub model: &'static str,
     /// Number of samples.
     pub samples: usize,
-    /// What the labels were taken for.
+    /// How the labels were interpreted.
     pub labels: String,
     /// Inputs, hidden widths, outputs.
     pub widths: Vec<usize>,
@@ -25,12 +25,12 @@ pub struct PredictReport {
     pub scalar: &'static str,
     /// Activation of the hidden layers.
     pub activation: &'static str,
-    /// What the gradient is driven by: `loss` (`n dloss/df` at the given weights) or `labels` (the limit of a vanishing
-    /// readout).
+    /// The residual of the gradient: `loss` (`n dloss/df` at the given weights) or `labels` (the limit of a readout that
+    /// goes to zero).
     pub residual: &'static str,
     /// The predicted C-NFC at 0+, one entry a hidden layer.
     pub rho: Vec<Option<f64>>,
-    /// Its change a unit of time under gradient flow; `None` for models that know no weights.
+    /// Its derivative with respect to gradient-flow time; `None` for models without given weights.
     pub rate: Option<Vec<Option<f64>>>,
     /// Expected traces of the quadratic model.
     pub traces: Option<TracesReport>,

@@ -1,4 +1,4 @@
-//! The limits of networks that are drawn.
+//! The early-time limits of networks with random initial weights.
 
 use super::limit::{Layers, limits};
 use super::report::Trials;
@@ -15,7 +15,8 @@ use agop_core::network::{Initializer, Shape, parameters};
 use agop_core::random::{Purpose, Stream};
 use agop_core::scalar::Scalar;
 
-/// The loss `-(1/n) sum f . y`, whose gradient sees the labels alone: that of a vanishing readout.
+/// The loss `-(1/n) sum f . y`. Its gradient depends on the labels but not on the outputs, as that of the squared loss does
+/// for a readout that goes to zero.
 ///
 /// **Arithmetic** `g = -y`; one chain `sum <- fma(-y, f, sum)` over the outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a run folder holds, also where the run diverged or was interrupted: what is missing is said.
+//! Reads a run folder, also that of a run that diverged or was interrupted. Missing parts are noted.
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::dataset::Values;
@@ -16,20 +16,20 @@ const STATE: &str = "checkpoint.safetensors";
 /// A history of more bytes is not read.
 const LONGEST_HISTORY: u64 = 1 << 28;
 
-/// A run as its folder tells it.
+/// The content of a run folder.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What it was to do.
+    /// The configuration of the run.
     pub config: Config,
-    /// Its digests; `None` where the run did not end.
+    /// The digests of the run; `None` if it did not finish.
     pub manifest: Option<Manifest>,
     /// Its rules, in the order of the configuration.
     pub rules: Vec<RuleSource>,
-    /// What is missing, or is not what the manifest says.
+    /// Notes on what is missing, or differs from the manifest.
     pub notes: Vec<String>,
 }
 
-/// What is there of one rule.
+/// The files of one rule.
 #[derive(Clone, Debug)]
 pub struct RuleSource {
     /// The rule.

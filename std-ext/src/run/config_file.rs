@@ -30,16 +30,16 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Config, ParseError> {
     Ok(config)
 }
 
-/// The key of the value that goes through a line, counted from 0.
+/// The key of the value that includes a line (counted from 0).
 fn key_at(text: &str, line: usize) -> Option<&str> {
     let lines: Vec<&str> = text.lines().take(line + 1).collect();
     let (key, _) = lines.iter().rev().find(|line| line.contains('='))?.split_once('=')?;
-    // A table's own line has no key.
+    // The header line of a table, `[name]`, has no key.
     let table = lines.last().is_some_and(|line| line.trim_start().starts_with('[') && !line.contains('='));
     Some(key.trim()).filter(|key| !table && !key.is_empty())
 }
 
-/// The line that gives a value, or begins the table of that name.
+/// The line with the value of a key, or with the header of the table of that name.
 fn line_of(text: &str, key: &str) -> Option<String> {
     let gives = |line: &str| {
         let value = line.trim_start().strip_prefix(key);

@@ -1,5 +1,5 @@
-//! Where a run stands: its place is claimed before the training, the folder grows from the first step on, and a run that
-//! it replaces stays until it is whole.
+//! The folder of a run. It is checked before the training and written from the first step on. A run that it replaces is
+//! kept until the new one is complete.
 
 use super::config::Config;
 use super::exchange::{Made, exchange, is_mounted, resolved, writable};
@@ -14,25 +14,25 @@ use std::path::{Path, PathBuf};
 
 /// The folder of runs without a name.
 const NUMBERED: &str = "runs";
-/// What the name of a folder ends with in which a run grows that replaces the run of that name.
+/// Suffix of the folder of an unfinished run that will replace the run of that name.
 const GROWING: &str = ".unfinished";
 
-/// A place for a run, found to be one before the run starts. Nothing is made before [`Claim::start`].
+/// A folder that was checked and reserved for a run. [`Claim::start`] creates it.
 #[derive(Debug)]
 pub struct Claim {
-    /// As it was named; `None` for the next number.
+    /// The folder as the caller named it; `None` for the next numbered folder.
     directory: Option<PathBuf>,
-    /// The folder whose run is to be replaced, whatever links lead to it, and its lock, so that nobody trains it
-    /// meanwhile.
+    /// The folder whose run will be replaced, with symbolic links resolved, and its lock. The lock keeps other processes
+    /// from training that run.
     old: Option<(PathBuf, Option<File>)>,
 }
 
-/// Where a run came to stand.
+/// The folder of a finished run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The folder.
     pub directory: PathBuf,
-    /// Where the run stands that was replaced, if it could not be removed.
+    /// The folder of the replaced run, if it could not be removed.
     pub left: Option<PathBuf>,
 }
 

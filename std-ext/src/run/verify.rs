@@ -203,13 +203,13 @@ impl Stored {
         let problem =
             Problem::<T>::load_within(&self.config, machine.memory).map_err(|error| self.of_data(error))?;
         if problem.digest != self.manifest.data.0 {
-            // Nothing else: the path may be that of any file.
+            // Report nothing more: the path may name an unrelated file, whose content must not be shown.
             let reason = "the samples are not those of the run; nothing was replayed".to_owned();
             differences.push(Difference { place: self.place(MANIFEST) + ": data", reason });
             return Ok(());
         }
         let understood = &self.manifest.understood;
-        // Other files of the same numbers may be understood in other words.
+        // Compare only if no other files were given: other files may hold the same numbers with other labels.
         if understood.is_some() && self.given.is_empty() && *understood != problem.understood {
             let reason = "the samples are those of the run, this says something else of them".to_owned();
             differences.push(Difference { place: self.place(MANIFEST) + ": understood", reason });

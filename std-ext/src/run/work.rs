@@ -75,8 +75,8 @@ impl Work {
         let roots: f64 = widths.iter().map(|width| 20.0 * cube(*width)).sum();
         let (steps, measurements) = (settings.steps as f64, config.measurements() as f64);
         let rules = settings.rules.len() as f64;
-        // What is no product is counted as what a core could multiply meanwhile: a draw, a hashed number, a term of the
-        // expected outer product, the rest of an update and of a measurement.
+        // Work other than products counts as the number of multiplications that a core does in the same time: a random
+        // draw, a hashed number, and the overhead of an update or a measurement.
         const DRAW: f64 = 2e3;
         const HASHED: f64 = 1e3;
         const REST: f64 = 1e5;

@@ -45,9 +45,10 @@ impl Statistics<'_> {
         })
     }
 
-    /// The limit of the correlation at drawn weights.
+    /// The limit of the correlation at weights drawn from the stream.
     ///
-    /// **Arithmetic** for each unit one normal for its readout if that is Gaussian, then d normals for its weights.
+    /// **Shapes** workspace at least [`trial_workspace`].
+    /// **Arithmetic** for each unit, one normal for its readout if the readout is Gaussian, then d normals for its weights.
     /// **Errors** [`Error::Workspace`], [`Error::NotFinite`].
     pub fn trial<B: Backend<f64>>(
         &self,

@@ -104,7 +104,7 @@ pub(super) unsafe fn pack<T: Real, S: Lanes<T>>(
         let columns = width - lane;
         let mut q = 0;
         while q < depth {
-            // The last block ends with the last row, and may bring some again.
+            // The last block ends at the last row. It may overlap the block before and copy some rows a second time.
             let first = min(q, depth - S::SQUARE);
             let (from, to) = (b.at(first, lane), to.wrapping_add(first * stride + lane));
             let (apart, last) = if columns >= S::WIDTH {

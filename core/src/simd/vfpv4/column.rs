@@ -7,8 +7,8 @@ use core::arch::asm;
 ///
 /// # Safety
 /// - c must be writable for `count` values.
-/// - a must be readable at `inner` places `a_step` values apart, b at `inner` places `b_row` values apart, each the first of
-///   `count` places `b_column` values apart.
+/// - a must be readable at `inner` places `a_step` values apart, b at `inner` places `b_row` values apart, each the
+/// first of   `count` places `b_column` values apart.
 /// - `inner` is not zero; c overlaps neither.
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 pub(super) unsafe fn columns_of_b(
@@ -45,9 +45,10 @@ pub(super) unsafe fn columns_of_b(
 /// - As [`columns_of_b`] with a count of 4, a and the columns of b contiguous, and the step between columns in bytes.
 #[inline(always)]
 unsafe fn four_columns(c: *mut f32, a: *const f32, b: *const f32, b_step: usize, inner: usize) {
-    // SAFETY: the first loop reads 4 values of a and of each column `inner / 4` times, the second one of each `inner % 4`
-    // times: those of the caller's promise. c is read before and written after them. All registers that change are
-    // named, the flags are not promised to be kept, and the stack is not touched.
+    // SAFETY: the first loop runs `inner / 4` times and reads 4 values of a and of each column. The second runs `inner % 4`
+    // times and reads one value of each. Together these are the `inner` values that the caller promises. The 4 values of c
+    // are read before the loops and written after them. The operands name all registers that change. The option
+    // `preserves_flags` is absent, and the code does not access the stack.
     unsafe {
         clobbered!(
             "vldmia {c}, {{s0-s3}}",

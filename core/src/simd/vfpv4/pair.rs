@@ -2,8 +2,8 @@
 //! outer products `x^T y`: each value of b that is loaded serves two outputs.
 //!
 //! A limit needs this file: `tests/firmware/run` allows 2.5 instructions for each multiply-accumulate. Without it, an outer
-//! product `x^T x` of one sample takes 8.1, 7.3 and 5.3 at widths 32, 37 and 64 (with it 2.5, 2.5 and 1.9), of eight samples
-//! 2.9, 2.7 and 2.2 (1.9, 2.0 and 1.7), counted in QEMU on 2026-11-30. It costs 584 bytes of flash.
+//! product `x^T x` of one sample takes 8.1, 7.3 and 5.3 at widths 32, 37 and 64 (with it 2.5, 2.5 and 1.9), of eight
+//! samples 2.9, 2.7 and 2.2 (1.9, 2.0 and 1.7), counted in QEMU on 2026-11-30. It costs 584 bytes of flash.
 //!
 //! ```text
 //! several p     2 x 8 outputs in registers while p ascends      22 instructions for 16 terms
@@ -153,13 +153,16 @@ pub(super) unsafe fn one_step(
     upper: bool,
 ) {
     let fewer = if upper { 2 } else { 0 };
-    // SAFETY: the outer loop runs `pairs` times and reads two values of a. Its n columns are all, or with `upper` those from
-    // the diagonal of the first row on: two less each time and at least two. They are the last n of b, and of two rows of
-    // c, since the first of these begins a row and `fewer` columns after the second of the last time. In it n / 8 blocks of
-    // 8 columns and, by the bits of n % 8, blocks of 4, 2 and 1 are read and written in both rows, after which the second
-    // pointer stands at the end of its row. With `upper` n is at least 2, and what is saved and put back is the first of
-    // the n columns in the second row. All registers that change are named, the flags are not promised to be kept, and the
-    // stack is not touched.
+    // SAFETY:
+    // - The outer loop runs `pairs` times, and each pass reads two values of a.
+    // - A pass processes the last n columns of b and of two rows of c. n is the number of columns; with `upper` it is the
+    //   number from the diagonal of the first row on, which falls by two in each pass and is at least two.
+    // - The first of the two rows starts one row after the second row of the pass before, plus `fewer` columns.
+    // - A pass reads and writes n / 8 blocks of 8 columns in both rows, then blocks of 4, 2 and 1 by the bits of n % 8. The
+    //   second pointer is then at the end of its row.
+    // - With `upper` the first of the n columns in the second row is saved and restored.
+    // - The operands name all registers that change. The option `preserves_flags` is absent, and the code does not access
+    //   the stack.
     unsafe {
         clobbered!(
             "2:",
