@@ -89,6 +89,7 @@ fn expected<T: Scalar<Wide = T>>(
 /// **Shapes** mixture M, squared P and gram B (d x d), symmetric; workspace at least 3 d^2.
 /// **Arithmetic** with `N = M P`, `R = N (M B)`: `<N, N^T>`, `<N, R^T>`, `<R, R^T>`; three products.
 /// **Errors** [`Error::Shape`], [`Error::Workspace`].
+/// **Source** the formulas of [`crate::early_time::quadratic`].
 pub fn observed_traces<T: Scalar<Wide = T>, B: Backend<T>>(
     backend: B,
     mixture: MatRef<'_, T>,

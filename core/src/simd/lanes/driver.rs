@@ -1,4 +1,4 @@
-//! The driver of the product: it takes the path of the [plan](super::plan) and walks over blocks and panels.
+//! The driver of the product: it executes the path of the [plan](super::plan), by loops over blocks and panels.
 //!
 //! ```text
 //! for each group of rows i                            (all of them, where c is not large)
@@ -7,8 +7,8 @@
 //!       for each panel of NR columns j                (b in place or packed)
 //!         for each strip of at most MR rows i:  micro-kernel
 //! ```
-//! The order in which *outputs* are visited departs from the definition, never the chain of one output.
-//! 1. A panel that sticks out of c, or an upper-triangle tile that crosses the diagonal, loads and stores under masks.
+//! The order of the *outputs* differs from that of the definition, the chain of one output never.
+//! 1. A panel that extends beyond c, and an upper-triangle tile that crosses the diagonal, load and store under masks.
 //! 2. b is packed when its columns are not contiguous, and, by the first tile that goes over it, when enough strips follow
 //!    and its rows are far apart: rows a power of two apart would share a few sets of the first-level cache.
 //! 3. a is packed when its columns are contiguous and far apart and many panels go over them.
@@ -50,8 +50,8 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         begin(&mut c, triangle, init);
         return;
     }
-    // SAFETY: the shapes agree; c is exclusively ours and a, b and the row are borrowed until this function returns, after
-    // which the product is gone.
+    // SAFETY: the shapes agree. c is mutably borrowed, and a, b and the row are borrowed, until this function returns. The
+    // product does not outlive it.
     let product = unsafe { Product::new(&mut c, a, b, triangle, init) };
     macro_rules! few_rows {
         ($n:ident: $($rows:literal)*) => {
@@ -67,8 +67,9 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
         Path::FewInner(_) => set.call(FewInner::<T, 3>(product)),
         Path::OneRow => set.call(OneRow::<T, 8>(product)),
         Path::FewRows(n) => few_rows!(n: 1 2 3 4 5 6 7 8),
-        // SAFETY: - All rows and columns of c; b has as many contiguous values for each inner index, as the plan asks.
-        // - The plan takes this path only where one tile fits the registers; there is one strip.
+        // SAFETY:
+        // - The place is all of c. b has that many contiguous values for each inner index, which the plan checked.
+        // - The plan chooses this path only if c fits the registers as one tile, so one strip is right.
         Path::OneTile => unsafe { product.tiles(set, (0, 0), (rows, columns), 1, product.b) },
         Path::InPlace => InPlace(product).run(set),
         Path::Transposed => set.call(Transposed(product)),
@@ -87,7 +88,7 @@ pub(crate) fn accumulate<T: Real, S: Lanes<T>>(
 }
 
 impl<T: Real> Product<T> {
-    /// What the plan needs to know.
+    /// The arguments of the plan.
     #[inline(always)]
     fn shape(&self) -> Shape {
         let Self { c, a, b, rows, inner, columns, triangle, .. } = *self;
@@ -153,9 +154,9 @@ impl<T: Real, S: Lanes<T>, const DEPTH: usize, const NR: usize, const MC: usize>
                     let height = min(end - top, mc);
                     let block = run.a.from(top, 0);
                     let block = if MC > 0 && a.row == 1 {
-                        // SAFETY: a has rows `top .. top + height` and the `depth` columns of the run, which are contiguous;
-                        // the buffer takes MC vectors for each index, no fewer than the rows of the begun strips; it is
-                        // packed anew only when this block is done.
+                        // SAFETY: a has rows `top .. top + height` and the `depth` columns of the run, which are
+                        // contiguous; the buffer takes MC vectors for each index, no fewer than the rows of the begun
+                        // strips; it is packed anew only when this block is done.
                         unsafe { Rows::packed::<S>(set, left, block, height, depth) }
                     } else {
                         // SAFETY: a stays borrowed as long as the product.

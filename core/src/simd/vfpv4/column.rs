@@ -25,14 +25,17 @@ pub(super) unsafe fn columns_of_b(
     while j < count {
         let (c, b) = (c.wrapping_add(j), b.wrapping_add(j * b_column));
         if j + 4 <= count && a_step == 1 && b_row == 1 {
-            // SAFETY: - Columns j to j + 3 are among the `count` of c and of b.
-            // - a and the columns of b are contiguous; `inner` and the places are the caller's.
+            // SAFETY:
+            // - Columns j to j + 3 are among the `count` columns of c and of b.
+            // - a and the columns of b are contiguous, as the steps of 1 say.
+            // - The caller promises that they are readable at `inner` places, and that `inner` is not zero.
             unsafe { four_columns(c, a, b, 4 * b_column, inner) };
             j += 4;
         } else {
-            // SAFETY: - Column j is among the `count` of c.
-            // - a and b have `inner` places at these steps, in bytes.
-            // - `inner` is the caller's, and so are the places of c.
+            // SAFETY:
+            // - Column j is among the `count` columns of c and of b.
+            // - The caller promises that a and b are readable at `inner` places with these steps; here they are in bytes.
+            // - The caller promises that c is writable and overlaps neither, and that `inner` is not zero.
             unsafe { block_1(c, a, 4 * a_step, b, 4 * b_row, inner) };
             j += 1;
         }

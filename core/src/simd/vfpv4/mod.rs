@@ -107,8 +107,8 @@ impl Loops for f32 {
         };
         let mut i = 0;
         if inner == 1 && pairs > 0 {
-            // SAFETY: - c holds at least `2 pairs` rows of `columns` values; the one column of a holds as many values, side by
-            //   side, the one row of b `columns`.
+            // SAFETY: - c holds at least `2 pairs` rows of `columns` values; the one column of a holds as many values,
+            // side by   side, the one row of b `columns`.
             // - `pairs` is not zero, and with `upper` at most `columns / 2`.
             // - c is borrowed mutably and overlaps neither.
             unsafe { pair::one_step(to, left.as_ptr(), right.as_ptr(), pairs, columns, upper) };
@@ -121,13 +121,14 @@ impl Loops for f32 {
                 (to.wrapping_add(columns), left.as_ptr().wrapping_add(i), right.as_ptr().wrapping_add(first));
             // SAFETY: row i + 1 has column `first`; with `upper`, i + 1 < columns.
             let below = unsafe { under.read() };
-            // SAFETY: - `columns - first` values of rows i and i + 1 begin at column `first`.
-            // - The values of a for both rows lie side by side for each of the `inner` steps; as many rows of b have these
-            //   columns.
-            // - `inner` is not zero; c is borrowed mutably and overlaps neither.
+            // SAFETY:
+            // - Rows i and i + 1 of c have `columns - first` values from column `first` on.
+            // - For each of the `inner` steps, the values of a for the two rows are adjacent.
+            // - b has `inner` rows with these columns.
+            // - `inner` is not zero. c is borrowed mutably, so it overlaps neither a nor b.
             unsafe { pair::rows_of_b(to, under, left, a_column, right, b_row, inner, columns - first) };
             if upper {
-                // SAFETY: as it was read.
+                // SAFETY: the same place was read above, and row i + 1 of c is exclusively ours.
                 unsafe { under.write(below) };
             }
             i += 2;

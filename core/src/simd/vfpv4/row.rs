@@ -9,14 +9,14 @@ macro_rules! terms_4 {
     };
 }
 
-/// Those of s0 to s7.
+/// The terms of outputs s0 to s7.
 macro_rules! terms_8 {
     () => {
         concat!(terms_4!(), fused!("s24": "s4" "s20", "s5" "s21", "s6" "s22", "s7" "s23"))
     };
 }
 
-/// Those of s8 to s15.
+/// The terms of outputs s8 to s15.
 macro_rules! next_8 {
     () => {
         fused!(
@@ -32,9 +32,9 @@ macro_rules! next_8 {
 /// - c overlaps neither.
 #[inline(never)]
 pub(super) unsafe fn one_step(c: *mut f32, a: *const f32, b: *const f32, count: usize) {
-    // SAFETY: one loop reads and writes 16 values `count / 16` times, the other one value `count % 16` times: those of the
-    // caller's promise. All registers that change are named, the flags are not promised to be kept, and the stack is not
-    // touched.
+    // SAFETY: one loop runs `count / 16` times and reads and writes 16 values; the other runs `count % 16` times, with one
+    // value. Together these are the `count` values that the caller promises. The operands name all registers that change.
+    // The option `preserves_flags` is absent, and the code does not access the stack.
     unsafe {
         clobbered!(
             "vldr s24, [{a}]",
@@ -79,9 +79,9 @@ macro_rules! block {
         /// - `inner` is not zero; c overlaps neither.
         #[inline(always)]
         pub(super) unsafe fn $name(c: *mut f32, a: *const f32, a_step: usize, b: *const f32, b_step: usize, inner: usize) {
-            // SAFETY: the loop runs `inner` times and reads what the caller promises; c is read before and written after
-            // it. All registers that change are named, the flags are not promised to be kept, and the stack is not
-            // touched.
+            // SAFETY: the loop runs `inner` times and reads the values of a and b that the caller promises. The values of c
+            // are read before the loop and written after it. The operands name all registers that change. The option
+            // `preserves_flags` is absent, and the code does not access the stack.
             unsafe {
                 clobbered!(
                     concat!("vldmia {c}, {{", $registers, "}}"),
@@ -138,9 +138,10 @@ pub(super) unsafe fn rows_of_b(
         let (c, b) = (c.wrapping_add(j), b.wrapping_add(j));
         macro_rules! block {
             ($name:ident, $width:literal) => {{
-                // SAFETY: - The block begins at j and is no wider than `count - j`: c has these columns.
-                // - So have a, which is the caller's, and the rows of b.
-                // - `inner` is the caller's, and so are the places of c.
+                // SAFETY:
+                // - The block starts at column j and has at most `count - j` columns: c and the rows of b have them.
+                // - The caller promises that a and b are readable at `inner` places with these steps.
+                // - The caller promises that c is writable and overlaps neither, and that `inner` is not zero.
                 unsafe { $name(c, a, a_step, b, b_step, inner) };
                 $width
             }};
