@@ -79,6 +79,9 @@ impl<T: Scalar> Scalar for Dual<T> {
     fn one() -> Self {
         Self::constant(T::one())
     }
+    fn exceeds(&self, other: &Self) -> bool {
+        self.value.exceeds(&other.value)
+    }
     fn from_integer(n: i64) -> Self {
         Self::constant(T::from_integer(n))
     }

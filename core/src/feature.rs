@@ -27,9 +27,9 @@ use core::num::NonZeroU64;
 /// **Shapes** the sum has [`Shape::ptk_values`] values.
 /// **Arithmetic** the tree of [`crate::reduce`], then one division for each value.
 /// **Errors** [`Error::NoSamples`], [`Error::Length`].
-pub fn finish_ptk<'s, T: Scalar>(
+pub fn finish_ptk<'s, T: Scalar, const MAPS: bool>(
     backend: impl Backend<T>,
-    shape: Shape<'_>,
+    shape: Shape<'_, MAPS>,
     sum: &'s mut SampleTree<'_, T>,
 ) -> Result<&'s mut [T], Error> {
     check_length("feature sum", shape.ptk_values(), sum.length())?;
@@ -46,7 +46,11 @@ pub fn finish_ptk<'s, T: Scalar>(
 /// The PTK features K (k x k) of one hidden layer.
 ///
 /// **Errors** [`Error::Layer`] when there is no such hidden layer, [`Error::Length`].
-pub fn ptk_of_layer<'f, T>(shape: Shape<'_>, ptk: &'f [T], layer: usize) -> Result<MatRef<'f, T>, Error> {
+pub fn ptk_of_layer<'f, T, const MAPS: bool>(
+    shape: Shape<'_, MAPS>,
+    ptk: &'f [T],
+    layer: usize,
+) -> Result<MatRef<'f, T>, Error> {
     check_length("features", shape.ptk_values(), ptk.len())?;
     let (offset, k) = shape.ptk_span(layer)?;
     MatRef::new(cut(ptk, offset..offset + k * k), k, k)

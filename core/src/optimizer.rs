@@ -71,7 +71,7 @@ impl<'a> Optimizer<'a> {
     ///
     /// **Errors** [`Error::Parameter`] for a rate, speed, epsilon, momentum or decay out of range; [`Error::Length`] for a
     /// wrong number of speeds.
-    pub fn check(&self, shape: Shape<'_>) -> Result<(), Error> {
+    pub fn check<const MAPS: bool>(&self, shape: Shape<'_, MAPS>) -> Result<(), Error> {
         check_at_least_zero("rate", self.rate)?;
         check_at_least_zero("decay", self.decay)?;
         check_at_least_zero("momentum", self.momentum)?;
@@ -102,10 +102,10 @@ impl<'a> Optimizer<'a> {
     /// the state may have been overwritten, so recompute the gradient before you retry.
     ///
     /// **Source** the formulas of [`crate::optimizer`].
-    pub fn step<T: Real, B: Backend<T>>(
+    pub fn step<T: Real, B: Backend<T>, const MAPS: bool>(
         &self,
         backend: B,
-        shape: Shape<'_>,
+        shape: Shape<'_, MAPS>,
         parameters: &mut [T],
         gradient: &mut [T],
         state: &mut [T],
@@ -151,10 +151,10 @@ impl<'a> Optimizer<'a> {
     /// largest magnitudes of W and of the gradient decide instead, in one pass over both. Only where they do not suffice
     /// each new value is computed and dropped. Rejected: new values in a buffer of 256 on the stack, checked, then computed
     /// again. A training step then executes 12 to 44 % more instructions (`benches/instructions`, AVX2).
-    fn step_without_velocity<T: Real, B: Backend<T>>(
+    fn step_without_velocity<T: Real, B: Backend<T>, const MAPS: bool>(
         &self,
         backend: B,
-        shape: Shape<'_>,
+        shape: Shape<'_, MAPS>,
         parameters: &mut [T],
         gradient: &[T],
     ) -> Result<(), Error> {
@@ -171,10 +171,10 @@ impl<'a> Optimizer<'a> {
     }
 
     /// Visits the parameters of each layer with the factor `-eta C r` of their gradient.
-    fn each_factor<T: Real, B: Backend<T>>(
+    fn each_factor<T: Real, B: Backend<T>, const MAPS: bool>(
         &self,
         backend: B,
-        shape: Shape<'_>,
+        shape: Shape<'_, MAPS>,
         gradient: &[T],
         visit: &mut dyn FnMut(Range<usize>, T) -> Result<(), Error>,
     ) -> Result<(), Error> {

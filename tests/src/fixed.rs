@@ -85,6 +85,9 @@ impl Neg for Fixed {
 
 impl Scalar for Fixed {
     type Wide = Self;
+    fn exceeds(&self, other: &Self) -> bool {
+        self.0 > other.0
+    }
 
     fn zero() -> Self {
         Self(BigInt::zero())

@@ -87,6 +87,9 @@ impl Div for PrimeField {
 
 impl Scalar for PrimeField {
     type Wide = Self;
+    fn exceeds(&self, other: &Self) -> bool {
+        self.0 > other.0
+    }
     fn zero() -> Self {
         Self(0)
     }

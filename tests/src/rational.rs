@@ -90,6 +90,9 @@ impl Neg for Rational {
 
 impl Scalar for Rational {
     type Wide = Self;
+    fn exceeds(&self, other: &Self) -> bool {
+        self.0 > other.0
+    }
     fn zero() -> Self {
         Self(BigRational::zero())
     }

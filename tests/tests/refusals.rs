@@ -208,7 +208,8 @@ fn sizes_saturate() {
     }
     let widths = [MOST, MOST, MOST];
     assert_eq!((gradient_workspace(&widths, MOST), jacobian_workspace(&widths, MOST)), (MOST, MOST));
-    assert_eq!(agop_core::early_time::differentiate_workspace(&widths, true, MOST, MOST), MOST);
+    let shape = Shape::new(&[1, 1, 1], true).unwrap();
+    assert_eq!(agop_core::early_time::differentiate_workspace(shape, MOST, MOST), MOST);
     let momentum = Optimizer { momentum: 0.5, ..Optimizer::new(Rule::GradientDescent, 0.1) };
     assert_eq!(momentum.state(MOST), MOST);
     // Formulas as documented where nothing saturates.

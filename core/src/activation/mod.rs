@@ -34,6 +34,11 @@ pub trait Activation<T: Scalar>: Copy {
     /// `phi''(z)`.
     fn second_derivative(&self, z: &T) -> T;
 
+    /// The activation of that name, if this type can be it.
+    fn named(self, _name: AnyActivation) -> Option<Self> {
+        None
+    }
+
     /// `phi(z)` and `phi'(z)` in one call, with the bits of the two separate calls.
     #[inline(always)]
     fn value_and_derivative(&self, z: &T) -> (T, T) {
@@ -188,6 +193,9 @@ macro_rules! dispatch {
 }
 
 impl<T: Transcendental> Activation<T> for AnyActivation {
+    fn named(self, name: Self) -> Option<Self> {
+        Some(name)
+    }
     fn value(&self, z: &T) -> T {
         dispatch!(self, phi => phi.value(z))
     }

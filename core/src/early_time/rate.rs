@@ -40,13 +40,18 @@ pub enum Path {
 }
 
 /// Values of workspace that [`differentiate`] needs to process `rows` samples at a time (at least 1; 64 is a good choice).
-pub const fn differentiate_workspace(widths: &[usize], bias: bool, samples: usize, rows: usize) -> usize {
-    let (p, f) = (network::parameters(widths, bias), network::ptk_values(widths));
-    fixed(p, f, samples).saturating_add(rows.saturating_mul(row(widths)))
+pub const fn differentiate_workspace<const MAPS: bool>(
+    shape: Shape<'_, MAPS>,
+    samples: usize,
+    rows: usize,
+) -> usize {
+    fixed(shape, samples).saturating_add(rows.saturating_mul(row(shape)))
 }
 
-const fn fixed(parameters: usize, ptk: usize, samples: usize) -> usize {
-    parameters.saturating_mul(2).saturating_add(ptk).saturating_add(storage(parameters, ptk, samples))
+const fn fixed<const MAPS: bool>(shape: Shape<'_, MAPS>, samples: usize) -> usize {
+    let (p, f) = (shape.parameters(), shape.ptk_values());
+    let sums = p.saturating_mul(2).saturating_add(f).saturating_add(storage(p, f, samples));
+    sums.saturating_add(shape.jacobian_workspace(0))
 }
 
 const fn storage(parameters: usize, ptk: usize, samples: usize) -> usize {
@@ -55,12 +60,8 @@ const fn storage(parameters: usize, ptk: usize, samples: usize) -> usize {
     buffers(samples as u64).saturating_mul(longer)
 }
 
-const fn row(widths: &[usize]) -> usize {
-    let ends = match widths {
-        [first, .., last] => first.saturating_add(*last),
-        _ => 0,
-    };
-    network::jacobian_workspace(widths, 1).saturating_add(ends)
+const fn row<const MAPS: bool>(shape: Shape<'_, MAPS>) -> usize {
+    shape.jacobian_row().saturating_add(shape.inputs()).saturating_add(shape.outputs())
 }
 
 /// Gradient and K with their derivatives along `V = -grad`.
@@ -79,9 +80,9 @@ impl<'w, T> Derivatives<'w, T> {
     /// Gradient (k x d) and K (k x k) of one hidden layer.
     ///
     /// **Errors** [`Error::Layer`] when there is no such hidden layer, [`Error::Length`].
-    pub fn layer(
+    pub fn layer<const MAPS: bool>(
         &self,
-        shape: Shape<'_>,
+        shape: Shape<'_, MAPS>,
         layer: usize,
     ) -> Result<(DualMatrix<'w, T>, DualMatrix<'w, T>), Error> {
         let ptk = feature::ptk_of_layer(shape, self.ptk, layer)?;
@@ -96,9 +97,9 @@ impl<'w, T> Derivatives<'w, T> {
 /// **Arithmetic** values have the bits of [`Network::accumulate_gradient`] and [`Network::accumulate_ptk`];
 /// derivatives are exact on exact scalars. [`super::DualBackend`] uses vector lanes for dual numbers.
 /// **Errors** those of the two passes; [`Error::NoSamples`]; [`Error::NotFinite`] for a gradient or features that overflow.
-pub fn differentiate<'w, T, A, L, B>(
+pub fn differentiate<'w, T, A, L, B, const MAPS: bool>(
     backend: B,
-    network: &Network<'_, T, A>,
+    network: &Network<'_, T, A, MAPS>,
     loss: L,
     inputs: MatRef<'_, T>,
     targets: MatRef<'_, T>,
@@ -115,14 +116,14 @@ where
     targets.check_shape("targets", (n, shape.outputs()))?;
     inputs.check_finite("inputs")?;
     targets.check_finite("targets")?;
-    let needed = differentiate_workspace(shape.widths(), shape.bias(), n, 1);
+    let needed = differentiate_workspace(shape, n, 1);
     check_workspace("workspace", needed, workspace.len())?;
     let (p, f) = (shape.parameters(), shape.ptk_values());
     let (moving, rest) = take(workspace, p);
     let (gradient, rest) = take(rest, p);
     let (ptk, rest) = take(rest, f);
     let (sums, rest) = take(rest, storage(p, f, n));
-    let rows = rest.len() / positive(row(shape.widths()));
+    let rows = rest.len().saturating_sub(shape.jacobian_workspace(0)) / positive(row(shape));
     let (x, rest) = take(rest, rows * shape.inputs());
     let (y, pass) = take(rest, rows * shape.outputs());
     for (slot, w) in moving.iter_mut().zip(network.parameters()) {
@@ -252,10 +253,11 @@ pub struct Rate {
 /// use agop_core::network::{Network, Shape};
 /// let (level, widths) = (DualBackend(Level::detect()), [2, 3, 1]);
 /// let parameters = [0.5, -0.3, 0.8, 0.1, -0.4, 0.9, 1.0, -0.7, 0.2]; // W_0 (3 x 2), W_1 (1 x 3)
-/// let network = Network::new(Shape::new(&widths, false)?, Tanh, &parameters)?;
+/// let shape = Shape::new(&widths, false)?;
+/// let network = Network::new(shape, Tanh, &parameters)?;
 /// let inputs = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5];
 /// let (inputs, targets) = (MatRef::new(&inputs, 3, 2)?, MatRef::new(&[1.0, -1.0, 0.5], 3, 1)?);
-/// let mut workspace = [Dual::constant(0.0); differentiate_workspace(&[2, 3, 1], false, 3, 3)];
+/// let mut workspace = vec![Dual::constant(0.0); differentiate_workspace(shape, 3, 3)];
 /// let found = differentiate(level, &network, MeanSquared, inputs, targets, &mut workspace)?;
 /// let (gradient, ptk) = found.layer(network.shape(), 0)?;
 /// let mut workspace = [Dual::constant(0.0); rate_workspace(3, 2)];

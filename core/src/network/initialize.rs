@@ -1,6 +1,7 @@
 //! Initial parameters.
 
 use super::Shape;
+use super::place::{Kind, Place};
 use crate::error::{Error, check_length};
 use crate::ieee::sqrt;
 use crate::matrix::cut_mut;
@@ -64,10 +65,16 @@ impl Initializer {
     /// under [`Initializer::Linear`], then one a bias; `normal sqrt(variance)` or `(2 u - 1) sqrt(3 variance)` in `f64`,
     /// rounded to the scalar once.
     /// **Errors** [`Error::Length`].
-    pub fn fill<T: Real>(self, shape: Shape<'_>, seed: u64, parameters: &mut [T]) -> Result<(), Error> {
+    pub fn fill<T: Real, const MAPS: bool>(
+        self,
+        shape: Shape<'_, MAPS>,
+        seed: u64,
+        parameters: &mut [T],
+    ) -> Result<(), Error> {
         check_length("parameters", shape.parameters(), parameters.len())?;
-        for (layer, span) in shape.spans().enumerate() {
-            let (inputs, outputs) = (span.inputs as f64, span.outputs as f64);
+        for place in shape.places() {
+            let Place { kind: Kind::Weights, layer, span, .. } = place else { continue };
+            let (inputs, outputs) = (span.inputs as f64, place.fan_out() as f64);
             let (normal, variance) = match self {
                 Self::Normal => (true, 1.0 / inputs),
                 Self::Uniform => (false, 1.0 / inputs),

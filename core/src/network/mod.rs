@@ -6,16 +6,23 @@
 //! A [`Network`] is a view: a [`Shape`], an activation and one flat parameter slice. Const-sized networks
 //! ([`crate::network!`]) and run-time sized ones lend the same view.
 
+mod chunk;
 mod fixed;
 mod initialize;
+mod layer;
+mod maps;
 mod moments;
-pub(crate) mod passes;
+mod passes;
+mod patches;
+mod place;
 pub(crate) mod shape;
 
+pub(crate) use chunk::Visitor;
 pub use initialize::Initializer;
-pub use shape::{
-    LayerSpan, Shape, gradient_sum, gradient_workspace, jacobian_workspace, parameters, ptk_values,
-};
+pub use layer::{Follow, Layer, Map, Transform, Window};
+pub use place::LayerSpan;
+pub(crate) use place::Place;
+pub use shape::{Shape, gradient_sum, gradient_workspace, jacobian_workspace, parameters, ptk_values};
 
 use crate::activation::Activation;
 use crate::error::{Error, check_length};
@@ -29,18 +36,19 @@ use crate::scalar::Scalar;
 /// pre-activation are NaN ([`Activation::apply_with_slope`]), whatever the function would make of it, so that all that is
 /// computed from that sample is seen not to be finite: outputs, loss, gradient, features.
 #[derive(Clone, Copy, Debug)]
-pub struct Network<'a, T, A> {
-    shape: Shape<'a>,
+pub struct Network<'a, T, A, const MAPS: bool = false> {
+    shape: Shape<'a, MAPS>,
     activation: A,
     parameters: &'a [T],
 }
 
-impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
+impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> {
     /// Views flat parameters as a network.
     ///
     /// **Shapes** `parameters` holds [`Shape::parameters`] values: `W_0` row-major (outputs x inputs), `b_0`, `W_1`, ...
-    /// **Errors** [`Error::Length`]; [`Error::NotFinite`] with the index of the first parameter that is not finite.
-    pub fn new(shape: Shape<'a>, activation: A, parameters: &'a [T]) -> Result<Self, Error> {
+    /// **Errors** [`Error::Length`]; [`Error::NotFinite`] with the index of the first parameter that is not finite;
+    /// [`Error::Architecture`] where a layer names an activation ([`Follow::Named`]) that A cannot be.
+    pub fn new(shape: Shape<'a, MAPS>, activation: A, parameters: &'a [T]) -> Result<Self, Error> {
         Self::new_on(Definition, shape, activation, parameters)
     }
 
@@ -49,17 +57,27 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     /// **Errors** those of [`Network::new`].
     pub fn new_on(
         backend: impl Backend<T>,
-        shape: Shape<'a>,
+        shape: Shape<'a, MAPS>,
         activation: A,
         parameters: &'a [T],
     ) -> Result<Self, Error> {
         check_length("parameters", shape.parameters(), parameters.len())?;
+        if MAPS {
+            for place in shape.places() {
+                if let Follow::Named(name) = place.follow
+                    && activation.named(name).is_none()
+                {
+                    let reason = "a layer names its activation, and the network's is of another type";
+                    return Err(Error::Architecture { reason, at: place.at });
+                }
+            }
+        }
         kernel::check_finite(backend, MatRef::new(parameters, 1, parameters.len())?, "parameters")?;
         Ok(Self { shape, activation, parameters })
     }
 
     /// The shape.
-    pub fn shape(&self) -> Shape<'a> {
+    pub fn shape(&self) -> Shape<'a, MAPS> {
         self.shape
     }
 
@@ -84,9 +102,13 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
     ///
     /// **Errors** [`Error::Layer`] when there is no such layer.
     pub fn bias(&self, layer: usize) -> Result<Option<&'a [T]>, Error> {
-        let span = self.shape.layer(layer)?;
-        Ok(if span.bias { self.parameters.get(span.bias_range()) } else { None })
+        Ok(bias(self.parameters, self.shape.layer(layer)?))
     }
+}
+
+/// The bias of a layer in flat parameters, where it has one.
+fn bias<T>(parameters: &[T], span: LayerSpan) -> Option<&[T]> {
+    if span.bias { parameters.get(span.bias_range()) } else { None }
 }
 
 /// The weights of a layer in a flat slice of parameters, or of anything laid out like them (a gradient, a difference).

@@ -1,8 +1,7 @@
 //! First and second moments of a layer's inputs: a control beside the features.
 
 use super::Network;
-use super::passes::Visitor;
-use super::shape::forward_row;
+use super::chunk::Visitor;
 use crate::activation::Activation;
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
@@ -22,7 +21,7 @@ struct Moments<'m, B> {
 impl<T: Real, B: Backend<f64>> Visitor<T> for Moments<'_, B> {
     const FORWARD: bool = true;
 
-    fn forward(&mut self, layer: usize, inputs: MatRef<'_, T>, _: &[T]) {
+    fn forward(&mut self, layer: usize, _: usize, inputs: MatRef<'_, T>, _: &[T]) {
         let (m, d) = inputs.shape();
         let Some(wide) = self.wide.get_mut(..m * d).filter(|_| layer == self.layer) else { return };
         inputs.widen_into(wide);
@@ -35,7 +34,7 @@ impl<T: Real, B: Backend<f64>> Visitor<T> for Moments<'_, B> {
     }
 }
 
-impl<T: Real, A: Activation<T>> Network<'_, T, A> {
+impl<T: Real, A: Activation<T>, const MAPS: bool> Network<'_, T, A, MAPS> {
     /// Adds samples to the moments of the inputs of hidden layer `layer`.
     ///
     /// **Shapes** inputs (n x d_0); `moments` (d d + d), d the inputs of the layer: the upper triangle of `sum_a x_a x_a^T`,
@@ -59,7 +58,7 @@ impl<T: Real, A: Activation<T>> Network<'_, T, A> {
         self.check_inputs(backend, inputs)?;
         check_length("moments", d.saturating_mul(d).saturating_add(d), moments.len())?;
         check_workspace("samples in f64", d.saturating_mul(SAMPLE_BLOCK), wide.len())?;
-        let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
+        let rows = self.rows(workspace, self.shape.forward_row())?;
         let (outer, sum) = take(moments, d * d);
         let mut visitor = Moments { backend, layer, outer, sum, wide };
         let mut start = 0;

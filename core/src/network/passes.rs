@@ -1,45 +1,15 @@
 //! The passes, a chunk of samples at a time. How many samples a workspace takes never changes a bit.
 
 use super::Network;
-use super::shape::{forward_row, jacobian_row, rows_of};
+use super::chunk::{Blind, Visitor, split_end};
+use super::shape::rows_of;
 use crate::activation::Activation;
 use crate::error::{Error, check_workspace};
-use crate::kernel::{self, Backend, Init, positive};
+use crate::kernel::{self, Backend, positive};
 use crate::loss::Loss;
-use crate::matrix::{MatMut, MatRef, copy, cut, cut_mut, rows_mut, take};
+use crate::matrix::{MatMut, MatRef, copy, cut_mut};
 use crate::reduce::SampleTree;
 use crate::scalar::Scalar;
-
-/// What a forward pass over m samples leaves behind.
-struct Trace<'w, T> {
-    /// `x_1 | x_2 | ... | x_L | f`, each (m x width) row-major.
-    activations: &'w mut [T],
-    /// `phi'(h_0) | ... | phi'(h_{L-1})`, each (m x width).
-    slopes: &'w mut [T],
-    /// What is left of the workspace.
-    rest: &'w mut [T],
-}
-
-/// What looks on while a chunk of m samples passes through, layer by layer. By itself it does nothing.
-pub(crate) trait Visitor<T> {
-    /// Whether it looks at the forward pass; if not, that pass has no code of its own.
-    const FORWARD: bool = false;
-    /// Pre-activations h (m x k) of a hidden layer, before the activation takes their place, and the layer's inputs.
-    fn forward(&mut self, _layer: usize, _inputs: MatRef<'_, T>, _h: &[T]) {}
-    /// `J_{l+1} W_{l+1}` ((m c) x k), before the slopes (m x k) make the Jacobians of hidden layer `layer` of it.
-    fn backward(&mut self, _layer: usize, _product: &[T], _slopes: &[T]) {}
-    /// The Jacobians ((m c) x k) of a hidden layer, from the last to the first.
-    ///
-    /// **Errors** end the pass.
-    fn jacobian(&mut self, _layer: usize, _jacobian: MatRef<'_, T>) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-/// Looks at nothing.
-struct Blind;
-
-impl<T> Visitor<T> for Blind {}
 
 /// Looks at the Jacobians.
 struct Jacobians<F>(F);
@@ -51,7 +21,7 @@ impl<T, F: FnMut(usize, MatRef<'_, T>) -> Result<(), Error>> Visitor<T> for Jaco
     }
 }
 
-impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
+impl<T: Scalar, A: Activation<T>, const MAPS: bool> Network<'_, T, A, MAPS> {
     /// The outputs `f(x_a)`.
     ///
     /// **Shapes** inputs (n x d), outputs (n x c); workspace at least [`super::gradient_workspace`] of one sample.
@@ -67,7 +37,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         let c = self.shape.outputs();
         self.check_inputs(backend, inputs)?;
         outputs.as_ref().check_shape("outputs", (inputs.rows(), c))?;
-        let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
+        let rows = self.rows(workspace, self.shape.forward_row())?;
         let mut targets = outputs.as_mut_slice().chunks_mut(positive(rows * c));
         let mut start = 0;
         while start < inputs.rows() {
@@ -106,7 +76,7 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         kernel::check_finite(backend, targets, "targets")?;
         crate::error::check_length("gradient sum", self.shape.parameters() + 1, sum.length())?;
         sum.check_capacity(inputs.rows())?;
-        let rows = self.rows(workspace, forward_row(self.shape.widths()))?;
+        let rows = self.rows(workspace, self.shape.forward_row())?;
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
@@ -158,10 +128,11 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         let c = self.shape.outputs();
-        let (_, k) = self.shape.ptk_span(layer)?;
+        self.shape.ptk_span(layer)?;
+        let k = self.shape.place(layer).map_or(0, |place| place.output.values());
         self.check_inputs(backend, inputs)?;
         out.as_ref().check_shape("Jacobians", (inputs.rows().saturating_mul(c), k))?;
-        let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
+        let rows = self.rows(workspace, self.shape.jacobian_row())?;
         let mut targets = out.as_mut_slice().chunks_mut(positive(rows * c * k));
         let mut start = 0;
         while start < inputs.rows() {
@@ -201,15 +172,24 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         self.check_inputs(backend, inputs)?;
         crate::error::check_length("feature sum", self.shape.ptk_values(), sum.length())?;
         sum.check_capacity(inputs.rows())?;
-        let rows = self.rows(workspace, jacobian_row(self.shape.widths()))?;
+        let rows = self.rows(workspace, self.shape.jacobian_row())?;
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, if rows < sum.room() { rows } else { sum.room() });
             let open = sum.open_block();
             let mut add = Jacobians(|layer, jacobian: MatRef<'_, T>| {
                 let (offset, k) = self.shape.ptk_span(layer)?;
-                let ptk = cut_mut(open, offset..offset + k * k);
-                kernel::accumulate_outer(backend, MatMut::new(ptk, k, k)?, jacobian)
+                let mut ptk = MatMut::new(cut_mut(open, offset..offset + k * k), k, k)?;
+                if !MAPS || jacobian.columns() == k {
+                    return kernel::accumulate_outer(backend, ptk, jacobian);
+                }
+                let positions = jacobian.columns() / positive(k);
+                crate::matrix::rows(jacobian.as_slice().unwrap_or_default(), k * positions).try_for_each(
+                    |row| {
+                        let row = MatRef::new(row, k, positions)?.t();
+                        kernel::accumulate_outer(backend, ptk.reborrow(), row)
+                    },
+                )
             });
             self.each_jacobian(backend, x, workspace, &mut add)?;
             sum.advance(backend, x.rows())?;
@@ -218,156 +198,14 @@ impl<'a, T: Scalar, A: Activation<T>> Network<'a, T, A> {
         Ok(())
     }
 
-    /// Forward pass over the rows of x, keeping activations and slopes.
-    fn trace<'w, B: Backend<T>, V: Visitor<T>>(
-        &self,
-        backend: B,
-        x: MatRef<'_, T>,
-        workspace: &'w mut [T],
-        visitor: &mut V,
-    ) -> Result<Trace<'w, T>, Error> {
-        let m = x.rows();
-        let hidden: usize = self.shape.widths().iter().skip(1).take(self.shape.hidden_layers()).sum();
-        let (activations, rest) = split_start(workspace, m * (hidden + self.shape.outputs()));
-        let (slopes, rest) = split_start(rest, m * hidden);
-        let (mut later, mut later_slopes) = (&mut *activations, &mut *slopes);
-        let mut previous = x;
-        for (layer, span) in self.shape.spans().enumerate() {
-            let (z, after) = split_start(later, m * span.outputs);
-            let weights = self.weights(layer)?.t();
-            let init = self.bias(layer)?.map_or(Init::Zero, Init::Row);
-            // A view that is used again is copied: 72 bytes of flash on a Cortex-M4F.
-            let inputs = if V::FORWARD { previous } else { x };
-            let h = MatMut::new(z, m, span.outputs)?;
-            kernel::chains(backend, h, previous, weights, init)?;
-            if layer < self.shape.hidden_layers() {
-                let (slope, after_slope) = split_start(later_slopes, m * span.outputs);
-                if V::FORWARD {
-                    visitor.forward(layer, inputs, z);
-                }
-                self.activation.apply_with_slope(backend, z, slope);
-                later_slopes = after_slope;
-            }
-            previous = MatRef::new(z, m, span.outputs)?;
-            later = after;
-        }
-        Ok(Trace { activations, slopes, rest })
-    }
-
-    /// Forward and backward over one chunk inside a block. `delta_l` takes the place of `x_{l+1}` once that is used up.
-    fn add_chunk<B: Backend<T>>(
-        &self,
-        backend: B,
-        loss: impl Loss<T>,
-        x: MatRef<'_, T>,
-        y: MatRef<'_, T>,
-        (sum, init): (&mut [T], Init<'_, T>),
-        workspace: &mut [T],
-    ) -> Result<(), Error> {
-        let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { activations, slopes, .. } = self.trace(backend, x, workspace, &mut Blind)?;
-        let (gradient, value) = split_end(sum, 1);
-        let (mut earlier, mut delta) = split_end(activations, m * c);
-        if let Some(value) = value.first_mut() {
-            if let Init::Zero = init {
-                *value = T::zero();
-            }
-            *value = loss.residuals(backend, delta, y, value.clone());
-        }
-        let mut slopes = slopes;
-        for span in self.shape.spans().rev() {
-            let residual = MatRef::new(delta, m, span.outputs)?;
-            let gradient = cut_mut(gradient, span.range());
-            let (weights, bias) = split_start(gradient, span.weights());
-            let weights = MatMut::new(weights, span.outputs, span.inputs)?;
-            if span.bias {
-                if let Init::Zero = init {
-                    bias.fill(T::zero());
-                }
-                kernel::add_rows(backend, bias, delta);
-            }
-            if span.offset == 0 {
-                return kernel::chains(backend, weights, residual.t(), x, init);
-            }
-            let (before, current) = split_end(earlier, m * span.inputs);
-            let inputs = MatRef::new(current, m, span.inputs)?;
-            kernel::chains(backend, weights, residual.t(), inputs, init)?;
-            let next = super::weights(self.parameters, span)?;
-            let next_delta = MatMut::new(current, m, span.inputs)?;
-            kernel::product(backend, next_delta, residual, next)?;
-            let (before_slopes, slope) = split_end(slopes, m * span.inputs);
-            kernel::mask_assign(backend, current, slope, span.inputs, 1);
-            (earlier, delta, slopes) = (before, current, before_slopes);
-        }
-        Ok(())
-    }
-
-    /// Forward and backward over one chunk of samples, for the Jacobians of each hidden layer.
-    pub(crate) fn each_jacobian<B: Backend<T>, V: Visitor<T>>(
-        &self,
-        backend: B,
-        x: MatRef<'_, T>,
-        workspace: &mut [T],
-        visitor: &mut V,
-    ) -> Result<(), Error> {
-        let (m, c) = (x.rows(), self.shape.outputs());
-        let Trace { mut slopes, rest, .. } = if V::FORWARD {
-            self.trace(backend, x, workspace, visitor)?
-        } else {
-            self.trace(backend, x, workspace, &mut Blind)?
-        };
-        let (mut current, mut next) = take(rest, rest.len() / 2);
-        for (layer, span) in self.shape.spans().enumerate().skip(1).rev() {
-            let (before, slope) = split_end(slopes, m * span.inputs);
-            slopes = before;
-            let weights = self.weights(layer)?;
-            let jacobian = cut_mut(next, ..m * c * span.inputs);
-            if layer == self.shape.hidden_layers() {
-                let readout = weights.as_slice().unwrap_or_default();
-                rows_mut(jacobian, readout.len()).for_each(|rows| copy(rows, readout));
-            } else {
-                let above = MatRef::new(cut(current, ..m * c * span.outputs), m * c, span.outputs)?;
-                let below = MatMut::new(jacobian, m * c, span.inputs)?;
-                kernel::product(backend, below, above, weights)?;
-            }
-            visitor.backward(layer - 1, jacobian, slope);
-            kernel::mask_assign(backend, jacobian, slope, span.inputs, c);
-            visitor.jacobian(layer - 1, MatRef::new(jacobian, m * c, span.inputs)?)?;
-            (current, next) = (next, current);
-        }
-        Ok(())
-    }
-
-    /// A forward pass over one chunk of samples that leaves nothing but what the visitor saw.
-    pub(crate) fn each_layer<B: Backend<T>>(
-        &self,
-        backend: B,
-        x: MatRef<'_, T>,
-        workspace: &mut [T],
-        visitor: &mut impl Visitor<T>,
-    ) -> Result<(), Error> {
-        self.trace(backend, x, workspace, visitor).map(|_| ())
-    }
-
     pub(crate) fn check_inputs(&self, backend: impl Backend<T>, inputs: MatRef<'_, T>) -> Result<(), Error> {
         inputs.check_shape("inputs", (inputs.rows(), self.shape.inputs()))?;
         kernel::check_finite(backend, inputs, "inputs")
     }
 
     pub(crate) fn rows(&self, workspace: &[T], row: usize) -> Result<usize, Error> {
-        check_workspace("workspace", row, workspace.len())?;
-        Ok(rows_of(workspace.len(), row))
+        let patches = self.shape.patch_values();
+        check_workspace("workspace", row.saturating_add(patches), workspace.len())?;
+        Ok(rows_of(workspace.len() - patches, row))
     }
-}
-
-/// The first `count` values and the others; all and none when there are fewer.
-fn split_start<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
-    let count = if count < slice.len() { count } else { slice.len() };
-    take(slice, count)
-}
-
-/// All but the last `count` values, and those.
-fn split_end<T>(slice: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
-    let middle = slice.len().saturating_sub(count);
-    take(slice, middle)
 }

@@ -1,5 +1,7 @@
-//! Sizes: which widths make a network, and how many numbers everything about it takes.
+//! Sizes: what makes a network, and how many numbers everything about it takes.
 
+use super::layer::{Follow, Layer, Map};
+use super::place::{Kind, LayerSpan, Place, Walk};
 use crate::error::Error;
 use crate::reduce::SAMPLE_BLOCK;
 
@@ -7,147 +9,46 @@ use crate::reduce::SAMPLE_BLOCK;
 ///
 /// **Order** `W_0` row-major (outputs x inputs), `b_0` if there are biases, `W_1`, ...
 pub const fn parameters(widths: &[usize], bias: bool) -> usize {
-    let mut total = 0_usize;
-    let mut rest = widths;
-    while let [inputs, tail @ ..] = rest {
-        if let [outputs, ..] = tail {
-            total = total.saturating_add(outputs.saturating_mul(inputs.saturating_add(bias as usize)));
-        }
-        rest = tail;
-    }
-    total
+    Shape::of(widths, bias).parameters()
 }
 
 /// Values of all PTK feature matrices: `sum over hidden layers of k^2`, saturating.
 pub const fn ptk_values(widths: &[usize]) -> usize {
-    let mut total = 0_usize;
-    let mut rest = hidden(widths);
-    while let [k, tail @ ..] = rest {
-        total = total.saturating_add(k.saturating_mul(*k));
-        rest = tail;
-    }
-    total
+    Shape::of(widths, false).ptk_values()
 }
 
 /// Values of one summand of a gradient sum: the gradient and the loss.
 pub const fn gradient_sum(widths: &[usize], bias: bool) -> usize {
-    parameters(widths, bias).saturating_add(1)
+    Shape::of(widths, bias).gradient_sum()
 }
 
-/// Workspace of forward and gradient passes that take `rows` samples at a time: for each hidden layer its activations
-/// and slopes, and the outputs.
+/// [`Shape::gradient_workspace`] of a fully connected network.
 pub const fn gradient_workspace(widths: &[usize], rows: usize) -> usize {
-    rows.saturating_mul(forward_row(widths))
+    Shape::of(widths, false).gradient_workspace(rows)
 }
 
-/// Workspace of Jacobian and feature passes that take `rows` samples at a time: that of the forward pass and two
-/// buffers of (rows c) x (widest hidden layer).
+/// [`Shape::jacobian_workspace`] of a fully connected network.
 pub const fn jacobian_workspace(widths: &[usize], rows: usize) -> usize {
-    rows.saturating_mul(jacobian_row(widths))
+    Shape::of(widths, false).jacobian_workspace(rows)
 }
 
-pub(crate) const fn forward_row(widths: &[usize]) -> usize {
-    let mut total = outputs(widths);
-    let mut rest = hidden(widths);
-    while let [k, tail @ ..] = rest {
-        total = total.saturating_add(k.saturating_mul(2));
-        rest = tail;
-    }
-    total
-}
-
-pub(crate) const fn jacobian_row(widths: &[usize]) -> usize {
-    let pair = outputs(widths).saturating_mul(widest(hidden(widths))).saturating_mul(2);
-    forward_row(widths).saturating_add(pair)
-}
-
-/// Samples that a workspace takes at a time: as many as fit, at most a block. Zero when it is too short for one.
-pub(crate) const fn rows_of(workspace: usize, row: usize) -> usize {
-    let rows = match workspace.checked_div(row) {
-        Some(rows) => rows,
-        None => SAMPLE_BLOCK,
-    };
-    if rows < SAMPLE_BLOCK { rows } else { SAMPLE_BLOCK }
-}
-
-const fn hidden(widths: &[usize]) -> &[usize] {
-    match widths {
-        [_, middle @ .., _] => middle,
-        _ => &[],
-    }
-}
-
-const fn outputs(widths: &[usize]) -> usize {
-    match widths {
-        [.., last] => *last,
-        [] => 0,
-    }
-}
-
-const fn widest(widths: &[usize]) -> usize {
-    let mut widest = 0;
-    let mut rest = widths;
-    while let [width, tail @ ..] = rest {
-        if *width > widest {
-            widest = *width;
-        }
-        rest = tail;
-    }
-    widest
-}
-
-/// The widths of a network: inputs, hidden layers, outputs; and whether its layers have biases.
+/// The layers of a network. A fully connected one (`MAPS` false) has widths; one of maps has [`Layer`]s, and where `MAPS` is
+/// false the compiler leaves out all code for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape<'a> {
+pub struct Shape<'a, const MAPS: bool = false> {
     widths: &'a [usize],
     bias: bool,
-}
-
-/// Where one layer lies in the flat parameters. A [`Shape`] makes those of its layers, in which nothing overflows; its
-/// fields can be changed, and the sizes below wrap around then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LayerSpan {
-    /// Index of the first weight.
-    pub offset: usize,
-    /// Columns of the weight matrix.
-    pub inputs: usize,
-    /// Rows of the weight matrix, and length of the bias.
-    pub outputs: usize,
-    /// Whether a bias follows the weights.
-    pub bias: bool,
-}
-
-impl LayerSpan {
-    /// Number of weights.
-    pub const fn weights(&self) -> usize {
-        self.inputs.wrapping_mul(self.outputs)
-    }
-
-    /// Number of weights and biases.
-    pub const fn parameters(&self) -> usize {
-        self.weights().wrapping_add(if self.bias { self.outputs } else { 0 })
-    }
-
-    /// Weights and biases in the flat parameters.
-    pub const fn range(&self) -> core::ops::Range<usize> {
-        self.offset..self.offset.wrapping_add(self.parameters())
-    }
-
-    /// The weights in the flat parameters.
-    pub const fn weights_range(&self) -> core::ops::Range<usize> {
-        self.offset..self.offset.wrapping_add(self.weights())
-    }
-
-    /// The biases in the flat parameters; empty where there are none.
-    pub const fn bias_range(&self) -> core::ops::Range<usize> {
-        self.weights_range().end..self.range().end
-    }
+    input: Map,
+    layers: &'a [Layer],
 }
 
 impl<'a> Shape<'a> {
-    /// Checks the widths: inputs and outputs at least, none zero, and sizes that memory can hold: parameters, features and
-    /// the workspace of one sample are each fewer than `isize::MAX / 32` values.
+    const fn of(widths: &'a [usize], bias: bool) -> Self {
+        Self { widths, bias, input: Map::vector(0), layers: &[] }
+    }
+
+    /// A fully connected network. Checks the widths: inputs and outputs at least, none zero, and sizes that memory can hold:
+    /// parameters, features and the workspace of one sample are each fewer than `isize::MAX / 32` values.
     ///
     /// **Errors** [`Error::Architecture`].
     pub const fn new(widths: &'a [usize], bias: bool) -> Result<Self, Error> {
@@ -161,12 +62,7 @@ impl<'a> Shape<'a> {
             }
             rest = tail;
         }
-        // No scalar has more than 32 bytes.
-        let limit = isize::MAX as usize / 32;
-        if parameters(widths, bias) >= limit || jacobian_row(widths) >= limit || ptk_values(widths) >= limit {
-            return Err(Error::Architecture { reason: "too large for memory", at: widths.len() });
-        }
-        Ok(Self { widths, bias })
+        Self::of(widths, bias).checked(widths.len())
     }
 
     /// Inputs, hidden widths, outputs.
@@ -178,54 +74,232 @@ impl<'a> Shape<'a> {
     pub const fn bias(&self) -> bool {
         self.bias
     }
+}
 
-    /// Width of the input.
-    pub const fn inputs(&self) -> usize {
-        match self.widths {
-            [first, ..] => *first,
-            [] => 0,
+impl<'a> Shape<'a, true> {
+    /// A network of maps. Checks that every window fits, that some layer has weights, that nothing follows the last layer,
+    /// and the sizes as [`Shape::new`] does.
+    ///
+    /// **Errors** [`Error::Architecture`] with the index of the layer.
+    pub const fn of_maps(input: Map, layers: &'a [Layer]) -> Result<Self, Error> {
+        if input.values() == 0 {
+            return Err(Error::Architecture { reason: "the input has no values", at: 0 });
         }
+        let shape = Self { widths: &[], bias: false, input, layers };
+        let mut walk = shape.walk();
+        let mut last = Follow::Nothing;
+        while let Some(place) = walk.step() {
+            let ([p0, p1], at) = (place.window.padding, place.at);
+            if place.output.channels == 0 {
+                return Err(Error::Architecture { reason: "a layer without outputs", at });
+            }
+            if place.output.positions() == 0 {
+                return Err(Error::Architecture { reason: "no window fits into the map", at });
+            }
+            // What lies around a map is counted with it.
+            let padded = Map::new(
+                place.input.channels,
+                place.input.rows.saturating_add(p0.saturating_mul(2)),
+                place.input.columns.saturating_add(p1.saturating_mul(2)),
+            );
+            if padded.values() >= LIMIT {
+                return Err(Error::Architecture { reason: "too large for memory", at });
+            }
+            last = place.follow;
+        }
+        if walk.layer == 0 {
+            return Err(Error::Architecture { reason: "no layer has weights", at: layers.len() });
+        }
+        if !matches!(last, Follow::Nothing) {
+            return Err(Error::Architecture {
+                reason: "an activation follows the last layer",
+                at: layers.len() - 1,
+            });
+        }
+        shape.checked(layers.len())
+    }
+
+    /// The layers.
+    pub const fn maps(&self) -> &'a [Layer] {
+        self.layers
+    }
+}
+
+/// No scalar has more than 32 bytes.
+const LIMIT: usize = isize::MAX as usize / 32;
+
+impl<'a, const MAPS: bool> Shape<'a, MAPS> {
+    const fn checked(self, at: usize) -> Result<Self, Error> {
+        let row = self.jacobian_row().saturating_add(self.patch_values());
+        if self.parameters() >= LIMIT || row >= LIMIT || self.ptk_values() >= LIMIT {
+            return Err(Error::Architecture { reason: "too large for memory", at });
+        }
+        Ok(self)
+    }
+
+    /// From the input to the outputs.
+    const fn walk(self) -> Walk<'a, MAPS> {
+        Walk::new(self.widths, self.bias, self.input, self.layers)
+    }
+
+    /// The input's size; a vector for a fully connected network.
+    pub const fn input(&self) -> Map {
+        match (MAPS, self.widths) {
+            (false, [first, ..]) => Map::vector(*first),
+            _ => self.input,
+        }
+    }
+
+    /// Values of the input.
+    pub const fn inputs(&self) -> usize {
+        self.input().values()
+    }
+
+    /// The last layer, if there is one.
+    const fn last(self) -> Option<Place> {
+        let (mut walk, mut last) = (self.walk(), None);
+        while let Some(place) = walk.step() {
+            last = Some(place);
+        }
+        last
     }
 
     /// Number of outputs.
     pub const fn outputs(&self) -> usize {
-        outputs(self.widths)
+        match (MAPS, self.widths) {
+            (false, [.., last]) => *last,
+            _ => match self.last() {
+                Some(place) => place.output.values(),
+                None => 0,
+            },
+        }
     }
 
-    /// Weight layers, the readout included.
+    /// Layers of all kinds.
+    pub(crate) const fn count(&self) -> usize {
+        if MAPS { self.layers.len() } else { self.widths.len().saturating_sub(1) }
+    }
+
+    /// Layers with weights, the readout included.
     pub const fn layers(&self) -> usize {
-        self.widths.len() - 1
+        if !MAPS {
+            return self.count();
+        }
+        let mut walk = self.walk();
+        while let Some(_) = walk.step() {}
+        walk.layer
     }
 
-    /// Hidden layers.
+    /// Layers with weights but the last.
     pub const fn hidden_layers(&self) -> usize {
-        self.widths.len() - 2
+        self.layers().saturating_sub(1)
     }
 
-    /// Number of parameters.
+    /// Number of parameters, saturating: for each layer with weights `outputs x inputs (+ outputs)`.
+    ///
+    /// **Order** `W_0` row-major (outputs x inputs), `b_0` if there is a bias, `W_1`, ...
     pub const fn parameters(&self) -> usize {
-        parameters(self.widths, self.bias)
+        let mut walk = self.walk();
+        while let Some(_) = walk.step() {}
+        walk.offset
     }
 
-    /// Values of all PTK feature matrices.
+    /// Values of all PTK feature matrices, saturating: `sum over hidden layers of k^2`.
     pub const fn ptk_values(&self) -> usize {
-        ptk_values(self.widths)
+        let (mut walk, hidden, mut total) = (self.walk(), self.hidden_layers(), 0_usize);
+        while let Some(Place { kind, layer, span, .. }) = walk.step() {
+            if matches!(kind, Kind::Weights) && layer < hidden {
+                total = total.saturating_add(span.outputs.saturating_mul(span.outputs));
+            }
+        }
+        total
     }
 
-    /// The weight layers in order.
-    pub fn spans(&self) -> impl DoubleEndedIterator<Item = LayerSpan> + ExactSizeIterator + use<'a> {
-        let Self { widths, bias } = *self;
-        (0..self.layers()).map(move |layer| span(widths, bias, layer))
+    /// Values of one summand of a gradient sum: the gradient and the loss.
+    pub const fn gradient_sum(&self) -> usize {
+        self.parameters().saturating_add(1)
     }
 
-    /// Layer `layer`, the readout being the last.
+    /// Workspace of forward and gradient passes that take `rows` samples at a time: for each layer its outputs, its slopes
+    /// where an activation follows, and the patches of one sample.
+    pub const fn gradient_workspace(&self, rows: usize) -> usize {
+        rows.saturating_mul(self.forward_row()).saturating_add(self.patch_values())
+    }
+
+    /// Workspace of Jacobian and feature passes that take `rows` samples at a time: that of the forward pass and two
+    /// buffers of (rows c) x (largest map).
+    pub const fn jacobian_workspace(&self, rows: usize) -> usize {
+        rows.saturating_mul(self.jacobian_row()).saturating_add(self.patch_values())
+    }
+
+    /// Values that the forward pass of one sample keeps: outputs of all layers, and slopes.
+    pub(crate) const fn kept(&self) -> (usize, usize) {
+        let (mut walk, mut values, mut slopes) = (self.walk(), 0_usize, 0_usize);
+        while let Some(place) = walk.step() {
+            let size = place.output.values();
+            values = values.saturating_add(size);
+            if place.followed() {
+                slopes = slopes.saturating_add(size);
+            }
+        }
+        (values, slopes)
+    }
+
+    pub(crate) const fn forward_row(&self) -> usize {
+        let (values, slopes) = self.kept();
+        values.saturating_add(slopes)
+    }
+
+    pub(crate) const fn jacobian_row(&self) -> usize {
+        let (mut walk, mut widest) = (self.walk(), 0);
+        while let Some(place) = walk.step() {
+            let inputs = if place.at == 0 { 0 } else { place.input.values() };
+            // The Jacobian of a last layer that is not linear begins as the identity.
+            let outputs =
+                if place.at + 1 == self.count() && !place.whole() { place.output.values() } else { 0 };
+            let wider = if inputs > outputs { inputs } else { outputs };
+            widest = if wider > widest { wider } else { widest };
+        }
+        self.forward_row().saturating_add(self.outputs().saturating_mul(widest).saturating_mul(2))
+    }
+
+    /// Values of the patches of one sample in the layer that has most.
+    pub(crate) const fn patch_values(&self) -> usize {
+        if !MAPS {
+            return 0;
+        }
+        let (mut walk, mut most) = (self.walk(), 0);
+        while let Some(place) = walk.step() {
+            let values = place.patches();
+            most = if values > most { values } else { most };
+        }
+        most
+    }
+
+    /// The layers in order, with or without weights.
+    pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = Place> + use<'a, MAPS> {
+        let shape = *self;
+        (0..shape.count()).filter_map(move |at| {
+            let mut walk = shape.walk();
+            for _ in 0..at {
+                walk.step();
+            }
+            walk.step()
+        })
+    }
+
+    /// The layers with weights in order.
+    pub fn spans(&self) -> impl DoubleEndedIterator<Item = LayerSpan> + use<'a, MAPS> {
+        self.places().filter(|place| place.kind == Kind::Weights).map(|place| place.span)
+    }
+
+    /// Layer `layer` of those with weights, the readout being the last.
     ///
     /// **Errors** [`Error::Layer`] when there is no such layer.
     pub const fn layer(&self, layer: usize) -> Result<LayerSpan, Error> {
-        if layer < self.layers() {
-            Ok(span(self.widths, self.bias, layer))
-        } else {
-            Err(Error::Layer { index: layer, layers: self.layers() })
+        match self.place(layer) {
+            Some(place) => Ok(place.span),
+            None => Err(Error::Layer { index: layer, layers: self.layers() }),
         }
     }
 
@@ -233,31 +307,40 @@ impl<'a> Shape<'a> {
     ///
     /// **Errors** [`Error::Layer`] when there is no such hidden layer.
     pub const fn ptk_span(&self, layer: usize) -> Result<(usize, usize), Error> {
-        let (mut rest, mut offset, mut index) = (hidden(self.widths), 0, 0);
-        while let [k, tail @ ..] = rest {
-            if index == layer {
-                return Ok((offset, *k));
+        let (mut walk, hidden, mut offset) = (self.walk(), self.hidden_layers(), 0);
+        while let Some(Place { kind, layer: index, span, .. }) = walk.step() {
+            if matches!(kind, Kind::Weights) && index < hidden {
+                if index == layer {
+                    return Ok((offset, span.outputs));
+                }
+                offset += span.outputs * span.outputs;
             }
-            offset += *k * *k;
-            index += 1;
-            rest = tail;
         }
-        Err(Error::Layer { index: layer, layers: self.hidden_layers() })
+        Err(Error::Layer { index: layer, layers: hidden })
+    }
+
+    /// Whether a layer pools.
+    pub(crate) const fn pools(&self) -> bool {
+        MAPS && self.count() > self.layers()
+    }
+
+    /// The layer with weights of that index.
+    pub(crate) const fn place(&self, layer: usize) -> Option<Place> {
+        let mut walk = self.walk();
+        while let Some(place) = walk.step() {
+            if matches!(place.kind, Kind::Weights) && place.layer == layer {
+                return Some(place);
+            }
+        }
+        None
     }
 }
 
-pub(super) const fn span(widths: &[usize], bias: bool, layer: usize) -> LayerSpan {
-    let (mut rest, mut offset, mut index) = (widths, 0, 0);
-    while let [inputs, tail @ ..] = rest {
-        if let [outputs, ..] = tail {
-            let span = LayerSpan { offset, inputs: *inputs, outputs: *outputs, bias };
-            if index == layer {
-                return span;
-            }
-            offset += span.parameters();
-            index += 1;
-        }
-        rest = tail;
-    }
-    LayerSpan { offset, inputs: 0, outputs: 0, bias }
+/// Samples that a workspace takes at a time: as many as fit, at most a block. Zero when it is too short for one.
+pub(crate) const fn rows_of(workspace: usize, row: usize) -> usize {
+    let rows = match workspace.checked_div(row) {
+        Some(rows) => rows,
+        None => SAMPLE_BLOCK,
+    };
+    if rows < SAMPLE_BLOCK { rows } else { SAMPLE_BLOCK }
 }

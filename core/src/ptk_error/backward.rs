@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::ieee::Upper;
 use crate::kernel::Backend;
 use crate::matrix::{MatRef, cut, rows};
-use crate::network::passes::Visitor;
+use crate::network::Visitor;
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
@@ -21,13 +21,15 @@ struct Sample {
 }
 
 /// Visitor of a forward pass and of the Jacobians after it.
-pub(super) struct Backward<'v, 'a, 'n, T, A, B> {
-    forward: Forward<'v, 'a, 'n, T, A, B>,
+pub(super) struct Backward<'v, 'a, 'n, T, A, B, const MAPS: bool> {
+    forward: Forward<'v, 'a, 'n, T, A, B, MAPS>,
     samples: [Sample; SAMPLE_BLOCK],
 }
 
-impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Backward<'v, 'a, 'n, T, A, B> {
-    pub(super) fn new(forward: Forward<'v, 'a, 'n, T, A, B>) -> Self {
+impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>, const MAPS: bool>
+    Backward<'v, 'a, 'n, T, A, B, MAPS>
+{
+    pub(super) fn new(forward: Forward<'v, 'a, 'n, T, A, B, MAPS>) -> Self {
         Self { forward, samples: [Sample::default(); SAMPLE_BLOCK] }
     }
 
@@ -37,16 +39,18 @@ impl<'v, 'a, 'n, T: Real, A: Activation<T> + Bounded, B: Backend<T>> Backward<'v
     }
 }
 
-impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>> Visitor<T> for Backward<'_, '_, '_, T, A, B> {
+impl<T: Real, A: Activation<T> + Bounded, B: Backend<T>, const MAPS: bool> Visitor<T>
+    for Backward<'_, '_, '_, T, A, B, MAPS>
+{
     const FORWARD: bool = true;
 
-    fn forward(&mut self, layer: usize, inputs: MatRef<'_, T>, h: &[T]) {
-        self.forward.forward(layer, inputs, h);
+    fn forward(&mut self, layer: usize, first: usize, inputs: MatRef<'_, T>, h: &[T]) {
+        self.forward.forward(layer, first, inputs, h);
     }
 
     fn backward(&mut self, layer: usize, product: &[T], _: &[T]) {
         let (norms, c) = (self.forward.norms, self.outputs());
-        let k = norms.layer(layer).rows.len();
+        let k = self.forward.width(layer);
         let Some(found) = self.forward.found.get(layer).copied() else { return };
         let flags = cut(self.forward.flags, self.forward.first_flag(layer)..);
         let samples = rows(product, c * k).zip(rows(flags, k)).zip(&mut self.samples);

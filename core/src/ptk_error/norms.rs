@@ -1,48 +1,44 @@
 //! Norms of the weights, and the error bounds computed from them.
 
 use super::{LayerError, ReadError, norm, over, root, roundings, underflow};
-use crate::activation::{Activation, Bounded};
+use crate::activation::{Activation, Bounded, Linear, Sensitivity};
 use crate::error::{Error, check_at_least_zero, check_length, check_workspace};
 use crate::feature::ptk_of_layer;
 use crate::ieee::{Upper, gamma};
 use crate::kernel::{self, Backend};
 use crate::matrix::{MatMut, MatRef, cut, cut_mut, take};
-use crate::network::Network;
+use crate::network::{Follow, LayerSpan, Network, Place, Shape};
 use crate::scalar::Real;
 
 /// Values of a layer in addition to those of its units.
 const SCALARS: usize = 5;
 
 /// Number of values of [`Norms::new`]: for each layer two for every unit, and five.
-pub const fn norms_length(widths: &[usize]) -> usize {
-    let (mut total, mut rest) = (0_usize, widths);
-    while let [_, tail @ ..] = rest {
-        if let [outputs, ..] = tail {
-            total = total.saturating_add(outputs.saturating_mul(2).saturating_add(SCALARS));
-        }
-        rest = tail;
+pub const fn norms_length<const MAPS: bool>(shape: Shape<'_, MAPS>) -> usize {
+    let (mut layer, mut total) = (0, 0_usize);
+    while let Ok(span) = shape.layer(layer) {
+        total = total.saturating_add(span.outputs.saturating_mul(2).saturating_add(SCALARS));
+        layer += 1;
     }
     total
 }
 
 /// Values of workspace of [`Norms::new`]: those of a layer's weights, and of their smaller Gram matrix.
-pub const fn norms_workspace(widths: &[usize]) -> usize {
-    let (mut max, mut rest) = (0_usize, widths);
-    while let [inputs, tail @ ..] = rest {
-        if let [outputs, ..] = tail {
-            let side = if *inputs < *outputs { *inputs } else { *outputs };
-            let size = inputs.saturating_mul(*outputs).saturating_add(side.saturating_mul(side));
-            max = if size > max { size } else { max };
-        }
-        rest = tail;
+pub const fn norms_workspace<const MAPS: bool>(shape: Shape<'_, MAPS>) -> usize {
+    let (mut layer, mut max) = (0, 0);
+    while let Ok(LayerSpan { inputs, outputs, .. }) = shape.layer(layer) {
+        let side = if inputs < outputs { inputs } else { outputs };
+        let size = inputs.saturating_mul(outputs).saturating_add(side.saturating_mul(side));
+        max = if size > max { size } else { max };
+        layer += 1;
     }
     max
 }
 
 /// A network and upper bounds of the norms of its layers.
 #[derive(Clone, Copy, Debug)]
-pub struct Norms<'a, 'n, T, A> {
-    pub(super) network: Network<'a, T, A>,
+pub struct Norms<'a, 'n, T, A, const MAPS: bool = false> {
+    pub(super) network: Network<'a, T, A, MAPS>,
     pub(super) read: ReadError,
     values: &'n [f64],
 }
@@ -66,7 +62,7 @@ pub(super) struct LayerNorms<'n> {
     pub(super) largest_offset: Upper,
 }
 
-impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
+impl<'a, 'n, T: Real, A: Activation<T> + Bounded, const MAPS: bool> Norms<'a, 'n, T, A, MAPS> {
     /// Computes the norms into `values`.
     ///
     /// **Shapes** `values` as long as [`norms_length`], workspace at least [`norms_workspace`].
@@ -74,18 +70,18 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
     /// **Errors** [`Error::Length`], [`Error::Workspace`], [`Error::Parameter`] for a negative error of reading.
     pub fn new(
         backend: impl Backend<T> + Backend<f64>,
-        network: Network<'a, T, A>,
+        network: Network<'a, T, A, MAPS>,
         read: ReadError,
         values: &'n mut [f64],
         workspace: &mut [f64],
     ) -> Result<Self, Error> {
-        let widths = network.shape().widths();
+        let shape = network.shape();
         check_at_least_zero("error of reading weights", read.weights)?;
         check_at_least_zero("error of reading inputs", read.inputs)?;
-        check_length("norms", norms_length(widths), values.len())?;
-        check_workspace("workspace", norms_workspace(widths), workspace.len())?;
+        check_length("norms", norms_length(shape), values.len())?;
+        check_workspace("workspace", norms_workspace(shape), workspace.len())?;
         let mut rest = &mut *values;
-        for layer in 0..network.shape().layers() {
+        for layer in 0..shape.layers() {
             let w = network.weights(layer)?;
             let (own, after) = take(rest, 2 * w.rows() + SCALARS);
             let bias = network.bias(layer)?.unwrap_or_default(); // empty without biases
@@ -97,9 +93,10 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
 
     /// The norms of a layer, readout included.
     pub(super) fn layer(&self, layer: usize) -> LayerNorms<'n> {
-        let widths = self.network.shape().widths();
-        let k = cut(widths, layer + 1..=layer + 1).first().copied().unwrap_or(0);
-        let own = cut(self.values, norms_length(cut(widths, ..=layer))..);
+        let spans = self.network.shape().spans();
+        let start: usize = spans.take(layer).map(|span| 2 * span.outputs + SCALARS).sum();
+        let k = self.network.shape().layer(layer).map_or(0, |span| span.outputs);
+        let own = cut(self.values, start..);
         let (rows, offsets, rest) = (cut(own, ..k), cut(own, k..2 * k), cut(own, 2 * k..));
         let scalar = |index| Upper(rest.get(index).copied().unwrap_or(f64::NAN));
         LayerNorms {
@@ -113,8 +110,31 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         }
     }
 
+    /// The layer with weights of that index.
+    pub(super) fn place(&self, layer: usize) -> Option<Place> {
+        self.network.shape().place(layer)
+    }
+
+    /// Pre-activations of one sample in the first `layers` layers with weights.
+    pub(super) fn units(&self, layers: usize) -> usize {
+        (0..layers).filter_map(|layer| self.place(layer)).map(|place| place.output.values()).sum()
+    }
+
+    /// The bounds of what follows a layer.
+    pub(super) fn sensitivity(&self, follow: Follow, range: f64) -> Sensitivity {
+        match follow {
+            Follow::Nothing => Linear.sensitivity(range),
+            _ => self.network.following(follow).sensitivity(range),
+        }
+    }
+
+    /// The norm of the map from a layer's input to its patches, or of its transpose.
+    pub(super) fn overlap(&self, place: &Place) -> Upper {
+        if place.whole() { Upper(1.0) } else { Upper(place.overlap() as f64).sqrt() }
+    }
+
     /// Bounds of `|dK|` for every hidden layer, after [`Norms::forward`] over all samples. A bound is `None` if a unit of
-    /// that layer or of a later one is uncertain.
+    /// that layer or of a later one is uncertain, or if the network pools.
     ///
     /// **Shapes** features as [`crate::feature::finish_ptk`] returns them; `bounds` and `found` one for each hidden layer.
     /// **Arithmetic** the formulas of [`crate::ptk_error`], with root mean squares over samples in the backward pass.
@@ -135,9 +155,9 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
             let trace = self.trace(ptk, layer, samples)?;
             let j = trace.sqrt();
             let j_error = found.slope * p_error + found.slope_error * p + u * j + underflow::<T>();
-            certain &= found.uncertain == 0;
+            certain &= found.uncertain == 0 && !self.network.shape().pools();
             let moved = Upper(2.0) * j * j_error + j_error * j_error;
-            *bound = certain.then(|| (moved + self.summing(samples) * trace).0);
+            *bound = certain.then(|| (moved + self.summing(layer, samples) * trace).0);
             (above, above_error) = (j, j_error);
         }
         Ok(())
@@ -160,7 +180,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         let share = Upper((1.0 / samples as f64).next_up());
         for (layer, (found, bound)) in found.iter().zip(bounds).enumerate() {
             let trace = self.trace(ptk, layer, samples)?;
-            *bound = Some((found.moved * share + self.summing(samples) * trace + underflow::<T>()).0);
+            *bound = Some((found.moved * share + self.summing(layer, samples) * trace + underflow::<T>()).0);
         }
         Ok(())
     }
@@ -177,19 +197,32 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         let shape = self.network.shape();
         let norms = self.layer(layer + 1);
         let rho = Upper(self.read.weights);
+        let Some(place) = self.place(layer + 1) else { return (Upper(0.0), Upper(0.0)) };
+        let (mut above, mut above_error) = (above, above_error);
         if layer + 1 == shape.hidden_layers() {
-            return (norms.frobenius, rho * norms.frobenius);
+            if place.whole() {
+                return (norms.frobenius, rho * norms.frobenius);
+            }
+            (above, above_error) = (Upper(shape.outputs() as f64).sqrt(), Upper(0.0));
         }
-        let k = shape.layer(layer + 1).map_or(0, |span| span.outputs);
+        let k = place.span.outputs;
         let rounding = norms.frobenius * gamma(k, T::UNIT_ROUNDOFF) * above;
         let error =
             rounding + norms.frobenius * rho * above + norms.spectral * above_error + underflow::<T>();
-        (norms.spectral * above + rounding, error)
+        let sent = norms.spectral * above + rounding;
+        if place.whole() {
+            return (sent, error);
+        }
+        // Each entry of the input is a sum over the windows that see it.
+        let (overlap, sums) = (self.overlap(&place), gamma(place.overlap(), T::UNIT_ROUNDOFF));
+        (overlap * (sent + sums * sent), overlap * (error + sums * sent))
     }
 
     /// `gamma_m`, the relative error of K from the sum over samples.
-    fn summing(&self, samples: u64) -> Upper {
-        gamma(roundings(samples, self.network.shape().outputs()), T::UNIT_ROUNDOFF)
+    fn summing(&self, layer: usize, samples: u64) -> Upper {
+        let positions = self.place(layer).map_or(0, |place| place.output.positions());
+        let terms = self.network.shape().outputs().saturating_mul(positions);
+        gamma(roundings(samples, terms), T::UNIT_ROUNDOFF)
     }
 
     /// An upper bound of `(1/n) sum_a |J_a|^2`.
@@ -197,7 +230,7 @@ impl<'a, 'n, T: Real, A: Activation<T> + Bounded> Norms<'a, 'n, T, A> {
         let k = ptk_of_layer(self.network.shape(), ptk, layer)?;
         let diagonal = (0..k.rows()).map(|i| k.get(i, i).map_or(0.0, |x| x.to_f64()));
         let trace = diagonal.fold(Upper(0.0), |sum, x| sum + Upper(x));
-        Ok(trace * over(self.summing(samples)) + underflow::<T>())
+        Ok(trace * over(self.summing(layer, samples)) + underflow::<T>())
     }
 }
 

@@ -10,12 +10,14 @@ use crate::matrix::MatRef;
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
-impl<T: Real, A: Activation<T> + Bounded> Norms<'_, '_, T, A> {
-    /// Analyses the forward pass over at most a block of samples, and merges the results into `found`.
+impl<T: Real, A: Activation<T> + Bounded, const MAPS: bool> Norms<'_, '_, T, A, MAPS> {
+    /// Looks at a forward pass over samples, at most a block of them.
     ///
     /// **Shapes** inputs (n x d), `found` one for each hidden layer, workspace at least
     /// [`crate::network::gradient_workspace`] of one sample.
-    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Length`].
+    /// **Errors** [`Error::Shape`], [`Error::NotFinite`], [`Error::Workspace`], [`Error::Length`], [`Error::Strided`];
+    /// [`Error::Architecture`] for a
+    /// network that pools.
     pub fn forward<B: Backend<T>>(
         &self,
         backend: B,
@@ -24,8 +26,7 @@ impl<T: Real, A: Activation<T> + Bounded> Norms<'_, '_, T, A> {
         workspace: &mut [T],
     ) -> Result<(), Error> {
         self.check(backend, inputs, found)?;
-        let row = crate::network::shape::forward_row(self.network.shape().widths());
-        let rows = self.network.rows(workspace, row)?;
+        let rows = self.network.rows(workspace, self.network.shape().forward_row())?;
         let mut start = 0;
         while start < inputs.rows() {
             let x = inputs.row_range(start, rows);
@@ -55,8 +56,8 @@ impl<T: Real, A: Activation<T> + Bounded> Norms<'_, '_, T, A> {
     ) -> Result<(), Error> {
         self.check(backend, inputs, found)?;
         let shape = self.network.shape();
-        let units: usize = shape.spans().take(shape.hidden_layers()).map(|span| span.outputs).sum();
-        let rows = self.network.rows(workspace, crate::network::shape::jacobian_row(shape.widths()))?;
+        let units = self.units(shape.hidden_layers());
+        let rows = self.network.rows(workspace, shape.jacobian_row())?;
         check_workspace("flags", units.saturating_mul(SAMPLE_BLOCK), flags.len())?;
         let mut start = 0;
         while start < inputs.rows() {
@@ -75,7 +76,12 @@ impl<T: Real, A: Activation<T> + Bounded> Norms<'_, '_, T, A> {
         inputs: MatRef<'_, T>,
         found: &[LayerError],
     ) -> Result<(), Error> {
+        if self.network.shape().pools() {
+            let reason = "no bound is known where a layer pools";
+            return Err(Error::Architecture { reason, at: self.network.shape().count() });
+        }
         self.network.check_inputs(backend, inputs)?;
+        inputs.check_rows("inputs")?;
         check_length("errors of layers", self.network.shape().hidden_layers(), found.len())?;
         let fits = if inputs.rows() < SAMPLE_BLOCK { inputs.rows() } else { SAMPLE_BLOCK };
         inputs.check_shape("inputs", (fits, inputs.columns()))

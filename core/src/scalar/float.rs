@@ -7,6 +7,10 @@ use core::num::NonZeroU64;
 
 impl Scalar for f32 {
     type Wide = f64;
+    #[inline(always)]
+    fn exceeds(&self, other: &Self) -> bool {
+        self > other
+    }
     fn zero() -> Self {
         0.0
     }
@@ -57,6 +61,10 @@ impl Scalar for f32 {
 
 impl Scalar for f64 {
     type Wide = f64;
+    #[inline(always)]
+    fn exceeds(&self, other: &Self) -> bool {
+        self > other
+    }
     fn zero() -> Self {
         0.0
     }

@@ -43,6 +43,8 @@ pub trait Scalar:
     fn fma_wide(a: &Self, b: &Self, c: Self::Wide) -> Self::Wide {
         Self::Wide::fma(&a.widen(), &b.widen(), c)
     }
+    /// `self > other`, false for NaN: what max pooling asks. A ring without an order takes any strict one of its elements.
+    fn exceeds(&self, other: &Self) -> bool;
     /// False for infinities and NaN. Exact types are always finite.
     fn is_finite(&self) -> bool {
         true

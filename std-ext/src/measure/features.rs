@@ -47,8 +47,8 @@ impl<T: Real> Features<T> {
     ) -> Result<Self> {
         let values = model.features(level, &inputs, memory).map_err(Into::into)?;
         let (widths, layers) = (model.widths(), model.shape()?.hidden_layers());
-        let mut numbers = filled("norms", norms_length(widths), 0.0)?;
-        let mut workspace = filled("workspace", norms_workspace(widths), 0.0)?;
+        let mut numbers = filled("norms", norms_length(model.shape()?), 0.0)?;
+        let mut workspace = filled("workspace", norms_workspace(model.shape()?), 0.0)?;
         let norms = Norms::new(level, model.view()?, read, &mut numbers, &mut workspace)?;
         let units: usize = widths.iter().skip(1).take(layers).sum();
         let blocks = memory.threads().each(inputs.rows().div_ceil(SAMPLE_BLOCK), |block| {

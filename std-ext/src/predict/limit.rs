@@ -13,6 +13,7 @@ use agop_core::early_time::{
 use agop_core::feature::ptk_of_layer;
 use agop_core::loss::AnyLoss;
 use agop_core::matrix::MatRef;
+use agop_core::network::Shape;
 use agop_core::network::weights;
 
 /// Samples that a dual pass takes at a time.
@@ -44,7 +45,7 @@ pub struct Limit {
 /// # Errors
 /// When it cannot.
 pub(super) fn fits(widths: &[usize], samples: usize) -> Result<()> {
-    memory::fits::<Dual<f64>>("workspace", differentiate_workspace(widths, false, samples, ROWS))
+    memory::fits::<Dual<f64>>("workspace", differentiate_workspace(Shape::new(widths, false)?, samples, ROWS))
 }
 
 /// Limit, rate, and C-NFC after one gradient step that moves the weights by a millionth of their length.
@@ -62,7 +63,7 @@ pub fn limit(
     targets: MatRef<'_, f64>,
 ) -> Result<Limit> {
     let (level, shape) = (DualBackend(machine.level), model.shape()?);
-    let size = differentiate_workspace(model.widths(), model.bias(), inputs.rows(), ROWS);
+    let size = differentiate_workspace(model.shape()?, inputs.rows(), ROWS);
     let mut workspace = filled("workspace", size, Dual::constant(0.0))?;
     let found = differentiate(level, &model.view()?, loss, inputs, targets, &mut workspace)?;
     let mut all = Limit {

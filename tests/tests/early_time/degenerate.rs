@@ -86,7 +86,7 @@ fn degenerate_rates_vanish_to_rounding() {
 fn wrong_sizes_and_empty_data_are_typed_errors() {
     let mut rng = SplitMix64::new(1);
     let problem = Problem::new(&[3, 4, 2], Linear, 5, |n| rng.normals(n));
-    let size = differentiate_workspace(&problem.widths, false, 5, 1);
+    let size = differentiate_workspace(problem.network().shape(), 5, 1);
     let mut work = vec![Dual::zero(); size];
     let network = problem.network();
     let run = |x, y, work: &mut [Dual<f64>]| {

@@ -57,6 +57,9 @@ impl<T: Scalar, const N: usize> Mul for Series<T, N> {
 
 impl<T: Scalar<Wide = T>, const N: usize> Scalar for Series<T, N> {
     type Wide = Self;
+    fn exceeds(&self, other: &Self) -> bool {
+        self.0[0].exceeds(&other.0[0])
+    }
     fn zero() -> Self {
         Self::constant(T::zero())
     }

@@ -229,7 +229,7 @@ where
     A: Activation<T> + Activation<Dual<T>>,
     B: Backend<Dual<T>>,
 {
-    let size = differentiate_workspace(&problem.widths, problem.bias, problem.samples, rows);
+    let size = differentiate_workspace(problem.network().shape(), problem.samples, rows);
     let mut work = vec![Dual::<T>::zero(); size];
     let network = problem.network();
     let Derivatives { gradient, ptk: features } =

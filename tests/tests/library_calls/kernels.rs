@@ -80,8 +80,8 @@ pub(super) fn shapes(s: &mut Source) {
     for widths in [&widths[..], &hostile[..], &hostile[..2]] {
         let _ = black_box([network::parameters(widths, true), network::ptk_values(widths)]);
         let _ = black_box([network::gradient_workspace(widths, a), network::jacobian_workspace(widths, b)]);
-        let _ = black_box(early_time::differentiate_workspace(widths, false, a, b));
         if let Ok(shape) = Shape::new(widths, true) {
+            let _ = black_box(early_time::differentiate_workspace(shape, a, b));
             let _ = black_box((shape.layer(c), shape.ptk_span(c), shape.spans().count(), shape.ptk_values()));
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn networks<T: Real>(s: &mut Source) {
         let _ = black_box(feature::ptk_of_layer(shape, &found, layer).is_ok());
         bounds(s, &network, x.view(), &found, &mut work);
     }
-    let needed = early_time::differentiate_workspace(&widths, bias, n, rows);
+    let needed = early_time::differentiate_workspace(shape, n, rows);
     let mut work = s.duals::<T>(needed);
     let backend = DualBackend(level);
     if let Ok(found) = early_time::differentiate(backend, &network, loss, x.view(), y.view(), &mut work) {
@@ -61,8 +61,8 @@ fn bounds<T: Real>(
 ) {
     let (shape, level, layer) = (network.shape(), s.level(), s.size());
     let widths = shape.widths();
-    let mut numbers = s.values::<f64>(ptk_error::norms_length(widths));
-    let mut scratch = s.values::<f64>(ptk_error::norms_workspace(widths));
+    let mut numbers = s.values::<f64>(ptk_error::norms_length(shape));
+    let mut scratch = s.values::<f64>(ptk_error::norms_workspace(shape));
     let read = ReadError { weights: s.number(), inputs: s.number() };
     if let Ok(norms) = Norms::new(level, *network, read, &mut numbers, &mut scratch) {
         let length = s.near(shape.hidden_layers()).min(MOST);
