@@ -24,6 +24,7 @@ fn main() -> agop::Result<()> {
         preparation: &Preparation::default(),
         seed: 0,
         layers: None,
+        network: None,
         outputs: None,
     };
     let report = MeasureReport::of_files::<f64>(&machine, files, AnyActivation::Relu, Proof::Plain)?;

@@ -23,6 +23,7 @@
 //! Every reader compares the sizes in a file with its length before it allocates. On any input it returns a typed error and
 //! never panics.
 
+pub mod architecture;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod command;

@@ -1,5 +1,6 @@
 //! Networks that own their numbers: run-time sized, on the same algorithms as const-sized ones.
 
+use crate::architecture::Architecture;
 use crate::machine::Threads;
 use crate::memory::{Aligned, filled};
 use crate::samples::Rows;
@@ -11,7 +12,7 @@ use agop_core::feature;
 use agop_core::kernel::Backend;
 use agop_core::loss::Loss;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{Network, Shape, gradient_sum, gradient_workspace, jacobian_workspace, weights};
+use agop_core::network::{Map, Network, Shape, Transform, Window, weights};
 use agop_core::optimizer::Optimizer;
 use agop_core::reduce::SampleTree;
 use agop_core::scalar::{Real, Scalar};
@@ -22,6 +23,7 @@ pub(crate) const ROWS: usize = 128;
 /// A network with its parameters in a vector. [`Model::try_clone`] is the clone that never ends the process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model<T, A> {
+    architecture: Architecture,
     widths: Vec<usize>,
     bias: bool,
     activation: A,
@@ -34,9 +36,26 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// [`Error::Architecture`], [`Error::Length`], and [`Error::NotFinite`] when a parameter is not finite.
     pub fn new(widths: Vec<usize>, bias: bool, activation: A, parameters: Vec<T>) -> Result<Self, Error> {
-        let model = Self { widths, bias, activation, parameters: Aligned::new(parameters) };
+        Shape::new(&widths, bias)?; // It tells which width is wrong.
+        Self::of(Architecture::dense(&widths, bias), activation, parameters)
+    }
+
+    /// A network of any layers; the activation is that of the layers that name none.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn of(architecture: Architecture, activation: A, parameters: Vec<T>) -> Result<Self, Error> {
+        let shape = architecture.shape()?;
+        let widths = [shape.inputs()].into_iter().chain(shape.spans().map(|span| span.outputs)).collect();
+        let bias = shape.spans().any(|span| span.bias);
+        let model = Self { architecture, widths, bias, activation, parameters: Aligned::new(parameters) };
         model.view()?;
         Ok(model)
+    }
+
+    /// Its layers.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
     }
 
     /// The same network in other memory.
@@ -44,37 +63,37 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// When the memory cannot be had.
     pub fn try_clone(&self) -> crate::error::Result<Self> {
-        let Self { ref widths, bias, activation, ref parameters } = *self;
+        let Self { ref architecture, ref widths, bias, activation, ref parameters } = *self;
         let parameters = parameters.try_clone("parameters")?;
-        Ok(Self { widths: widths.clone(), bias, activation, parameters })
+        Ok(Self { architecture: architecture.clone(), widths: widths.clone(), bias, activation, parameters })
     }
 
     /// The shape.
     ///
     /// # Errors
     /// None for a model that was made by [`Model::new`].
-    pub fn shape(&self) -> Result<Shape<'_>, Error> {
-        Shape::new(&self.widths, self.bias)
+    pub fn shape(&self) -> Result<Shape<'_, true>, Error> {
+        self.architecture.shape()
     }
 
     /// The view on which the core works.
     ///
     /// # Errors
     /// [`Error::NotFinite`] when a parameter is not finite.
-    pub fn view(&self) -> Result<Network<'_, T, A>, Error> {
+    pub fn view(&self) -> Result<Network<'_, T, A, true>, Error> {
         Network::new(self.shape()?, self.activation, self.parameters.as_slice())
     }
 
-    fn view_on(&self, backend: impl Backend<T>) -> Result<Network<'_, T, A>, Error> {
+    fn view_on(&self, backend: impl Backend<T>) -> Result<Network<'_, T, A, true>, Error> {
         Network::new_on(backend, self.shape()?, self.activation, self.parameters.as_slice())
     }
 
-    /// Inputs, hidden widths, outputs.
+    /// Inputs, then the outputs of each layer with weights (channels of a convolution).
     pub fn widths(&self) -> &[usize] {
         &self.widths
     }
 
-    /// Whether the layers have biases.
+    /// Whether a layer has a bias.
     pub fn bias(&self) -> bool {
         self.bias
     }
@@ -109,7 +128,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     pub fn forward<B: Backend<T>>(&self, backend: B, inputs: impl Rows<T>) -> crate::error::Result<Vec<T>> {
         let (view, rows, c) = (self.view_on(backend)?, inputs.rows(), self.shape()?.outputs());
         let mut outputs = filled("outputs", rows.saturating_mul(c), T::zero())?;
-        let mut workspace = filled("workspace", gradient_workspace(&self.widths, ROWS), T::zero())?;
+        let mut workspace = filled("workspace", view.shape().gradient_workspace(ROWS), T::zero())?;
         let all = inputs.each(0..rows, &mut Vec::new(), &mut |start, x| {
             let values = outputs.get_mut(start * c..(start + x.rows()) * c).unwrap_or_default();
             let out = MatMut::new(values, x.rows(), c)?;
@@ -123,7 +142,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// When the memory cannot be had.
     pub fn gradient_memory(&self, threads: &Threads, samples: usize) -> crate::error::Result<SampleSum<T>> {
-        gradient_memory(&self.widths, self.bias, threads, samples)
+        gradient_memory(self.shape()?, threads, samples)
     }
 
     /// Memory for features over at most `samples` samples.
@@ -131,7 +150,7 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// When the memory cannot be had.
     pub fn feature_memory(&self, threads: &Threads, samples: usize) -> crate::error::Result<SampleSum<T>> {
-        feature_memory(&self.widths, threads, samples)
+        feature_memory(self.shape()?, threads, samples)
     }
 
     /// Mean loss and gradient; the gradient is written to `out`.
@@ -203,7 +222,7 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
         memory: &mut SampleSum<T>,
         state: &mut [T],
     ) -> Result<T, X::Error> {
-        let shape = Shape::new(&self.widths, self.bias)?;
+        let shape = self.architecture.shape()?;
         let view = Network::new_on(backend, shape, self.activation, self.parameters.as_slice())?;
         let mut sum = gradient_sums(&view, backend, loss, samples, memory)?;
         let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
@@ -213,31 +232,49 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
 }
 
 /// [`Model::gradient_memory`] of a network that is not there yet.
-pub(crate) fn gradient_memory<T: Scalar + Send + Sync>(
-    widths: &[usize],
-    bias: bool,
+pub(crate) fn gradient_memory<T: Scalar + Send + Sync, const MAPS: bool>(
+    shape: Shape<'_, MAPS>,
     threads: &Threads,
     samples: usize,
 ) -> crate::error::Result<SampleSum<T>> {
-    SampleSum::new(threads, gradient_sum(widths, bias), samples, gradient_workspace(widths, ROWS))
+    SampleSum::new(threads, shape.gradient_sum(), samples, shape.gradient_workspace(ROWS))
 }
 
 /// [`Model::feature_memory`] of a network that is not there yet.
-pub(crate) fn feature_memory<T: Scalar + Send + Sync>(
-    widths: &[usize],
+pub(crate) fn feature_memory<T: Scalar + Send + Sync, const MAPS: bool>(
+    shape: Shape<'_, MAPS>,
     threads: &Threads,
     samples: usize,
 ) -> crate::error::Result<SampleSum<T>> {
-    let length = agop_core::network::ptk_values(widths);
-    SampleSum::new(threads, length, samples, jacobian_workspace(widths, ROWS))
+    SampleSum::new(threads, shape.ptk_values(), samples, shape.jacobian_workspace(ROWS))
 }
 
 /// Adds parameters, or anything laid out like them, to a digest.
 ///
 /// **Arithmetic** the number of layers, 1 with biases and 0 without, then for each layer the arrays of its weights
-/// (outputs x inputs) and biases (outputs). Networks of different shapes therefore have different digests.
-pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_>, values: &[T]) {
-    hash.number(shape.layers() as u64).number(u64::from(shape.bias()));
+/// (outputs x inputs) and biases (outputs). Networks of different shapes therefore have different digests. One that is not
+/// fully connected adds the size of its input, and each convolution's or pooling layer's kind (0, 1 or 2) and window.
+pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_, true>, values: &[T]) {
+    let bias = shape.spans().any(|span| span.bias);
+    hash.number(shape.layers() as u64).number(u64::from(bias));
+    let windows = shape.maps().iter().filter_map(|layer| match layer.transform {
+        Transform::Convolution { window, .. } => Some((0, window)),
+        Transform::MaxPool(size) => Some((1, Window::tiles(size))),
+        Transform::AveragePool(size) => Some((2, Window::tiles(size))),
+        _ => None,
+    });
+    for (index, (kind, window)) in windows.enumerate() {
+        if index == 0 {
+            let Map { channels, rows, columns, .. } = shape.input();
+            for n in [channels, rows, columns] {
+                hash.number(n as u64);
+            }
+        }
+        hash.number(kind);
+        for n in [window.size, window.stride, window.padding, window.dilation].as_flattened() {
+            hash.number(*n as u64);
+        }
+    }
     for span in shape.spans() {
         let part = |range| values.get(range).unwrap_or_default();
         hash.array(&[span.outputs, span.inputs], part(span.weights_range()));
@@ -249,7 +286,7 @@ pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_>, valu
 
 /// The sums of gradient and loss over samples, inputs and targets.
 fn gradient_sums<'m, T, A, B, X>(
-    view: &Network<'_, T, A>,
+    view: &Network<'_, T, A, true>,
     backend: B,
     loss: impl Loss<T> + Sync,
     (inputs, targets): (X, MatRef<'_, T>),

@@ -72,6 +72,7 @@ impl Reasons {
 }
 
 /// The hidden layers whose units are zero on all samples.
+/// None of a network of maps: the correlations of a dead layer say so themselves.
 ///
 /// **Shapes** inputs (n x d), d the width of the network's input.
 ///
@@ -83,6 +84,9 @@ pub(crate) fn dead_layers<T: Real>(
     inputs: impl Rows<T>,
 ) -> Result<Vec<usize>> {
     const ROWS: usize = 1024;
+    if !model.architecture().is_dense() {
+        return Ok(Vec::new());
+    }
     let layers = single_layers(model)?;
     let hidden = layers.len() - 1;
     let mut alive = vec![false; hidden];

@@ -18,7 +18,7 @@ use agop_core::feature;
 use agop_core::kernel::{outer, product};
 use agop_core::loss::MeanSquared;
 use agop_core::matrix::{MatMut, MatRef};
-use agop_core::network::{Initializer, Network, Shape, jacobian_workspace};
+use agop_core::network::{Initializer, Network, Shape};
 use agop_core::optimizer::{EPSILON, Optimizer, Rule};
 use agop_core::random::{Purpose, Stream};
 use agop_core::reduce::{SampleTree, buffers};
@@ -102,11 +102,15 @@ fn optimizers(speeds: &[f64]) -> [Optimizer<'_>; 3] {
 }
 
 /// Features of all layers and the correlations of the first, in memory that is there.
-fn measure<T: Real>(level: Level, network: Network<'_, T, impl Activation<T>>, x: &[T]) {
+fn measure<T: Real, const MAPS: bool>(
+    level: Level,
+    network: Network<'_, T, impl Activation<T>, MAPS>,
+    x: &[T],
+) {
     let shape = network.shape();
     let inputs = MatRef::new(x, N, shape.inputs()).unwrap();
     let mut storage = vec![T::zero(); buffers(N as u64) * shape.ptk_values()];
-    let mut workspace = vec![T::zero(); jacobian_workspace(shape.widths(), 16)];
+    let mut workspace = vec![T::zero(); shape.jacobian_workspace(16)];
     let weights = network.weights(0).unwrap();
     let initial: Vec<T> = weights.elements().map(|w| *w * T::from_f64(0.5)).collect();
     let initial = MatRef::new(&initial, weights.rows(), weights.columns()).unwrap();
@@ -201,7 +205,7 @@ macro_rules! const_sized {
                 });
                 assert_eq!(found, 0, "a training step on {} by {:?}", level.name(), optimizer.rule);
             }
-            measure::<$scalar>(level, network.network().unwrap(), &x);
+            measure::<$scalar, false>(level, network.network().unwrap(), &x);
         }
     }};
 }

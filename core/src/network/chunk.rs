@@ -1,7 +1,7 @@
 //! Forward and backward over one chunk of samples.
 
 use super::layer::Follow;
-use super::place::{Kind, Place};
+use super::place::LayerSpan;
 use super::{Network, maps};
 use crate::activation::Activation;
 use crate::error::Error;
@@ -61,7 +61,8 @@ impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> 
         let (slopes, rest) = split_start(rest, m * sloped);
         let (mut later, mut later_slopes) = (&mut *activations, &mut *slopes);
         let mut previous = x;
-        for place in self.shape.places() {
+        for at in 0..self.shape.count() {
+            let Some(place) = self.shape.place_at(at) else { break };
             let size = place.output.values();
             let (z, after) = split_start(later, m * size);
             // A view that is used again is copied: 72 bytes of flash on a Cortex-M4F.
@@ -120,7 +121,8 @@ impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> 
             }
             *value = loss.residuals(backend, delta, y, value.clone());
         }
-        for place in self.shape.places().rev() {
+        for at in (0..self.shape.count()).rev() {
+            let Some(place) = self.shape.place_at(at) else { break };
             let (span, size) = (place.span, place.input.values());
             let (weights, bias) = split_start(cut_mut(gradient, span.range()), span.weights());
             if span.bias {
@@ -133,25 +135,25 @@ impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> 
                     kernel::add_rows(backend, bias, delta);
                 }
             }
-            if place.at == 0 {
-                return self.add_weights(backend, &place, (weights, init), delta, x, patches);
+            let (before, current) = split_end(earlier, if place.at == 0 { 0 } else { m * size });
+            let inputs = if place.at == 0 { x } else { MatRef::new(&*current, m, size)? };
+            if MAPS && !place.whole() {
+                maps::add_weights(backend, &place, (weights, init), delta, inputs, patches)?;
+            } else {
+                let (weights, delta) =
+                    (MatMut::new(weights, span.outputs, span.inputs)?, MatRef::new(delta, m, span.outputs)?);
+                kernel::chains(backend, weights, delta.t(), inputs, init)?;
             }
-            let (before, current) = split_end(earlier, m * size);
-            self.add_weights(
-                backend,
-                &place,
-                (weights, init),
-                delta,
-                MatRef::new(current, m, size)?,
-                patches,
-            )?;
+            if place.at == 0 {
+                return Ok(());
+            }
             if MAPS && place.layer == 0 {
                 return Ok(()); // Nothing below has parameters.
             }
-            if MAPS && place.kind != Kind::Weights {
-                maps::unpool(&place, delta, current);
+            if MAPS && !place.whole() {
+                maps::pull_back(backend, &place, self.parameters, delta, current, patches)?;
             } else {
-                self.pull_back(backend, &place, (m, delta), current, patches)?;
+                self.pull_back(backend, span, (m, delta), current)?;
             }
             if !MAPS || place.masked() {
                 let (before_slopes, slope) = split_end(slopes, m * size);
@@ -178,7 +180,8 @@ impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> 
             self.trace(backend, x, workspace, &mut Blind)?
         };
         let (mut current, mut next) = take(rest, rest.len() / 2);
-        for place in self.shape.places().rev() {
+        for at in (0..self.shape.count()).rev() {
+            let Some(place) = self.shape.place_at(at) else { break };
             if place.at == 0 {
                 break;
             }
@@ -196,14 +199,15 @@ impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> 
                 if MAPS && last {
                     maps::identities(above, c);
                 }
-                if MAPS && place.kind != Kind::Weights {
+                if MAPS && !place.whole() {
+                    // Pooling looks at its inputs, which stand where the Jacobian will.
                     let (_, inputs) = split_end(&mut *activations, m * size);
                     for (rows, x) in rows_mut(jacobian, c * size).zip(rows(inputs, size)) {
                         rows_mut(rows, size).for_each(|row| copy(row, x));
                     }
-                    maps::unpool(&place, above, jacobian);
+                    maps::pull_back(backend, &place, self.parameters, above, jacobian, patches)?;
                 } else {
-                    self.pull_back(backend, &place, (m * c, above), jacobian, patches)?;
+                    self.pull_back(backend, place.span, (m * c, above), jacobian)?;
                 }
             }
             let slope = if !MAPS || place.masked() {
@@ -251,42 +255,17 @@ impl<'a, T: Scalar, A: Activation<T>, const MAPS: bool> Network<'a, T, A, MAPS> 
         }
     }
 
-    /// What the rows of delta (m x out) send back to the inputs, into `to` (m x in).
+    /// What the rows of delta (m x k) send back to the inputs of a layer, into `to` (m x d): `delta W`.
     fn pull_back<B: Backend<T>>(
         &self,
         backend: B,
-        place: &Place,
+        span: LayerSpan,
         (m, delta): (usize, &[T]),
         to: &mut [T],
-        patches: &mut [T],
     ) -> Result<(), Error> {
-        let weights = super::weights(self.parameters, place.span)?;
-        if MAPS && !place.whole() {
-            return maps::pull_back(backend, place, weights, delta, to, patches);
-        }
-        let (k, d) = weights.shape();
-        kernel::product(backend, MatMut::new(to, m, d)?, MatRef::new(delta, m, k)?, weights)
-    }
-
-    /// Adds `delta^T x` to the gradient of a layer's weights.
-    fn add_weights<B: Backend<T>>(
-        &self,
-        backend: B,
-        place: &Place,
-        (weights, init): (&mut [T], Init<'_, T>),
-        delta: &[T],
-        x: MatRef<'_, T>,
-        patches: &mut [T],
-    ) -> Result<(), Error> {
-        let (k, d) = (place.span.outputs, place.span.inputs);
-        if MAPS && place.kind != Kind::Weights {
-            return Ok(());
-        }
-        let weights = MatMut::new(weights, k, d)?;
-        if MAPS && !place.whole() {
-            return maps::add_weights(backend, place, (weights, init), delta, x, patches);
-        }
-        kernel::chains(backend, weights, MatRef::new(delta, x.rows(), k)?.t(), x, init)
+        let delta = MatRef::new(delta, m, span.outputs)?;
+        let weights = super::weights(self.parameters, span)?;
+        kernel::product(backend, MatMut::new(to, m, span.inputs)?, delta, weights)
     }
 }
 

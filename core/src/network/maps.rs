@@ -3,7 +3,7 @@
 use super::patches::{self, Sample, gather, scatter};
 use super::place::{Kind, Place};
 use crate::error::Error;
-use crate::kernel::{self, Backend, Init, product};
+use crate::kernel::{self, Backend, Init, positive, product};
 use crate::matrix::{MatMut, MatRef, cut_mut, rows, rows_mut};
 use crate::scalar::Scalar;
 
@@ -50,13 +50,17 @@ pub(super) fn forward<T: Scalar>(
 pub(super) fn add_weights<T: Scalar>(
     backend: impl Backend<T>,
     place: &Place,
-    (mut weights, mut init): (MatMut<'_, T>, Init<'_, T>),
+    (weights, mut init): (&mut [T], Init<'_, T>),
     delta: &[T],
     x: MatRef<'_, T>,
     patches: &mut [T],
 ) -> Result<(), Error> {
+    if place.kind != Kind::Weights {
+        return Ok(());
+    }
     let (k, d, positions) = (place.span.outputs, place.span.inputs, place.output.positions());
     let patches = cut_mut(patches, ..d * positions);
+    let mut weights = MatMut::new(weights, k, d)?;
     for (index, delta) in rows(delta, place.output.values()).enumerate() {
         gather(place, Sample::of(x, index), patches);
         let u = MatRef::new(&*patches, d, positions)?.t();
@@ -75,18 +79,26 @@ pub(super) fn add_bias<T: Scalar>(place: &Place, bias: &mut [T], delta: &[T]) {
     }
 }
 
-/// What the rows of delta (k x P each) send back through a convolution, into maps.
+/// What the rows of delta (k x P each) send back through a convolution or pooling layer, into maps. Of pooling they hold the
+/// layer's inputs before.
 ///
 /// **Arithmetic** each entry of `W^T delta` is one chain over the outputs, ascending; what comes back to an entry of the map
 /// is added in ascending order of its places in the kernel.
 pub(super) fn pull_back<T: Scalar>(
     backend: impl Backend<T>,
     place: &Place,
-    weights: MatRef<'_, T>,
+    parameters: &[T],
     delta: &[T],
     to: &mut [T],
     patches: &mut [T],
 ) -> Result<(), Error> {
+    if place.kind != Kind::Weights {
+        for (delta, x) in rows(delta, place.output.values()).zip(rows_mut(to, place.input.values())) {
+            patches::unpool(place, delta, x);
+        }
+        return Ok(());
+    }
+    let weights = super::weights(parameters, place.span)?;
     let (k, d, positions) = (place.span.outputs, place.span.inputs, place.output.positions());
     let patches = cut_mut(patches, ..d * positions);
     for (delta, to) in rows(delta, place.output.values()).zip(rows_mut(to, place.input.values())) {
@@ -97,17 +109,10 @@ pub(super) fn pull_back<T: Scalar>(
     Ok(())
 }
 
-/// Puts what the rows of delta send back through a pooling layer in the place of its inputs.
-pub(super) fn unpool<T: Scalar>(place: &Place, delta: &[T], inputs: &mut [T]) {
-    for (delta, x) in rows(delta, place.output.values()).zip(rows_mut(inputs, place.input.values())) {
-        patches::unpool(place, delta, x);
-    }
-}
-
 /// An identity (c x c) for each sample.
 pub(super) fn identities<T: Scalar>(to: &mut [T], c: usize) {
     to.fill(T::zero());
     for rows in rows_mut(to, c * c) {
-        rows.iter_mut().step_by(c + 1).for_each(|slot| *slot = T::one());
+        rows.iter_mut().step_by(positive(c + 1)).for_each(|slot| *slot = T::one());
     }
 }

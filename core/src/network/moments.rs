@@ -5,7 +5,7 @@ use super::chunk::Visitor;
 use crate::activation::Activation;
 use crate::error::{Error, check_length, check_workspace};
 use crate::kernel::{self, Backend};
-use crate::matrix::{MatMut, MatRef, take};
+use crate::matrix::{MatMut, MatRef, cut_mut, take};
 use crate::reduce::SAMPLE_BLOCK;
 use crate::scalar::Real;
 
@@ -22,20 +22,27 @@ impl<T: Real, B: Backend<f64>> Visitor<T> for Moments<'_, B> {
     const FORWARD: bool = true;
 
     fn forward(&mut self, layer: usize, _: usize, inputs: MatRef<'_, T>, _: &[T]) {
-        let (m, d) = inputs.shape();
-        let Some(wide) = self.wide.get_mut(..m * d).filter(|_| layer == self.layer) else { return };
-        inputs.widen_into(wide);
-        kernel::add_rows(self.backend, self.sum, wide);
-        let views = (MatMut::new(self.outer, d, d), MatRef::new(wide, m, d));
-        if let (Ok(outer), Ok(x)) = views {
-            // The shapes agree by the lengths that were checked.
-            let _ = kernel::accumulate_outer(self.backend, outer, x);
+        if layer != self.layer {
+            return;
+        }
+        // An image can have more patches than a block has samples.
+        for start in (0..inputs.rows()).step_by(SAMPLE_BLOCK) {
+            let part = inputs.row_range(start, SAMPLE_BLOCK);
+            let (m, d) = part.shape();
+            let wide = cut_mut(self.wide, ..m * d);
+            part.widen_into(wide);
+            kernel::add_rows(self.backend, self.sum, wide);
+            let views = (MatMut::new(self.outer, d, d), MatRef::new(wide, m, d));
+            if let (Ok(outer), Ok(x)) = views {
+                // The shapes agree by the lengths that were checked.
+                let _ = kernel::accumulate_outer(self.backend, outer, x);
+            }
         }
     }
 }
 
 impl<T: Real, A: Activation<T>, const MAPS: bool> Network<'_, T, A, MAPS> {
-    /// Adds samples to the moments of the inputs of hidden layer `layer`.
+    /// Adds samples to the moments of the inputs of hidden layer `layer`; of a convolution, of its patches.
     ///
     /// **Shapes** inputs (n x d_0); `moments` (d d + d), d the inputs of the layer: the upper triangle of `sum_a x_a x_a^T`,
     /// then `sum_a x_a`; workspace at least [`super::gradient_workspace`] of one sample; `wide` at least d values for each

@@ -29,7 +29,7 @@ impl<'x, T> Sample<'x, T> {
 
     /// The values from `start` on, each `by` places after the last.
     fn from(self, start: usize, by: usize) -> impl Iterator<Item = &'x T> {
-        cut(self.values, start * self.step..).iter().step_by(by * self.step)
+        cut(self.values, start * self.step..).iter().step_by(positive(by * self.step))
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn gather<T: Scalar>(place: &Place, x: Sample<'_, T>, patches: &mut [
         if t1 * x.step == 1 {
             copy(to, cut(x.values, from..from + length));
         } else {
-            to.iter_mut().zip(x.from(from, positive(t1))).for_each(|(to, x)| to.clone_from(x));
+            to.iter_mut().zip(x.from(from, t1)).for_each(|(to, x)| to.clone_from(x));
         }
     });
 }

@@ -74,6 +74,24 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Layer `at` of a fully connected network.
+    #[inline(always)]
+    pub(super) fn dense(widths: &[usize], bias: bool, at: usize) -> Option<Self> {
+        let span = span(widths, bias, at)?;
+        let follow_of = |at: usize| if at + 2 < widths.len() { Follow::Own } else { Follow::Nothing };
+        Some(Self {
+            kind: Kind::Weights,
+            at,
+            layer: at,
+            span,
+            input: Map::vector(span.inputs),
+            output: Map::vector(span.outputs),
+            window: Window::new([1, 1]),
+            follow: follow_of(at),
+            before: if at == 0 { None } else { Some((Kind::Weights, follow_of(at - 1))) },
+        })
+    }
+
     /// Whether the only patch is the input itself, in its order.
     pub(crate) const fn whole(&self) -> bool {
         let ([r, s], [p0, p1]) = (self.window.size, self.window.padding);
@@ -149,7 +167,8 @@ impl<'a, const MAPS: bool> Walk<'a, MAPS> {
         Self { widths, bias, input, layers, at: 0, layer: 0, offset: 0, before: None }
     }
 
-    /// The next layer; all sizes saturate.
+    /// The next layer; all sizes saturate. Inlined, so that what a caller does not ask for costs nothing.
+    #[inline(always)]
     pub(super) const fn step(&mut self) -> Option<Place> {
         let (kind, input, window, outputs, bias, follow);
         if MAPS {
@@ -194,4 +213,21 @@ impl<'a, const MAPS: bool> Walk<'a, MAPS> {
         }
         Some(Place { kind, at, layer, span, input, output, window, follow, before })
     }
+}
+
+/// The span of a layer of a fully connected network.
+const fn span(widths: &[usize], bias: bool, layer: usize) -> Option<LayerSpan> {
+    let (mut rest, mut offset, mut index) = (widths, 0, 0);
+    while let [inputs, tail @ ..] = rest {
+        if let [outputs, ..] = tail {
+            let span = LayerSpan { offset, inputs: *inputs, outputs: *outputs, bias };
+            if index == layer {
+                return Some(span);
+            }
+            offset += span.parameters();
+            index += 1;
+        }
+        rest = tail;
+    }
+    None
 }

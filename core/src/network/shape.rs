@@ -138,6 +138,7 @@ impl<'a, const MAPS: bool> Shape<'a, MAPS> {
     }
 
     /// From the input to the outputs.
+    #[inline(always)]
     const fn walk(self) -> Walk<'a, MAPS> {
         Walk::new(self.widths, self.bias, self.input, self.layers)
     }
@@ -186,7 +187,7 @@ impl<'a, const MAPS: bool> Shape<'a, MAPS> {
             return self.count();
         }
         let mut walk = self.walk();
-        while let Some(_) = walk.step() {}
+        while walk.step().is_some() {}
         walk.layer
     }
 
@@ -200,7 +201,7 @@ impl<'a, const MAPS: bool> Shape<'a, MAPS> {
     /// **Order** `W_0` row-major (outputs x inputs), `b_0` if there is a bias, `W_1`, ...
     pub const fn parameters(&self) -> usize {
         let mut walk = self.walk();
-        while let Some(_) = walk.step() {}
+        while walk.step().is_some() {}
         walk.offset
     }
 
@@ -279,13 +280,20 @@ impl<'a, const MAPS: bool> Shape<'a, MAPS> {
     /// The layers in order, with or without weights.
     pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = Place> + use<'a, MAPS> {
         let shape = *self;
-        (0..shape.count()).filter_map(move |at| {
-            let mut walk = shape.walk();
-            for _ in 0..at {
-                walk.step();
-            }
-            walk.step()
-        })
+        (0..shape.count()).filter_map(move |at| shape.place_at(at))
+    }
+
+    /// Layer `at` of all. Inlined, so that what a caller does not ask for costs nothing.
+    #[inline(always)]
+    pub(crate) fn place_at(&self, at: usize) -> Option<Place> {
+        if !MAPS {
+            return Place::dense(self.widths, self.bias, at);
+        }
+        let mut walk = self.walk();
+        for _ in 0..at {
+            walk.step();
+        }
+        walk.step()
     }
 
     /// The layers with weights in order.
@@ -317,6 +325,14 @@ impl<'a, const MAPS: bool> Shape<'a, MAPS> {
             }
         }
         Err(Error::Layer { index: layer, layers: hidden })
+    }
+
+    /// Positions P at which a layer's weights are applied; `None` when there is no such layer.
+    pub const fn positions(&self, layer: usize) -> Option<usize> {
+        match self.place(layer) {
+            Some(place) => Some(place.output.positions()),
+            None => None,
+        }
     }
 
     /// Whether a layer pools.

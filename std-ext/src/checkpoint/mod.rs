@@ -27,12 +27,14 @@ use tensor::{stored, values};
 pub use crate::error::ParseError;
 pub use model::read_model;
 pub(crate) use model::read_named_model;
+pub use of_network::read_for;
 pub(crate) use order::natural;
 pub use tensor::{Elements, Tensor};
 pub use write::{encode, write};
 
 mod header;
 mod model;
+mod of_network;
 mod order;
 mod refuse;
 mod tensor;

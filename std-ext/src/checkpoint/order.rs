@@ -121,7 +121,7 @@ pub(crate) fn natural(name: &str) -> impl Iterator<Item = (&str, Option<(usize, 
 }
 
 /// The order that the numbers say, or why they say none.
-fn by_numbers(links: &[Link<'_>]) -> Result<Vec<usize>, String> {
+pub(super) fn by_numbers(links: &[Link<'_>]) -> Result<Vec<usize>, String> {
     fn numbers<'a>(link: &Link<'a>) -> impl Iterator<Item = (usize, &'a str)> + use<'a> {
         natural(link.name).filter_map(|(_, number)| number)
     }

@@ -4,8 +4,9 @@ use super::data::{ReadingOptions, joined};
 use super::layer::LayerOptions;
 use super::preparing::Preparing;
 use super::{Computing, DONE, choice, patiently, write, write_json};
+use crate::architecture::Words;
 use crate::checkpoint::ScalarKind;
-use crate::dataset::Paths;
+use crate::dataset::{Paths, Role, open};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::measure::{MeasureCourse, MeasureFiles, MeasureReport, Measured, Proof, is_one};
@@ -48,6 +49,11 @@ pub(super) struct Options {
     /// Activation of the hidden layers
     #[arg(long, default_value = "relu", value_name = "NAME", value_parser = choice::<AnyActivation>(), requires = "weights")]
     activation: AnyActivation,
+    /// A network with convolutions, in words or as a .toml file (layers = ["conv 6 3x3", ...]): "conv 6 3x3 pad 1, tanh,
+    /// maxpool 2, flatten, linear 10". Words: input CxHxW, conv K RxS [stride A[xB]] [pad A[xB]] [dilation A[xB]], maxpool N,
+    /// avgpool N, flatten, linear N, names of activations. Biases follow from the file
+    #[arg(long, value_name = "WORDS", requires = "weights", conflicts_with = "activation")]
+    network: Option<String>,
     /// Scalar of the passes; what is larger in the files is rounded to nearest
     #[arg(long, default_value = "f64", value_parser = choice::<ScalarKind>(), requires = "weights")]
     scalar: ScalarKind,
@@ -104,6 +110,13 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         let made = tempfile::tempfile_in(&directory);
         made.map_err(|error| Error::io(directory, "write in", error))?;
     }
+    let words = options.network.as_deref().map(|given| Words::read(given, true)).transpose()?;
+    let network = words
+        .map(|words| {
+            let opened = open(&data, labels.as_ref(), &reading, Role::Train)?;
+            words.on(opened.inputs.shape()).map_err(|reason| Error::input(data.first(), "shape", reason))
+        })
+        .transpose()?;
     let files = MeasureFiles {
         initial: options.init.as_deref(),
         weights: options.weights.first().map_or(Path::new(""), PathBuf::as_path),
@@ -113,6 +126,7 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         preparation: &preparation,
         seed: options.seed,
         layers: options.layers.as_deref(),
+        network: network.as_ref(),
         outputs: options.outputs.as_deref(),
     };
     let proof = if options.certify { Proof::Certified } else { Proof::Plain };

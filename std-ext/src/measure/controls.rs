@@ -12,7 +12,6 @@ use agop_core::correlation::{
 };
 use agop_core::feature::ptk_of_layer;
 use agop_core::matrix::MatRef;
-use agop_core::network::gradient_workspace;
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
 use agop_core::simd::Level;
@@ -78,14 +77,14 @@ pub fn controls<T: Real, A: Activation<T> + Sync>(
         controls.set("initial_cosine", before.unwrap_or_else(|| Ok(Err(NEEDS_INIT.to_owned())))?);
 
         let mut moments = filled("moments", d.saturating_mul(d).saturating_add(d), 0.0)?;
-        let mut passes = filled("workspace", gradient_workspace(model.widths(), ROWS), T::zero())?;
+        let mut passes = filled("workspace", view.shape().gradient_workspace(ROWS), T::zero())?;
         let mut wide = filled("samples", d.saturating_mul(SAMPLE_BLOCK), 0.0)?;
         let added = inputs.each(0..inputs.rows(), &mut Vec::new(), &mut |_, x| {
             Ok(view.accumulate_moments(level, layer, x, &mut moments, &mut passes, &mut wide)?)
         });
         added.map_err(Into::into)?;
         let mut workspace = filled("workspace", covariance_workspace(k, d), 0.0)?;
-        let samples = inputs.rows() as u64;
+        let samples = (inputs.rows() * model.architecture().positions(layer)) as u64;
         let found = covariance_cosine(level, view.weights(layer)?, samples, &mut moments, &mut workspace)?;
         controls.set("covariance_cosine", found.map_err(|reason| reason.to_string()));
         Ok(controls)

@@ -138,7 +138,7 @@ impl MeasureCourse {
         let mut table = Table::new(2, headings);
         for Measured { step, file, report } in &self.checkpoints {
             let step = step.map_or_else(|| "-".to_owned(), |step| step.to_string());
-            for NamedLayer { name, measures: layer } in &report.layers {
+            for NamedLayer { name, measures: layer, .. } in &report.layers {
                 let blocks = [&layer.uncentered, &layer.centered, &layer.double_centered];
                 let [uc, c, dc] = blocks.map(|block| number(block.cosine, 6));
                 let change = number(layer.relative_change, 4);

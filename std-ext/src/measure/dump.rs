@@ -98,7 +98,11 @@ impl MeasureReport {
         let mut samples = samples.map(|n| (n, "the number of samples that was given".to_owned()));
         let named = layers.iter().enumerate().map(|(layer, files)| {
             let dumped = Dumped::read(machine.level, files, &mut samples, &mut hash)?;
-            Ok(NamedLayer { name: dumped.name.clone(), measures: dumped.measure(machine.level, layer)? })
+            Ok(NamedLayer {
+                name: dumped.name.clone(),
+                positions: None,
+                measures: dumped.measure(machine.level, layer)?,
+            })
         });
         let layers = named.collect::<Result<Vec<NamedLayer>>>()?;
         let shapes = layers

@@ -7,7 +7,6 @@ use crate::samples::Rows;
 use crate::sums::SampleSum;
 use agop_core::activation::{Activation, Bounded};
 use agop_core::error::Error;
-use agop_core::network::{gradient_workspace, jacobian_workspace};
 use agop_core::ptk_error::{LayerError, Norms, ReadError, norms_length, norms_workspace};
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
@@ -46,18 +45,23 @@ impl<T: Real> Features<T> {
         memory: &mut SampleSum<T>,
     ) -> Result<Self> {
         let values = model.features(level, &inputs, memory).map_err(Into::into)?;
-        let (widths, layers) = (model.widths(), model.shape()?.hidden_layers());
-        let mut numbers = filled("norms", norms_length(model.shape()?), 0.0)?;
-        let mut workspace = filled("workspace", norms_workspace(model.shape()?), 0.0)?;
+        let shape = model.shape()?;
+        let layers = shape.hidden_layers();
+        let mut numbers = filled("norms", norms_length(shape), 0.0)?;
+        let mut workspace = filled("workspace", norms_workspace(shape), 0.0)?;
         let norms = Norms::new(level, model.view()?, read, &mut numbers, &mut workspace)?;
-        let units: usize = widths.iter().skip(1).take(layers).sum();
+        let units: usize = shape
+            .spans()
+            .zip(0..layers)
+            .map(|(span, layer)| span.outputs * model.architecture().positions(layer))
+            .sum();
         let blocks = memory.threads().each(inputs.rows().div_ceil(SAMPLE_BLOCK), |block| {
             let start = block * SAMPLE_BLOCK;
             let rows = start..Ord::min(start + SAMPLE_BLOCK, inputs.rows());
             let mut found = filled("errors", layers, LayerError::default())?;
             let (size, units) = match proof {
-                Proof::Plain => (gradient_workspace(widths, ROWS), 0),
-                Proof::Certified => (jacobian_workspace(widths, ROWS), units),
+                Proof::Plain => (shape.gradient_workspace(ROWS), 0),
+                Proof::Certified => (shape.jacobian_workspace(ROWS), units),
             };
             let mut workspace = filled("workspace", size, T::zero())?;
             let mut flags = filled("flags", units.saturating_mul(SAMPLE_BLOCK), false)?;

@@ -2,6 +2,7 @@
 
 use super::outputs::{Agreement, compare};
 use super::{Features, LayerReport, NEEDS_INIT, Proof, controls, measure};
+use crate::architecture::Architecture;
 use crate::checkpoint::read_named_model;
 use crate::dataset::{Opened, Paths, Reading, Role, open};
 use crate::error::{Error, Result, Shown, shape_text};
@@ -39,6 +40,8 @@ pub struct MeasureFiles<'p> {
     pub seed: u64,
     /// Names of the layers in their order, where the files do not tell it ([`crate::checkpoint::parse_in_order`]).
     pub layers: Option<&'p [String]>,
+    /// The network, where it is not a fully connected one that the files tell.
+    pub network: Option<&'p Architecture>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
     pub outputs: Option<&'p Path>,
 }
@@ -79,6 +82,9 @@ pub struct MeasureReport {
 pub struct NamedLayer {
     /// What stands before `.weight` in the name of its tensor.
     pub name: String,
+    /// Positions at which its weights are applied; left out of the object where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions: Option<usize>,
     /// Its measures.
     #[serde(flatten)]
     pub measures: LayerReport,
@@ -103,7 +109,7 @@ impl<T: Real> Before<T> {
     /// Reads the weights before training and the samples for networks like the one that is `trained`.
     fn read(machine: &Machine, files: MeasureFiles<'_>, trained: &Model<T, AnyActivation>) -> Result<Self> {
         let initial = files.initial.map(|path| {
-            read_named_model::<T>(path, trained.activation(), files.layers)
+            read_named_model::<T>(path, trained.activation(), files.layers, files.network)
                 .map(|(_, model, rounded)| (model, rounded))
         });
         let initial = initial.transpose()?;
@@ -144,7 +150,8 @@ impl MeasureReport {
         proof: Proof,
         before: &mut Option<Before<T>>,
     ) -> Result<Self> {
-        let (names, trained, rounded) = read_named_model::<T>(files.weights, activation, files.layers)?;
+        let (names, trained, rounded) =
+            read_named_model::<T>(files.weights, activation, files.layers, files.network)?;
         let Before { x, read, taken, initial, features: initial_features } = match before {
             Some(before) => {
                 check_initial(files, before.initial.as_ref().map(|(model, _)| model), &trained)?;
@@ -216,22 +223,34 @@ impl MeasureReport {
         let scale = scale_of_inputs(x, remedy)?;
         let notes = scale.into_iter().chain(dead(&dead_names)).chain(doubt).collect();
         let missing = ("outputs", "not compared: --outputs was not given");
+        let mixed = ("activation", "the layers have different ones: see network");
+        let mixed = files.network.is_some_and(|network| network.activation().is_none()).then_some(mixed);
         Ok(Self {
             schema: "agop.measure/1",
             samples: Some(samples),
             taken: taken.clone(),
             scalar: T::NAME,
-            activation: Some(activation.name()),
+            activation: match files.network {
+                None => Some(activation.name()),
+                Some(network) => network.activation().map(AnyActivation::name),
+            },
             contract: CONTRACT_VERSION,
             digest: hash.finish().to_string(),
-            network: network(&names, trained.widths(), activation),
+            network: match files.network {
+                None => network(&names, trained.widths(), activation),
+                Some(network) => network.named(&names),
+            },
             outputs: compared,
             notes,
-            why: compared.is_none().then_some(missing).into_iter().collect(),
+            why: compared.is_none().then_some(missing).into_iter().chain(mixed).collect(),
             layers: names
                 .into_iter()
                 .zip(layers)
-                .map(|(name, measures)| NamedLayer { name, measures })
+                .enumerate()
+                .map(|(layer, (name, measures))| {
+                    let positions = files.network.map(|network| network.positions(layer)).filter(|p| *p > 1);
+                    NamedLayer { name, positions, measures }
+                })
                 .collect(),
         })
     }
@@ -271,7 +290,7 @@ impl MeasureReport {
         let columns = || columns.iter().take(if centered { 4 } else { 2 });
         let mut others = Table::new(1, columns());
         let mut reasons = Reasons::default();
-        for NamedLayer { name, measures: layer } in &self.layers {
+        for NamedLayer { name, measures: layer, .. } in &self.layers {
             let (name, shape) = (cut(name, 20), format!("{}x{}", layer.outputs, layer.inputs));
             let blocks = [
                 ("uncentered", &layer.uncentered),

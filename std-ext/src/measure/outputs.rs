@@ -125,19 +125,24 @@ pub(super) fn compare<T: Real>(
     if agreement.holds() {
         return Ok((agreement, agreement.doubt(&given, columns)));
     }
-    let search =
-        Search { chain: Chain::new(level, model)?, x, given, found, columns, scale: agreement.scale };
     let [row, column] = agreement.at;
     let at = row * columns + column;
     let value = |values: &[f64]| number(values.get(at).copied(), 6);
+    let (given_text, found_text) = (value(&given), value(&found));
+    let explanation = if model.architecture().is_dense() {
+        let chain = Chain::new(level, model)?;
+        Search { chain, x, given, found, columns, scale: agreement.scale }.explanation(names, tolerance)
+    } else {
+        "are the layers, their activations and the scale of the samples those of its framework?".to_owned()
+    };
     let reason = format!(
         "the network as read gives {}, expected {}; the largest difference {} is beyond the tolerance {tolerance:e} of \
          {}; {}",
-        value(&search.found),
-        value(&search.given),
+        found_text,
+        given_text,
         number(Some(agreement.largest_difference), 4),
         number(Some(agreement.scale), 3),
-        search.explanation(names, tolerance),
+        explanation,
     );
     Err(Error::input(file, format!("row {row}, column {column}"), reason))
 }

@@ -72,10 +72,11 @@ pub fn trials(
     seed: u64,
     count: u32,
 ) -> Result<Trials> {
-    let hidden_layers = Shape::new(widths, false)?.hidden_layers();
+    let shape = Shape::new(widths, false)?;
+    let hidden_layers = shape.hidden_layers();
     // Before any weight is drawn: the features take the most memory, and drawing the most time.
-    let mut features = feature_memory(widths, &machine.threads, inputs.rows())?;
-    let mut gradients = gradient_memory(widths, false, &machine.threads, inputs.rows())?;
+    let mut features = feature_memory(shape, &machine.threads, inputs.rows())?;
+    let mut gradients = gradient_memory(shape, &machine.threads, inputs.rows())?;
     let mut model = undrawn(widths.to_vec(), activation)?;
     let mut spreads = vec![RunningStatistics::default(); hidden_layers];
     machine.progress.expect(u64::from(count));

@@ -145,10 +145,11 @@ impl<'p, T: Real> Run<'p, T> {
         }
         let count = problem.train.count;
         let Machine { level, threads, .. } = machine;
+        let shape = Shape::new(&widths, config.network.bias)?;
         // Before any weight is drawn: the features take the most memory, and drawing the most time.
-        let mut features = feature_memory(&widths, threads, count)?;
+        let mut features = feature_memory(shape, threads, count)?;
         let batch = settings.batch.unwrap_or(count).min(count);
-        let gradients = gradient_memory(&widths, config.network.bias, threads, batch)?;
+        let gradients = gradient_memory(shape, threads, batch)?;
         let initial = initial_model(config, problem)?;
         let initial_features = Features::new(*level, &initial, &problem.train.inputs, EXACT, &mut features)
             .map_err(|error| diverged(rule, 0, error))?;

@@ -13,7 +13,7 @@ use agop_core::environment;
 use agop_core::golden::Stage;
 use agop_core::ieee;
 use agop_core::loss::AnyLoss;
-use agop_core::network::{self, Initializer, LayerSpan, Shape};
+use agop_core::network::{self, Initializer, LayerSpan, Map, Shape, Window};
 use agop_core::optimizer::{self, Optimizer};
 use agop_core::ptk_error::{self, LayerError};
 use agop_core::random::Stream;
@@ -23,7 +23,42 @@ use agop_core::simd::Level;
 use agop_core::simd::{Avx2, Avx512};
 use agop_core::task::{self, AlignmentReversing};
 
+/// What shapes of both kinds share.
+fn shapes<const MAPS: bool>() {
+    link![
+        Shape::<MAPS>::input,
+        Shape::<MAPS>::inputs,
+        Shape::<MAPS>::outputs,
+        Shape::<MAPS>::layers,
+        Shape::<MAPS>::hidden_layers,
+        Shape::<MAPS>::parameters,
+        Shape::<MAPS>::ptk_values,
+        Shape::<MAPS>::gradient_sum,
+        Shape::<MAPS>::gradient_workspace,
+        Shape::<MAPS>::jacobian_workspace,
+        Shape::<MAPS>::positions,
+        (|shape| black_box_all(Shape::spans(&shape))) => fn(Shape<'_, MAPS>),
+        Shape::<MAPS>::layer,
+        Shape::<MAPS>::ptk_span,
+    ];
+}
+
 pub fn all() {
+    shapes::<false>();
+    shapes::<true>();
+    link![
+        Map::new,
+        Map::vector,
+        Map::positions,
+        Map::values,
+        Window::new,
+        Window::tiles,
+        Window::stride,
+        Window::padding,
+        Window::dilation,
+        Window::places,
+        Window::fits,
+    ];
     link![
         AnyActivation::name,
         AnyActivation::from_name,
@@ -33,8 +68,10 @@ pub fn all() {
         correlation::correlate_workspace,
         correlation::correlate::<Level>,
         correlation::covariance_workspace,
-        ptk_error::norms_length,
-        ptk_error::norms_workspace,
+        ptk_error::norms_length::<false>,
+        ptk_error::norms_length::<true>,
+        ptk_error::norms_workspace::<false>,
+        ptk_error::norms_workspace::<true>,
         LayerError::merge,
         eigen::eigen_workspace,
         eigen::symmetric_eigen::<Level>,
@@ -44,7 +81,8 @@ pub fn all() {
         Hasher::number,
         Hasher::finish,
         early_time::limit_workspace,
-        early_time::differentiate_workspace,
+        early_time::differentiate_workspace::<false>,
+        early_time::differentiate_workspace::<true>,
         early_time::rate_workspace,
         early_time::limit_by_samples_workspace,
         quadratic::statistics_workspace,
@@ -84,18 +122,12 @@ pub fn all() {
         Shape::new,
         Shape::widths,
         Shape::bias,
-        Shape::inputs,
-        Shape::outputs,
-        Shape::layers,
-        Shape::hidden_layers,
-        Shape::parameters,
-        Shape::ptk_values,
-        (|shape| black_box_all(Shape::spans(&shape))) => fn(Shape<'_>),
-        Shape::layer,
-        Shape::ptk_span,
+        Shape::of_maps,
+        Shape::maps,
         Optimizer::new,
         Optimizer::state,
-        Optimizer::check,
+        Optimizer::check::<false>,
+        Optimizer::check::<true>,
         optimizer::target_speeds,
         optimizer::lowest_correlation => fn([Option<f64>; 3]) -> _,
         Initializer::name,

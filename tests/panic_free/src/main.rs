@@ -71,9 +71,12 @@ fn both<T: scalars::Float>() {
     vectors::backend::<Dual<T>, DualBackend<Level>>();
     vectors::plain::<T>();
     vectors::real::<T, Level>();
-    vectors::certificate::<T, AnyActivation, Level>();
-    vectors::network::<T, AnyActivation, AnyLoss, Level>();
-    vectors::network::<Dual<T>, AnyActivation, AnyLoss, DualBackend<Level>>();
+    vectors::certificate::<T, AnyActivation, Level, false>();
+    vectors::certificate::<T, AnyActivation, Level, true>();
+    vectors::network::<T, AnyActivation, AnyLoss, Level, false>();
+    vectors::network::<T, AnyActivation, AnyLoss, Level, true>();
+    vectors::network::<Dual<T>, AnyActivation, AnyLoss, DualBackend<Level>, false>();
+    vectors::network::<Dual<T>, AnyActivation, AnyLoss, DualBackend<Level>, true>();
     vectors::activation::<T, AnyActivation>();
     vectors::activation::<T, Gelu>();
     vectors::activation::<T, Linear>();

@@ -27,7 +27,8 @@ pub fn backend<T: Scalar, B: Backend<T>>() {
         kernel::outer::<T> => fn(B, _, _) -> _,
         kernel::dot::<T> => fn(B, _, _) -> _,
         kernel::axpy::<T> => fn(B, _, _, _) -> _,
-        feature::finish_ptk::<T> => fn(B, _, _) -> _,
+        feature::finish_ptk::<T, false> => fn(B, _, _) -> _,
+        feature::finish_ptk::<T, true> => fn(B, _, _) -> _,
         feature::nfm::<T> => fn(B, _, _) -> _,
         feature::agop::<T> => fn(B, _, _, _, _) -> _,
         SampleTree::<T>::advance::<B>,
@@ -58,30 +59,33 @@ pub fn real<T: Real, B: Backend<T>>() {
         early_time::expand::<f64, DualBackend<Level>>,
         early_time::rate::<T, DualBackend<Level>>,
         early_time::limit_by_samples::<f64, Level>,
-        early_time::differentiate::<T, AnyActivation, AnyLoss, DualBackend<B>>,
-        Derivatives::<T>::layer,
+        early_time::differentiate::<T, AnyActivation, AnyLoss, DualBackend<B>, false>,
+        early_time::differentiate::<T, AnyActivation, AnyLoss, DualBackend<B>, true>,
+        Derivatives::<T>::layer::<false>,
+        Derivatives::<T>::layer::<true>,
         quadratic::statistics::<T, Level>,
         wide::wide::<T, Level>,
-        Optimizer::step::<T, B>,
+        Optimizer::step::<T, B, false>,
+        Optimizer::step::<T, B, true>,
         optimizer::gradient_norm::<T, B>,
         correlation::traces::<Dual<f64>, DualBackend<Level>>,
     ];
 }
 
-pub fn network<T: Transcendental, A: Activation<T>, L: Loss<T>, B: Backend<T>>() {
+pub fn network<T: Transcendental, A: Activation<T>, L: Loss<T>, B: Backend<T>, const MAPS: bool>() {
     link![
-        Network::<T, A>::new,
-        Network::<T, A>::new_on => fn(B, _, _, _) -> _,
-        Network::<T, A>::shape,
-        Network::<T, A>::activation,
-        Network::<T, A>::parameters,
-        Network::<T, A>::weights,
-        Network::<T, A>::bias,
-        Network::<T, A>::forward::<B>,
-        Network::<T, A>::accumulate_gradient::<B> => fn(_, _, L, _, _, _, _) -> _,
-        Network::<T, A>::finish_gradient::<B> => fn(_, _, L, _) -> _,
-        Network::<T, A>::jacobians::<B>,
-        Network::<T, A>::accumulate_ptk::<B>,
+        Network::<T, A, MAPS>::new,
+        Network::<T, A, MAPS>::new_on => fn(B, _, _, _) -> _,
+        Network::<T, A, MAPS>::shape,
+        Network::<T, A, MAPS>::activation,
+        Network::<T, A, MAPS>::parameters,
+        Network::<T, A, MAPS>::weights,
+        Network::<T, A, MAPS>::bias,
+        Network::<T, A, MAPS>::forward::<B>,
+        Network::<T, A, MAPS>::accumulate_gradient::<B> => fn(_, _, L, _, _, _, _) -> _,
+        Network::<T, A, MAPS>::finish_gradient::<B> => fn(_, _, L, _) -> _,
+        Network::<T, A, MAPS>::jacobians::<B>,
+        Network::<T, A, MAPS>::accumulate_ptk::<B>,
     ];
 }
 
@@ -90,6 +94,7 @@ pub fn activation<T: Real, A: Activation<T> + Activation<Dual<T>>>() {
         Activation::value => fn(&A, &T) -> T,
         Activation::derivative => fn(&A, &T) -> T,
         Activation::second_derivative => fn(&A, &T) -> T,
+        Activation::<T>::named => fn(A, _) -> _,
         Activation::value_and_derivative => fn(&A, &T) -> (T, T),
         Activation::value_and_derivative => fn(&A, &Dual<T>) -> (Dual<T>, Dual<T>),
         Activation::apply => fn(&A, Level, &mut [T]),
@@ -99,14 +104,14 @@ pub fn activation<T: Real, A: Activation<T> + Activation<Dual<T>>>() {
 }
 
 /// What bounds the errors of features.
-pub fn certificate<T: Real, A: Activation<T> + Bounded, B: Backend<T> + Backend<f64>>() {
+pub fn certificate<T: Real, A: Activation<T> + Bounded, B: Backend<T> + Backend<f64>, const MAPS: bool>() {
     link![
-        Norms::<T, A>::new => fn(B, _, _, _, _) -> _,
-        Norms::<T, A>::forward::<B>,
-        Norms::<T, A>::certify::<B>,
-        Norms::<T, A>::plain,
-        Norms::<T, A>::certified,
-        Network::<T, A>::accumulate_moments::<B>,
+        Norms::<T, A, MAPS>::new => fn(B, _, _, _, _) -> _,
+        Norms::<T, A, MAPS>::forward::<B>,
+        Norms::<T, A, MAPS>::certify::<B>,
+        Norms::<T, A, MAPS>::plain,
+        Norms::<T, A, MAPS>::certified,
+        Network::<T, A, MAPS>::accumulate_moments::<B>,
     ];
 }
 

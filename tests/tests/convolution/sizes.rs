@@ -11,7 +11,7 @@ const LAST: Layer =
 fn refused(input: Map, layers: &[Layer]) -> (&'static str, usize) {
     match Shape::of_maps(input, layers) {
         Err(Error::Architecture { reason, at }) => (reason, at),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
