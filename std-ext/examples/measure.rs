@@ -3,7 +3,7 @@
 
 use agop::dataset::{Paths, Reading};
 use agop::machine::Machine;
-use agop::measure::{MeasureFiles, MeasureReport, Proof};
+use agop::measure::{MeasureFiles, MeasureReport, Proof, Spectral};
 use agop::samples::Preparation;
 use agop_core::activation::AnyActivation;
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ fn main() -> agop::Result<()> {
         layers: None,
         network: None,
         outputs: None,
+        spectral: Spectral::default(),
     };
     let report = MeasureReport::of_files::<f64>(&machine, files, AnyActivation::Relu, Proof::Plain)?;
     print!("{}", report.table());

@@ -177,3 +177,75 @@ fn what_does_not_fit_is_refused_with_file_and_place() {
     }
     assert_eq!(agop(&["measure", "--layer", &w, "--weights", &w]).code, 2);
 }
+
+/// Powers of G and angles by NumPy, of the whole layer (k > d) and of ten rows (k < d).
+#[test]
+fn powers_and_angles_are_those_of_numpy() {
+    let text = std::fs::read_to_string(dump("spectra.json")).unwrap();
+    let expected: Value = serde_json::from_str(&text).unwrap();
+    let (w, w_0, j) = (dump("W.npy"), dump("W0.npy"), dump("J.npy"));
+    let given =
+        ["measure", "--layer", &w, "--init-layer", &w_0, "--jacobian", &j, "--power", "0.25", "--power"];
+    for (name, more) in [("whole", &["0.7"][..]), ("rows", &["0.7", "--rows", "5:15"])] {
+        let report = json(&[&given, more].concat());
+        assert_nulls_explained(&report);
+        let (layer, expected) = (&report["layers"][0], &expected[name]);
+        let mut most = 0.0;
+        let mut compare = |found: &Value, expected: &Value, what: String| {
+            let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+            assert!((found - expected).abs() < 1e-10, "{name} {what}: {found}, expected {expected}");
+            let apart = (found - expected).abs();
+            most = if apart > most { apart } else { most };
+        };
+        assert_eq!(layer["angles"]["rank"], 4);
+        for pair in ["uncentered", "centered"] {
+            for (index, power) in ["0.25", "0.7"].iter().enumerate() {
+                let (found, expected) = (&layer["powers"][index], &expected[pair]["powers"][power]);
+                assert_eq!(found["power"].to_string(), *power);
+                compare(&found[pair]["cosine"], &expected[0], format!("{pair} cosine {power}"));
+                compare(&found[pair]["pearson"], &expected[1], format!("{pair} pearson {power}"));
+            }
+            for key in ["nfm_agop", "weights_ptk"] {
+                let (found, expected) =
+                    (&layer["angles"][pair][key], expected[pair][key].as_array().unwrap());
+                assert_eq!(found.as_array().unwrap().len(), 4, "{pair} {key}");
+                for (index, expected) in expected.iter().enumerate() {
+                    compare(&found[index], expected, format!("{pair} {key} {index}"));
+                }
+            }
+        }
+        println!("{name}: largest difference {most:.1e}");
+    }
+}
+
+/// Powers 1 and 1/2 are the numbers of the block; angles are left out with rank 0, and need the outputs where only K is known.
+#[test]
+fn powers_of_the_block_and_angles_without_outputs() {
+    let (w, j) = (dump("W.npy"), dump("J.npy"));
+    let given = ["measure", "--layer", &w, "--jacobian", &j, "--rank", "0", "--power", "1", "--power", "0.5"];
+    let report = json(&given);
+    assert_nulls_explained(&report);
+    let layer = &report["layers"][0];
+    assert_eq!(layer["angles"], Value::Null);
+    for (index, keys) in [["cosine", "pearson"], ["cosine_sqrt", "pearson_sqrt"]].iter().enumerate() {
+        let power = &layer["powers"][index];
+        for (key, of_block) in ["cosine", "pearson"].iter().zip(keys) {
+            assert!(power["uncentered"][key].is_f64() && power["centered"][key].is_null());
+            assert_eq!(power["uncentered"][key], layer["uncentered"][of_block], "{key}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let eye = (0..9).map(|at| f64::from(u8::from(at % 4 == 0)) * f64::from(at + 1)).collect();
+    let eye = write(folder.path(), "K.npy", &[3, 3], eye);
+    let report = json(&["measure", "--layer", &eye, "--features", &eye]);
+    assert_nulls_explained(&report);
+    assert!(report["layers"][0]["angles"]["why"]["rank"].as_str().unwrap().contains("--rank"));
+    let found = json(&["measure", "--layer", &eye, "--features", &eye, "--rank", "2"]);
+    for index in 0..2 {
+        let cosine = found["layers"][0]["angles"]["uncentered"]["nfm_agop"][index].as_f64().unwrap();
+        assert!((cosine - 1.0).abs() < 1e-15, "{cosine}");
+    }
+    for s in ["0", "1.5", "nan"] {
+        assert_eq!(agop(&["measure", "--layer", &eye, "--features", &eye, "--power", s]).code, 2);
+    }
+}

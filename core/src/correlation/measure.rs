@@ -97,9 +97,7 @@ pub fn measure_layer<T: Real, B: Backend<f64>>(
     subtract(w, initial);
     let scaled = Scaled::new(backend, "weights minus initial weights", (k, d), w, false)?;
     let change = scaled.norm();
-    // |dW| <= e |W| and |dW_0| <= e |W_0| <= e (|W| + |W - W_0|), and the difference is rounded.
-    let of_change = given.weights * (2.0 * ratio(whole, change) + 1.0) * ROOM + f64::EPSILON / 2.0;
-    let of_change = known(Some(of_change));
+    let of_change = change_error(given.weights, whole, change);
     let errors = InputError { weights: of_change, ptk: 0.0, computed: known(of_ptk) };
     let squares = Squares::new(backend, scaled.matrix, route, f, v)?;
     let pair = Pair { weights: &scaled, squares: &squares, ptk: &now, gram: true };
@@ -143,8 +141,14 @@ fn uncertain(c: &mut Correlations) {
 /// A factor that covers the roundings of norms of matrices with up to 10^11 columns, and of a few operations.
 const ROOM: f64 = 1.0001;
 
+/// Relative error of `W - W_0` for weights with the relative error e: `|dW| <= e |W|` and
+/// `|dW_0| <= e |W_0| <= e (|W| + |W - W_0|)`, and the difference is rounded.
+pub(super) fn change_error(e: f64, whole: Option<(f64, i32)>, change: Option<(f64, i32)>) -> f64 {
+    known(Some(e * (2.0 * ratio(whole, change) + 1.0) * ROOM + f64::EPSILON / 2.0))
+}
+
 /// A known relative error. If it is unknown or overflows, [`f64::MAX`], with which there is no bound.
-fn known(error: Option<f64>) -> f64 {
+pub(super) fn known(error: Option<f64>) -> f64 {
     error.filter(|error| *error < f64::MAX).unwrap_or(f64::MAX)
 }
 
@@ -155,12 +159,12 @@ fn ratio(a: Option<(f64, i32)>, b: Option<(f64, i32)>) -> f64 {
 }
 
 /// An upper bound of `error / norm`.
-fn relative(error: f64, norm: Option<(f64, i32)>) -> f64 {
+pub(super) fn relative(error: f64, norm: Option<(f64, i32)>) -> f64 {
     let quotient = norm.map_or(0.0, |(norm, scale)| times_power_of_two(error, -scale) / norm) * ROOM;
     if error > 0.0 { quotient.next_up() } else { 0.0 }
 }
 
-fn subtract<T: Real>(from: &mut [f64], m: MatRef<'_, T>) {
+pub(super) fn subtract<T: Real>(from: &mut [f64], m: MatRef<'_, T>) {
     match m.as_slice() {
         Some(all) => from.iter_mut().zip(all).for_each(|(slot, x)| *slot -= x.to_f64()),
         None => from.iter_mut().zip(m.elements()).for_each(|(slot, x)| *slot -= x.to_f64()),

@@ -14,6 +14,7 @@
 //!
 //! **Source** Beaglehole, Mitliagkas, Agarwala, *Feature learning as alignment*, arXiv 2402.05271.
 
+mod angles;
 mod bound;
 mod covariance;
 mod interval;
@@ -21,11 +22,17 @@ mod measure;
 mod power;
 mod root;
 mod scaled;
+mod spectra;
 mod traces;
 
+pub use angles::angles_workspace;
 pub use bound::InputError;
 pub use covariance::{covariance_cosine, covariance_workspace};
 pub use measure::{GivenErrors, LayerMeasure, measure_layer, measure_workspace};
+pub use spectra::{
+    LayerSpectrum, PowerCorrelations, PtkSpectrum, layer_spectrum_length, ptk_spectrum_length,
+    spectrum_workspace,
+};
 pub use traces::{Route, Traces, traces};
 
 use crate::error::{Error, check_workspace};
@@ -56,6 +63,10 @@ pub enum Undefined {
     ZeroLossGradient,
     /// K (or `K - K_0`) has negative eigenvalues, so G has no real square root.
     Indefinite,
+    /// The eigenvalue that ends the leading subspace of this matrix does not exceed the next by more than both can be off.
+    NoGap(&'static str),
+    /// The error of K has no bound, so its eigenvectors are not known.
+    UncertainFeatures,
     /// It was not requested.
     NotComputed,
 }
@@ -63,6 +74,16 @@ pub enum Undefined {
 impl fmt::Display for Undefined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NoGap(matrix) => {
+                return write!(
+                    f,
+                    "undefined: eigenvalue r of {matrix} does not exceed eigenvalue r + 1 by more than its error, \
+                     so the leading eigenvectors are not known"
+                );
+            }
+            Self::UncertainFeatures => {
+                "undefined: the slope of a unit is uncertain, so K has no error bound and its eigenvectors are not known"
+            }
             Self::ZeroWeights => "undefined: the weight matrix (or its change since initialisation) is zero",
             Self::ZeroGradient => {
                 "undefined: the average gradient outer product is zero, or too small to tell from zero"

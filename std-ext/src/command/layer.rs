@@ -3,7 +3,7 @@
 use crate::dataset::Paths;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
-use crate::measure::{LayerFiles, MeasureReport};
+use crate::measure::{LayerFiles, MeasureReport, Spectral};
 use std::path::PathBuf;
 
 /// A layer of any framework: its weights W beside its PTK features K, or beside the Jacobians that K is averaged from.
@@ -32,7 +32,7 @@ pub(super) struct LayerOptions {
     /// Only rows A to B - 1 of W, as of one block of a fused weight
     #[arg(long, value_name = "A:B", requires = "layer")]
     rows: Option<String>,
-    /// Several layers: a TOML file with `samples = N` and a [[layers]] for each: name, and the options above as keys
+    /// Several layers: a TOML file with `samples = N`, `outputs = C` and a [[layers]] for each: name, and the options above as keys
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["weights", "data"])]
     manifest: Option<PathBuf>,
 }
@@ -44,9 +44,9 @@ impl LayerOptions {
     }
 
     /// The measures.
-    pub(super) fn report(&self, machine: &Machine) -> Result<MeasureReport> {
+    pub(super) fn report(&self, machine: &Machine, spectral: Spectral<'_>) -> Result<MeasureReport> {
         if let Some(manifest) = &self.manifest {
-            return MeasureReport::of_manifest(machine, manifest);
+            return MeasureReport::of_manifest(machine, manifest, spectral);
         }
         let Some(layer) = self.layer.clone() else {
             return Err(Error::Usage("--layer: no file is named".into()));
@@ -61,6 +61,6 @@ impl LayerOptions {
             init_jacobian: Paths::joined(&self.init_jacobian),
             rows: self.rows.clone(),
         };
-        MeasureReport::of_layers(machine, &[files], None)
+        MeasureReport::of_layers(machine, &[files], (None, None), spectral)
     }
 }

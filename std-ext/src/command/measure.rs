@@ -9,7 +9,7 @@ use crate::checkpoint::ScalarKind;
 use crate::dataset::{Paths, Role, open};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::measure::{MeasureCourse, MeasureFiles, MeasureReport, Measured, Proof, is_one};
+use crate::measure::{MeasureCourse, MeasureFiles, MeasureReport, Measured, Proof, Spectral, is_one};
 use crate::report::{Report, Row};
 use crate::run::named::in_scalar;
 use agop_core::activation::AnyActivation;
@@ -60,6 +60,13 @@ pub(super) struct Options {
     /// Prove bounds by running error analysis: of square roots too, and where a slope is uncertain
     #[arg(long, requires = "weights")]
     certify: bool,
+    /// Correlate with G^S too, S above 0 and at most 1; may be given several times
+    #[arg(long, value_name = "S", value_parser = power)]
+    power: Vec<f64>,
+    /// Dimension of the leading subspaces whose principal angles are shown, at most k and d; by default the network's
+    /// outputs, 0 for no angles
+    #[arg(long, value_name = "R")]
+    rank: Option<usize>,
     /// Write one row a file of weights, with all measures
     #[arg(long, value_name = "FILE.csv", requires = "weights")]
     csv: Option<PathBuf>,
@@ -88,9 +95,11 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
     let machine = options.computing.machine()?;
     let reading = options.reading.reading();
+    let spectral = Spectral { powers: &options.power, rank: options.rank };
     if options.layer.given() {
-        let report =
-            patiently("measuring", (&machine.progress, "samples a pass"), || options.layer.report(&machine))?;
+        let report = patiently("measuring", (&machine.progress, "samples a pass"), || {
+            options.layer.report(&machine, spectral)
+        })?;
         return print(options, output, &report);
     }
     let (data, labels) = (joined(&options.data)?, Paths::joined(&options.labels));
@@ -128,6 +137,7 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         layers: options.layers.as_deref(),
         network: network.as_ref(),
         outputs: options.outputs.as_deref(),
+        spectral,
     };
     let proof = if options.certify { Proof::Certified } else { Proof::Plain };
     let (given, activation) = (&options.weights, options.activation);
@@ -151,6 +161,13 @@ pub(super) fn run(options: &Options, output: &mut dyn Write) -> Result<u8> {
         [only] if one => print(options, output, &only.report),
         _ if options.json => write_json(output, &course).map(|()| DONE),
         _ => write(output, &course.table()).map(|()| DONE),
+    }
+}
+
+fn power(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if s > 0.0 && s <= 1.0 => Ok(s),
+        _ => Err("expected a number above 0, at most 1".to_owned()),
     }
 }
 

@@ -9,7 +9,7 @@
 mod matrices;
 
 use super::controls::initial_cosine;
-use super::{Block, Controls, LayerReport, MeasureReport, NamedLayer};
+use super::{Block, Controls, LayerReport, MeasureReport, NamedLayer, Spectral};
 use crate::dataset::Paths;
 use crate::error::{Error, Result, shape_text};
 use crate::file;
@@ -52,6 +52,8 @@ pub struct LayerFiles {
 struct Manifest {
     /// Samples that K was averaged over.
     samples: Option<usize>,
+    /// Outputs of the network, where no Jacobian tells them.
+    outputs: Option<usize>,
     layers: Vec<LayerFiles>,
 }
 
@@ -62,12 +64,12 @@ const NEEDS_PTK: &str = "needs --init-features or --init-jacobian: K before trai
 const NEEDS_BOTH: &str = "needs weights and K before training";
 
 impl MeasureReport {
-    /// Measures the layers that a manifest names: `samples`, and a `[[layers]]` for each with the keys of [`LayerFiles`].
+    /// Measures the layers that a manifest names: `samples`, `outputs`, and a `[[layers]]` for each with the keys of [`LayerFiles`].
     /// Paths in it begin in its own folder.
     ///
     /// # Errors
     /// As [`MeasureReport::of_layers`]; at `line L` for what is no manifest.
-    pub fn of_manifest(machine: &Machine, path: &Path) -> Result<Self> {
+    pub fn of_manifest(machine: &Machine, path: &Path, spectral: Spectral<'_>) -> Result<Self> {
         let bytes = file::read_limited(path, LONGEST_MANIFEST)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             Error::input(path, format!("byte {}", error.utf8_error().valid_up_to()), "not UTF-8")
@@ -82,10 +84,11 @@ impl MeasureReport {
         if manifest.layers.is_empty() {
             return Err(Error::input(path, "layers", "no layer is named"));
         }
-        Self::of_layers(machine, &manifest.layers, manifest.samples)
+        Self::of_layers(machine, &manifest.layers, (manifest.samples, manifest.outputs), spectral)
     }
 
-    /// Measures dumped layers. `samples` is the number that K was averaged over, where no Jacobian tells it.
+    /// Measures dumped layers. `samples` is the number that K was averaged over and `outputs` that of the network, where no
+    /// Jacobian tells them.
     ///
     /// **Arithmetic** `f64`. Rows of Jacobians, samples first, then positions, then outputs, are summed like samples:
     /// in blocks of 256 on the tree of [`agop_core::reduce`]. Of a K that is not symmetric the mean with its transpose is
@@ -93,7 +96,12 @@ impl MeasureReport {
     ///
     /// # Errors
     /// All that reading can say; shapes that do not fit; a K whose asymmetry is more than rounding.
-    pub fn of_layers(machine: &Machine, layers: &[LayerFiles], samples: Option<usize>) -> Result<Self> {
+    pub fn of_layers(
+        machine: &Machine,
+        layers: &[LayerFiles],
+        (samples, outputs): (Option<usize>, Option<usize>),
+        spectral: Spectral<'_>,
+    ) -> Result<Self> {
         let mut hash = Hasher::new();
         let mut samples = samples.map(|n| (n, "the number of samples that was given".to_owned()));
         let named = layers.iter().enumerate().map(|(layer, files)| {
@@ -101,7 +109,7 @@ impl MeasureReport {
             Ok(NamedLayer {
                 name: dumped.name.clone(),
                 positions: None,
-                measures: dumped.measure(machine.level, layer)?,
+                measures: dumped.measure(machine.level, layer, (spectral, outputs))?,
             })
         });
         let layers = named.collect::<Result<Vec<NamedLayer>>>()?;
@@ -238,7 +246,12 @@ impl Dumped {
         Ok(Self { name, weights, initial, ptk: now, initial_ptk: before })
     }
 
-    fn measure(&self, level: Level, layer: usize) -> Result<LayerReport> {
+    fn measure(
+        &self,
+        level: Level,
+        layer: usize,
+        (spectral, outputs): (Spectral<'_>, Option<usize>),
+    ) -> Result<LayerReport> {
         let (k, d) = (self.weights.rows, self.weights.columns);
         let (w, ptk) = (self.weights.view()?, self.ptk.view()?);
         let initial = self.initial.as_ref().map(Matrix::view).transpose()?;
@@ -254,7 +267,10 @@ impl Dumped {
         let (before, ptk_before) = (initial.unwrap_or(w), initial_ptk.unwrap_or(ptk));
         let powers = Powers::OneAndRoot;
         let measured = measure_layer(level, w, before, ptk, ptk_before, given, powers, &mut workspace)?;
+        drop(workspace);
         let mut report = LayerReport::new(layer, d, k, &measured);
+        let outputs = self.ptk.outputs.or(outputs);
+        spectral.add(level, &mut report, (w, initial), ptk, given, outputs)?;
         match (initial, initial_ptk) {
             (None, _) => report.without_initial(NEEDS_LAYER),
             (_, None) => report.double_centered = Block::missing(NEEDS_PTK),

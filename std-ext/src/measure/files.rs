@@ -1,7 +1,8 @@
 //! Measuring the networks in checkpoints on given samples.
 
 use super::outputs::{Agreement, compare};
-use super::{Features, LayerReport, NEEDS_INIT, Proof, controls, measure};
+use super::spectra::tables;
+use super::{Features, LayerReport, NEEDS_INIT, Proof, Spectral, controls, measure_spectra};
 use crate::architecture::Architecture;
 use crate::checkpoint::read_named_model;
 use crate::dataset::{Opened, Paths, Reading, Role, open};
@@ -44,6 +45,8 @@ pub struct MeasureFiles<'p> {
     pub network: Option<&'p Architecture>,
     /// The trained network's outputs on them as its framework computed them (`.npy`), to be compared with.
     pub outputs: Option<&'p Path>,
+    /// Which powers of G, and which angles.
+    pub spectral: Spectral<'p>,
 }
 
 /// The object that `agop measure --json` prints.
@@ -200,8 +203,9 @@ impl MeasureReport {
         // Without initial weights there is no change; what it would give is taken out below.
         let read_0 = initial.as_ref().map_or(0.0, |(_, rounded)| *rounded);
         let read_weights = if read_0 > rounded { read_0 } else { rounded };
+        let before = then.unwrap_or((&trained, &now));
         let measured =
-            measure(machine, (&trained, &now), then.unwrap_or((&trained, &now)), read_weights, powers);
+            measure_spectra(machine, (&trained, &now), before, read_weights, powers, files.spectral);
         let mut layers = measured.map_err(|error| match error {
             Error::Core(error) => Error::input(files.weights, "network", error.to_string()),
             other => other,
@@ -332,7 +336,7 @@ impl MeasureReport {
             let numbers = [covariance, layer.relative_change, at_init].map(number);
             others.row([name].into_iter().chain(numbers).take(columns().len()));
         }
-        out += &format!("{correlations}\n{others}\n");
+        out += &format!("{correlations}\n{others}\n{}", tables(&self.layers, &mut reasons));
         if !self.taken.is_empty() {
             let _ = writeln!(out, "data: {}", Shown(self.taken.join("; ")));
         }

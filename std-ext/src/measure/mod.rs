@@ -6,6 +6,7 @@ mod dump;
 mod features;
 mod files;
 mod outputs;
+mod spectra;
 
 pub use controls::{Controls, controls};
 pub use course::{MeasureCourse, Measured, is_one};
@@ -13,6 +14,7 @@ pub use dump::LayerFiles;
 pub use features::{Features, Proof};
 pub use files::{MeasureFiles, MeasureReport, NamedLayer};
 pub use outputs::Agreement;
+pub use spectra::{AngleErrors, Angles, AnglesOfPair, PowerOfPair, PowerReport, Spectral};
 
 use crate::error::Result;
 use crate::machine::Machine;
@@ -57,6 +59,12 @@ pub struct LayerReport {
     pub centered: Block,
     /// DC-NFC.
     pub double_centered: Block,
+    /// Correlations with the powers of G that were asked for; left out of the object without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub powers: Vec<PowerReport>,
+    /// Angles between leading subspaces; left out of the object where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub angles: Option<Angles>,
 }
 
 /// The correlations of one pair of matrices.
@@ -164,6 +172,13 @@ impl LayerReport {
         self.double_centered = Block::missing(reason);
         self.relative_change = None;
         self.why.insert("relative_change".to_owned(), reason.to_owned());
+        for power in &mut self.powers {
+            power.centered = PowerOfPair::missing(reason);
+            power.double_centered = PowerOfPair::missing(reason);
+        }
+        if let Some(angles) = &mut self.angles {
+            angles.centered = AnglesOfPair::missing(reason);
+        }
     }
 
     /// The report of a measured layer.
@@ -181,6 +196,8 @@ impl LayerReport {
             uncentered: Block::new(&m.uncentered),
             centered: Block::new(&m.centered),
             double_centered: Block::new(&m.double_centered),
+            powers: Vec::new(),
+            angles: None,
         }
     }
 }
@@ -194,10 +211,23 @@ impl LayerReport {
 /// As [`measure_layer`], and when the memory cannot be had.
 pub fn measure<T: Real, A: Activation<T> + Sync>(
     machine: &Machine,
+    trained: (&Model<T, A>, &Features<T>),
+    initial: (&Model<T, A>, &Features<T>),
+    read: f64,
+    powers: Powers,
+) -> Result<Vec<LayerReport>> {
+    let none = Spectral { rank: Some(0), ..Spectral::default() };
+    measure_spectra(machine, trained, initial, read, powers, none)
+}
+
+/// [`measure`], with the powers and angles that are asked for.
+pub(crate) fn measure_spectra<T: Real, A: Activation<T> + Sync>(
+    machine: &Machine,
     (model, features): (&Model<T, A>, &Features<T>),
     (initial, initial_features): (&Model<T, A>, &Features<T>),
     read: f64,
     powers: Powers,
+    spectral: Spectral<'_>,
 ) -> Result<Vec<LayerReport>> {
     let shape = model.shape()?;
     machine.threads.each(shape.hidden_layers(), |layer| {
@@ -208,6 +238,9 @@ pub fn measure<T: Real, A: Activation<T> + Sync>(
         let given = GivenErrors { weights: read, ptk: error(features), initial_ptk: error(initial_features) };
         let mut workspace = filled("workspace", measure_workspace(w.rows(), w.columns()), 0.0)?;
         let measured = measure_layer(machine.level, w, w_0, k, k_0, given, powers, &mut workspace)?;
-        Ok(LayerReport::new(layer, w.columns(), w.rows(), &measured))
+        let mut report = LayerReport::new(layer, w.columns(), w.rows(), &measured);
+        drop(workspace);
+        spectral.add(machine.level, &mut report, (w, Some(w_0)), k, given, Some(shape.outputs()))?;
+        Ok(report)
     })
 }

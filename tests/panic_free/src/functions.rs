@@ -2,7 +2,7 @@
 
 use crate::{Deep, Narrow};
 use agop_core::activation::AnyActivation;
-use agop_core::correlation::{self, Route};
+use agop_core::correlation::{self, LayerSpectrum, Route};
 use agop_core::digest::Hasher;
 use agop_core::early_time::quadratic::{self, Readout, Statistics, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
@@ -68,6 +68,13 @@ pub fn all() {
         correlation::correlate_workspace,
         correlation::correlate::<Level>,
         correlation::covariance_workspace,
+        correlation::ptk_spectrum_length,
+        correlation::layer_spectrum_length,
+        correlation::spectrum_workspace,
+        correlation::angles_workspace,
+        LayerSpectrum::power,
+        LayerSpectrum::nfm_agop::<Level>,
+        LayerSpectrum::weights_ptk::<Level>,
         ptk_error::norms_length::<false>,
         ptk_error::norms_length::<true>,
         ptk_error::norms_workspace::<false>,

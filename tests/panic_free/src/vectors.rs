@@ -1,7 +1,7 @@
 //! What runs on a backend.
 
 use agop_core::activation::{Activation, AnyActivation, Bounded};
-use agop_core::correlation;
+use agop_core::correlation::{self, LayerSpectrum, PtkSpectrum};
 use agop_core::dual::Dual;
 use agop_core::early_time::{self, Derivatives, DualBackend, quadratic, wide};
 use agop_core::feature;
@@ -53,6 +53,8 @@ fn sum<T: Scalar>(values: &[T]) -> T {
 pub fn real<T: Real, B: Backend<T>>() {
     link![
         correlation::measure_layer::<T, Level>,
+        PtkSpectrum::new::<T, Level>,
+        LayerSpectrum::new::<T, Level>,
         correlation::covariance_cosine::<T, Level>,
         correlation::traces::<f64, Level>,
         early_time::limit::<T, Level>,

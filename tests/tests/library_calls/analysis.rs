@@ -2,7 +2,7 @@
 
 use super::{MOST, Source};
 use agop_core::activation::{Activation, AnyActivation};
-use agop_core::correlation::{self, GivenErrors, InputError, Powers, Route};
+use agop_core::correlation::{self, GivenErrors, InputError, LayerSpectrum, Powers, PtkSpectrum, Route};
 use agop_core::digest::Hasher;
 use agop_core::early_time::quadratic::{self, Readout, WordTraces};
 use agop_core::early_time::wide::{self, DualKernel};
@@ -25,6 +25,22 @@ pub(super) fn measures<T: Real>(s: &mut Source) {
     let error = |s: &mut Source| if s.one_in(3) { None } else { Some(s.number()) };
     let given = GivenErrors { weights: s.number(), ptk: error(s), initial_ptk: error(s) };
     let _ = correlation::measure_layer(level, views.0, views.1, views.2, views.3, given, powers, &mut work);
+    let mut work = s.values::<f64>(correlation::spectrum_workspace(k, d));
+    let (mut of_ptk, mut of_layer) = (
+        s.values::<f64>(correlation::ptk_spectrum_length(k)),
+        s.values::<f64>(correlation::layer_spectrum_length(k, d)),
+    );
+    if let Ok(ptk) = PtkSpectrum::new(level, views.2, given.ptk, &mut of_ptk, &mut work) {
+        let weights = (views.0, s.one_in(2).then_some(views.1));
+        let spectrum = LayerSpectrum::new(level, weights, given.weights, ptk, &mut of_layer, &mut work);
+        let mut cosines = vec![0.0; s.size()];
+        let mut work = s.values::<f64>(correlation::angles_workspace(k, cosines.len()));
+        if let Ok(spectrum) = spectrum {
+            let _ = spectrum.power(s.number());
+            let _ = spectrum.nfm_agop(level, &mut cosines, &mut work);
+            let _ = spectrum.weights_ptk(level, &mut cosines, &mut work);
+        }
+    }
     let length = s.near(d.saturating_mul(d).saturating_add(d));
     let (mut moments, mut work) =
         (s.values::<f64>(length), s.values::<f64>(correlation::covariance_workspace(k, d)));

@@ -31,6 +31,8 @@ pub(super) struct Ptk {
     pub(super) k: usize,
     pub(super) values: Vec<f64>,
     pub(super) error: f64,
+    /// c, where a Jacobian tells it.
+    pub(super) outputs: Option<usize>,
 }
 
 impl Matrix {
@@ -78,7 +80,7 @@ impl Ptk {
             }
         }
         let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
-        Ok(Self { k, values, error: ROOM * (squares.sqrt() + read * norm) })
+        Ok(Self { k, values, error: ROOM * (squares.sqrt() + read * norm), outputs: None })
     }
 
     pub(super) fn of_jacobian(
@@ -90,9 +92,9 @@ impl Ptk {
         let path = paths.first();
         let source = source(paths)?;
         let (n, shape) = (source.count(), source.shape().to_vec());
-        let (places, k) = match *shape.as_slice() {
-            [c, k] => (c, k),
-            [p, c, k] => (p.saturating_mul(c), k),
+        let (places, c, k) = match *shape.as_slice() {
+            [c, k] => (c, c, k),
+            [p, c, k] => (p.saturating_mul(c), c, k),
             _ => {
                 let whole: Vec<usize> = [n].into_iter().chain(shape).collect();
                 let reason = format!("{}, expected (n, c, k) or (n, positions, c, k)", shape_text(&whole));
@@ -136,7 +138,7 @@ impl Ptk {
         // A term passes through at most a block, the height of the tree and the division; |sum |J|^T |J||_F <= tr K.
         let roundings = SAMPLE_BLOCK as f64 + 64.0 + 2.0;
         let relative = 0.5 * f64::EPSILON * roundings + source.read_error::<f64>() * 2.0;
-        Ok(Self { k, values: all.to_vec(), error: ROOM * relative * trace })
+        Ok(Self { k, values: all.to_vec(), error: ROOM * relative * trace, outputs: Some(c) })
     }
 
     /// K of the rows of W that are taken, whether it is that of all rows or theirs already.
