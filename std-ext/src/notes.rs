@@ -129,26 +129,15 @@ pub(crate) fn single_layers<T: Real>(
 }
 
 /// What to say of inputs whose root mean square is not within [0.05, 20]; `remedy` says what to do.
-///
-/// # Errors
-/// Those of reading the inputs.
-pub(crate) fn scale_of_inputs<T: Real>(inputs: impl Rows<T>, remedy: &str) -> Result<Option<String>> {
-    let (rows, columns) = inputs.shape();
-    let mut sum = 0.0;
-    let added = inputs.each(0..rows, &mut Vec::new(), &mut |_, x| {
-        sum = x.elements().fold(sum, |sum, x| sum + x.to_f64() * x.to_f64());
-        Ok(())
-    });
-    added.map_err(Into::into)?;
-    let rms = (sum / (rows as f64 * columns as f64)).sqrt();
-    Ok(match rms {
+pub(crate) fn scale_of_inputs(rms: f64, remedy: &str) -> Option<String> {
+    match rms {
         0.0 => Some("all inputs are zero".to_owned()),
         0.05..=20.0 => None,
         _ => {
             let rms = number(Some(rms), 2);
             Some(format!("the inputs have root mean square {rms}, far from 1: {remedy}"))
         }
-    })
+    }
 }
 
 /// What to say of dead layers, by name; nothing where there are none.

@@ -224,7 +224,7 @@ fn train<T: Real>(
     messages: &mut dyn Write,
 ) -> Result<Option<TrainReport>> {
     let remedy = "divide them by it before training (pixels 0..255 by 255)";
-    let mut notes: Vec<String> = scale_of_inputs(&problem.train.inputs, remedy)?.into_iter().collect();
+    let mut notes: Vec<String> = scale_of_inputs(problem.scale, remedy).into_iter().collect();
     for note in &notes {
         // Nobody need read it; the table says it again.
         let _ = writeln!(messages, "note: {note}");

@@ -164,16 +164,15 @@ impl MeasureReport {
             None => before.insert(Before::read(machine, files, &trained)?),
         };
         let (x, read, samples) = (&*x, *read, x.rows());
-        // Digest and scale; K and its error for each network; the covariance of each layer's inputs; outputs.
+        // Digest; K for each network; the covariance of each layer's inputs; outputs.
         let networks = 1 + usize::from(initial.is_some() && initial_features.is_none());
-        let passes =
-            2 + 2 * networks + trained.shape()?.hidden_layers() + usize::from(files.outputs.is_some());
+        let passes = 1 + networks + trained.shape()?.hidden_layers() + usize::from(files.outputs.is_some());
         machine.progress.expect((passes * samples) as u64);
         let mut hash = Hasher::new();
         for model in [Some(&trained), initial.as_ref().map(|(model, _)| model)].into_iter().flatten() {
             hash_parameters(&mut hash, model.shape()?, model.parameters());
         }
-        x.hash(&mut hash)?;
+        let rms = x.hash(&mut hash)?;
         let level = machine.level;
         let compared = files.outputs.map(|file| compare(level, &names, &trained, x, file)).transpose()?;
         let (compared, doubt) = compared.map_or((None, None), |(agreement, doubt)| (Some(agreement), doubt));
@@ -224,7 +223,7 @@ impl MeasureReport {
             })
             .collect();
         let remedy = "give them as the network takes them (pixels 0..255 are often divided by 255)";
-        let scale = scale_of_inputs(x, remedy)?;
+        let scale = scale_of_inputs(rms, remedy);
         let notes = scale.into_iter().chain(dead(&dead_names)).chain(doubt).collect();
         let missing = ("outputs", "not compared: --outputs was not given");
         let mixed = ("activation", "the layers have different ones: see network");

@@ -29,6 +29,8 @@ pub struct Problem<T> {
     pub outer_product: std::result::Result<Vec<f64>, &'static str>,
     /// Of all samples, as read.
     pub digest: Digest,
+    /// Root mean square of the training inputs.
+    pub scale: f64,
     /// What the files were taken for; `None` for a task.
     pub understood: Option<String>,
     /// Mean and deviation of each column of the training inputs, where these standardised all inputs.
@@ -57,8 +59,8 @@ impl<T: Real> Problem<T> {
         };
         enough_classes(config.training.loss, problem.outputs)?;
         let mut hash = Hasher::new();
-        for samples in [&problem.train, &problem.test] {
-            samples.inputs.hash(&mut hash)?;
+        for (samples, scale) in [(&problem.train, &mut problem.scale), (&problem.test, &mut 0.0)] {
+            *scale = samples.inputs.hash(&mut hash)?;
             hash.array(&[samples.count, problem.outputs], &samples.targets);
         }
         problem.digest = hash.finish();
@@ -117,6 +119,7 @@ fn synthetic<T: Real>(seed: u64, sizes: &Synthetic, monomial: bool) -> Result<Pr
         test: make(Purpose::TestInputs, Purpose::TestLabels, test_samples)?,
         outer_product,
         digest: Hasher::new().finish(),
+        scale: 0.0,
         understood: None,
         statistics: None,
     })
@@ -207,6 +210,7 @@ fn given<T: Real>(loss: AnyLoss, files: &Files, seed: u64, memory: u64) -> Resul
         test: Samples { count: test.rows(), inputs: test, targets: test_targets },
         outer_product: Err("no expected gradient outer product is known for given data"),
         digest: Hasher::new().finish(),
+        scale: 0.0,
         understood: Some(understood),
         statistics: standard.map(|standard| standard.lines()),
     })

@@ -295,8 +295,12 @@ impl<'p, T: Real> Run<'p, T> {
     fn measure(&mut self, step: u64, powers: Powers) -> Result<Record> {
         let level = self.machine.level;
         let inputs = &self.problem.train.inputs;
-        let features = Features::new(level, &self.model, inputs, EXACT, &mut self.features)?;
-        let (now, initial) = ((&self.model, &features), (&self.initial, &self.initial_features));
+        let changed = match step {
+            0 => None,
+            _ => Some(Features::new(level, &self.model, inputs, EXACT, &mut self.features)?),
+        };
+        let features = changed.as_ref().unwrap_or(&self.initial_features);
+        let (now, initial) = ((&self.model, features), (&self.initial, &self.initial_features));
         let (layers, shape) = (measure(self.machine, now, initial, 0.0, powers)?, self.model.shape()?);
         let (train_loss, _) = self.evaluate(&self.problem.train)?;
         let (test_loss, test_accuracy) = self.evaluate(&self.problem.test)?;

@@ -7,14 +7,19 @@ use crate::error::{Error, Result};
 use crate::machine::Progress;
 use crate::memory::{collected, filled, reserved};
 use agop_core::digest::Hasher;
+use agop_core::environment;
 use agop_core::matrix::MatRef;
 use agop_core::reduce::SAMPLE_BLOCK;
 use agop_core::scalar::Real;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::{channel, sync_channel};
 
-/// Bytes of rows that are read at a time, at least one row and at most a block of samples.
+/// Bytes of rows that are read at a time, at least one row and at most [`MOST_ROWS`].
 const RUN: usize = 1 << 22;
+
+/// What a pass of a network takes at a time, and so few that a batch has several: one is read while another is worked on.
+const MOST_ROWS: usize = SAMPLE_BLOCK / 2;
 
 /// Rows in memory that are lent at a time, so that progress is seen.
 const HELD: usize = 16 * SAMPLE_BLOCK;
@@ -110,6 +115,49 @@ impl Reader {
         Ok(0.0)
     }
 
+    /// Gives run after run to `work`: each is read, on a thread of its own, while the one before is worked on.
+    fn each<'a, T: Real>(
+        &self,
+        runs: impl ExactSizeIterator<Item = Asked<'a>> + Clone + Send,
+        buffer: &mut Vec<T>,
+        work: &mut dyn FnMut(MatRef<'_, T>) -> Result<()>,
+    ) -> Result<()> {
+        let d = self.source.dimension();
+        let mut work = |values: &[T]| work(MatRef::new(values, values.len() / d.max(1), d)?);
+        // One run is read, one waits, one is worked on.
+        let ((give, take), (back, spare)) = (sync_channel(1), channel::<Vec<T>>());
+        let all = runs.clone();
+        std::thread::scope(|scope| {
+            let reading = move || {
+                let mut scratch = Scratch::default();
+                for asked in all {
+                    let mut values = spare.try_recv().unwrap_or_default();
+                    let sound = environment::check_thread().map_err(Error::from);
+                    let read = sound.and_then(|()| self.read(&asked, &mut scratch, &mut values));
+                    let failed = read.is_err();
+                    // Who works has stopped at an error of its own.
+                    if give.send(read.map(|()| values)).is_err() || failed {
+                        return;
+                    }
+                }
+            };
+            let alone = runs.len() < 2 || std::thread::Builder::new().spawn_scoped(scope, reading).is_err();
+            if alone {
+                let mut scratch = Scratch::default();
+                return runs.into_iter().try_for_each(|asked| {
+                    self.read(&asked, &mut scratch, buffer)?;
+                    work(buffer)
+                });
+            }
+            for read in take {
+                let values: Vec<T> = read?;
+                work(&values)?;
+                let _ = back.send(values);
+            }
+            Ok(())
+        })
+    }
+
     /// Puts the rows into `output`.
     fn read<T: Real>(&self, asked: &Asked<'_>, scratch: &mut Scratch, output: &mut Vec<T>) -> Result<()> {
         let Scratch { bytes, wide } = scratch;
@@ -160,9 +208,9 @@ impl Reader {
     }
 }
 
-/// Rows of d values that are read at a time.
+/// Rows of d values that are read at a time: a power of two, so that blocks of samples are whole runs.
 fn run<T: Real>(d: usize) -> usize {
-    (RUN / T::BYTES / d.max(1)).clamp(1, SAMPLE_BLOCK)
+    1 << (RUN / T::BYTES / d.max(1)).clamp(1, MOST_ROWS).ilog2()
 }
 
 /// Inputs, and the statistics that standardised them.
@@ -228,16 +276,19 @@ impl<T: Real> Inputs<T> {
         }
     }
 
-    /// Adds the matrix to a digest.
+    /// Adds the matrix to a digest; gives its root mean square.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn hash(&self, hash: &mut Hasher) -> Result<()> {
+    pub fn hash(&self, hash: &mut Hasher) -> Result<f64> {
         hash.shape::<T>(&[self.rows, self.columns]);
+        let mut sum = 0.0;
         self.each(0..self.rows, &mut Vec::new(), &mut |_, x| {
             hash.values(x.as_slice().unwrap_or_default());
+            sum = x.elements().fold(sum, |sum, x| sum + x.to_f64() * x.to_f64());
             Ok(())
-        })
+        })?;
+        Ok((sum / (self.rows as f64 * self.columns as f64)).sqrt())
     }
 
     /// The rows of these indices, in that order.
@@ -254,26 +305,23 @@ impl<T: Real> Rows<T> for Inputs<T> {
     }
 
     fn each(&self, range: Range<usize>, buffer: &mut Vec<T>, work: &mut Work<'_, T, Error>) -> Result<()> {
-        let (mut start, mut scratch) = (range.start, Scratch::default());
-        while start < range.end {
-            let end = match &self.store {
-                Store::Memory(values) => {
-                    let rows = MatRef::new(values, self.rows, self.columns)?;
-                    let end = Ord::min(start + HELD, range.end);
-                    work(start, rows.row_range(start, end - start))?;
-                    end
-                }
-                Store::Source(reader) => {
-                    let end = Ord::min(start + run::<T>(self.columns), range.end);
-                    reader.read(&Asked::Range(start..end), &mut scratch, buffer)?;
-                    work(start, MatRef::new(buffer, end - start, self.columns)?)?;
-                    end
-                }
-            };
-            self.progress.add((end - start) as u64);
-            start = end;
+        let mut start = range.start;
+        let mut work = |x: MatRef<'_, T>| {
+            work(start, x)?;
+            self.progress.add(x.rows() as u64);
+            start += x.rows();
+            Ok(())
+        };
+        let most = if let Store::Memory(_) = self.store { HELD } else { run::<T>(self.columns) };
+        let starts = (0..range.len().div_ceil(most)).map(|i| range.start + i * most);
+        let runs = starts.map(|start| start..Ord::min(start + most, range.end));
+        match &self.store {
+            Store::Memory(values) => {
+                let x = MatRef::new(values, self.rows, self.columns)?;
+                runs.clone().try_for_each(|rows| work(x.row_range(rows.start, rows.len())))
+            }
+            Store::Source(reader) => reader.each(runs.map(Asked::Range), buffer, &mut work),
         }
-        Ok(())
     }
 }
 
@@ -292,24 +340,25 @@ impl<T: Real> Rows<T> for Picked<'_, T> {
     }
 
     fn each(&self, range: Range<usize>, buffer: &mut Vec<T>, work: &mut Work<'_, T, Error>) -> Result<()> {
-        let d = self.inputs.columns;
-        let (mut start, mut scratch) = (range.start, Scratch::default());
-        for places in self.indices.get(range).unwrap_or_default().chunks(run::<T>(d)) {
-            match &self.inputs.store {
-                Store::Source(reader) => reader.read(&Asked::Indices(places), &mut scratch, buffer)?,
-                Store::Memory(values) => {
-                    buffer.clear();
-                    if buffer.capacity() < places.len() * d {
-                        *buffer = reserved("a block of samples", places.len() * d)?;
-                    }
-                    for place in places {
-                        buffer.extend_from_slice(values.get(place * d..(place + 1) * d).unwrap_or_default());
-                    }
+        let (d, mut start) = (self.inputs.columns, range.start);
+        let mut work = |x: MatRef<'_, T>| {
+            work(start, x)?;
+            start += x.rows();
+            Ok(())
+        };
+        let mut runs = self.indices.get(range).unwrap_or_default().chunks(run::<T>(d));
+        match &self.inputs.store {
+            Store::Source(reader) => reader.each(runs.map(Asked::Indices), buffer, &mut work),
+            Store::Memory(values) => runs.try_for_each(|places| {
+                buffer.clear();
+                if buffer.capacity() < places.len() * d {
+                    *buffer = reserved("a block of samples", places.len() * d)?;
                 }
-            }
-            work(start, MatRef::new(buffer, places.len(), d)?)?;
-            start += places.len();
+                for place in places {
+                    buffer.extend_from_slice(values.get(place * d..(place + 1) * d).unwrap_or_default());
+                }
+                work(MatRef::new(buffer, places.len(), d)?)
+            }),
         }
-        Ok(())
     }
 }
