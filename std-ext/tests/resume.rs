@@ -331,3 +331,33 @@ fn a_disk_without_room_is_found_before_the_training() {
         assert_equal(&folder.join("run"), &folder.join("whole"));
     }
 }
+
+/// Samples that have moved, in a file of another kind: the same numbers go on and the run says what it was started with;
+/// other numbers are refused.
+#[test]
+fn samples_that_changed_are_said_or_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let table = |first: &str| {
+        let row = |i: u32| format!("{}.5,{},{}\n", i * 7 % 5, i * i % 3, i % 2);
+        (1..60).fold(format!("{first}\n"), |text, i| text + &row(i))
+    };
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    write("a.csv", &("p,q,kind\n".to_owned() + &table("0.5,0,0")));
+    let data = ["train", "--data", "a.csv", "--label", "kind", "--hidden", "8", "--steps", "20000"];
+    assert_eq!(agop(folder, &[&data[..], &["--out", "whole"]].concat()).status.code(), Some(0));
+    let child = command(folder, &[&data[..], &["--out", "run"]].concat()).spawn().unwrap();
+    wait_for(&folder.join("run/run.lock"));
+    signal(&child, "KILL");
+    child.wait_with_output().unwrap();
+    write("a.csv", &("p,q,kind\n".to_owned() + &table("0.25,0,0")));
+    let answer = agop(folder, &["train", "--resume", "run"]);
+    let line = "agop: run/manifest.json: data: the samples are not those with which the run was started\n";
+    assert_eq!((answer.status.code(), messages(&answer).as_str()), (Some(2), line));
+    write("c.csv", &("p;q;kind\n".to_owned() + &table("0.5,0,0").replace(',', ";")));
+    let answer = agop(folder, &["train", "--resume", "run", "--data", "c.csv"]);
+    assert_eq!(answer.status.code(), Some(0), "{}", messages(&answer));
+    println!("{}", messages(&answer));
+    assert!(messages(&answer).contains("; the run was started with 60 samples"), "{}", messages(&answer));
+    assert_equal(&folder.join("run"), &folder.join("whole"));
+}

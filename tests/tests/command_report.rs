@@ -135,6 +135,11 @@ fn a_run_is_drawn_in_full_and_equal_runs_give_equal_bytes() {
     ] {
         assert!(page.contains(said), "{said}");
     }
+    // The curves have the bounds of their points as bands.
+    let header = fs::read_to_string(Path::new(&first).join("gd/history.csv")).unwrap();
+    let bounds = ["uncentered", "centered", "double_centered"].map(|block| format!("layer1_{block}_bound"));
+    assert!(bounds.iter().all(|bound| header.lines().next().unwrap().contains(bound.as_str())), "{header}");
+    assert!(drawn.iter().any(|(name, svg)| name.contains("-uc-nfc-") && svg.contains("opacity=\"0.25\"")));
     // Every number of the history is in the table of all.
     let history = fs::read_to_string(Path::new(&first).join("slo/history.csv")).unwrap();
     for digest in history.lines().skip(1).map(|line| &line.rsplit(':').next().unwrap()[..12]) {

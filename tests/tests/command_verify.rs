@@ -213,7 +213,7 @@ fn what_is_malformed_is_named() {
     let cases: [(&str, &[u8], &str); 9] = [
         ("run/manifest.json", b"", "line 1, column 0"),
         ("run/manifest.json", b"{\"schema\": 3}", "line 1, column 12"),
-        ("run/manifest.json", b"{\"schema\": \"agop.run/1\"", "line 1"),
+        ("run/manifest.json", b"{\"schema\": \"agop.run/2\"", "line 1"),
         ("run/config.toml", b"", "line 1: missing field"),
         ("run/config.toml", b"schema = \"agop.config/1\"\nseed = -1\n", "line 2"),
         ("run/config.toml", b"\xff", "byte 0: not UTF-8"),
@@ -243,7 +243,11 @@ fn what_is_malformed_is_named() {
     let text = folder.text("run/manifest.json");
     for (from, to, place) in [
         ("\"contract\": 1", "\"contract\": 2", "contract: the run was made under bit contract 2"),
-        ("agop.run/1", "agop.run/2", "schema: expected"),
+        (
+            "agop.run/2",
+            "agop.run/1",
+            "schema: expected \"agop.run/2\", found \"agop.run/1\": a run of another version",
+        ),
         ("gd/final", "../../final", "files: missing: \"gd/final.safetensors\", of no run: \"../../final"),
         ("\"version\": \"", "\"version\": \"1", "version: expected "),
         ("sha256:", "sha265:", "expected sha256: and 64 hexadecimal digits, found \"sha265:"),

@@ -58,6 +58,9 @@ fn digests_are_those_of_the_twins() {
             (&wine.as_str().into(), &classes.as_str().into())
         );
     }
+    // What torch writes, F32, F64 and I64, and the same arrays by NumPy.
+    let torch = digests("@torch.safetensors");
+    assert_eq!((torch.len(), &torch), (5, &digests("@torch.npz")));
     let cifar = digests("@cifar.npz");
     let first = digests("@cifar.npz:inputs")[0].1.clone();
     let folder = tempfile::tempdir().unwrap();

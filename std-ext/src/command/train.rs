@@ -21,6 +21,7 @@ use crate::run::verify::Moved;
 use agop_core::digest::Digest;
 use agop_core::scalar::Real;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -75,8 +76,9 @@ pub(super) struct Options {
     pub(super) computing: Computing,
 }
 
-/// A run that was started before: its place, its configuration as stored and the digest of its samples.
-type Started = (Place, Config, Digest);
+/// A run that was started before: its place, its configuration as stored, the digest of its samples and what their files were
+/// taken for.
+type Started = (Place, Config, Digest, Option<String>);
 
 pub(super) fn run(options: &Options, output: &mut dyn Write, messages: &mut dyn Write) -> Result<u8> {
     if let Some(directory) = &options.resume {
@@ -105,7 +107,7 @@ fn resume(
     output: &mut dyn Write,
     messages: &mut dyn Write,
 ) -> Result<u8> {
-    let Resumed { place, unfinished, config: stored, data: digest } = Place::resume(directory)?;
+    let Resumed { place, unfinished, config: stored, data: digest, understood } = Place::resume(directory)?;
     if !unfinished {
         let Placed { directory, .. } = place.finish()?;
         let growing = growing_of(&directory);
@@ -121,7 +123,7 @@ fn resume(
     let [data, labels, test_data, test_labels] =
         [data, labels, test_data, test_labels].map(|paths: &Vec<Paths>| Paths::joined(paths));
     Moved { data, labels, test_data, test_labels }.put_into(&mut config)?;
-    let started = Some((place, stored, digest));
+    let started = Some((place, stored, digest, understood));
     in_scalar!(config.scalar, run_in::<_>(options, &config, started, &|error| error, output, messages))
 }
 
@@ -134,7 +136,25 @@ fn run_in<T: Real>(
     messages: &mut dyn Write,
 ) -> Result<u8> {
     let machine = options.computing.machine()?;
-    let problem = Problem::<T>::load_within(config, machine.memory).map_err(placed)?;
+    let mut problem = Problem::<T>::load_within(config, machine.memory).map_err(placed)?;
+    let started = match started {
+        Some((place, _, data, _)) if data != problem.digest => {
+            let reason = "the samples are not those with which the run was started";
+            return Err(Error::input(place.path().join(MANIFEST), "data", reason));
+        }
+        Some((place, stored, _, understood)) => {
+            // Files of the same numbers may be taken for something else; the run says what it was started with.
+            if let (Some(before), Some(now)) = (&understood, &problem.understood)
+                && before != now
+            {
+                let _ =
+                    writeln!(messages, "note: the files are now {now}; the run was started with {before}");
+            }
+            problem.understood = understood.or(problem.understood);
+            Some((place, stored))
+        }
+        None => None,
+    };
     // All that can be wrong with the settings is found before the first rule trains.
     let rules = config.training.rules.iter();
     let runs = rules.map(|rule| Run::new(config, &problem, *rule, &machine));
@@ -142,11 +162,7 @@ fn run_in<T: Real>(
     // Reading and checking end at once, what writes does not.
     let interrupted = listen();
     let (place, stored) = match started {
-        Some((place, stored, data)) => {
-            if data != problem.digest {
-                let reason = "the samples are not those with which the run was started";
-                return Err(Error::input(place.path().join(MANIFEST), "data", reason));
-            }
+        Some((place, stored)) => {
             restore(&mut runs, &place)?;
             (place, stored)
         }
@@ -156,7 +172,8 @@ fn run_in<T: Real>(
                 None => Claim::fresh()?,
             };
             let initial = runs.iter().map(|run| (run.rule(), run.initial()));
-            (claim.start(&Folder::unfinished(config, problem.digest, initial)?)?, config.clone())
+            let folder = Folder::unfinished(config, problem.digest, initial)?;
+            (claim.start(&folder.understood((&problem.understood, &problem.statistics)))?, config.clone())
         }
     };
     let path = place.path().to_path_buf();
@@ -172,7 +189,16 @@ fn run_in<T: Real>(
             let results = |rule| files_of(rule).into_iter().skip(1).chain([checkpoint_of(rule)]);
             let mut results = config.training.rules.iter().copied().flat_map(results);
             let kept = results.any(|name| path.join(name).exists());
-            if matches!(error, Error::Diverged(_)) || !kept {
+            if let Error::Diverged(reason) = &error {
+                let directory = place.leave();
+                let mut drawn = format!("`agop report {}` draws it", directory.display());
+                if options.report {
+                    let page = super::report::draw(&machine, std::slice::from_ref(&directory), None)?;
+                    drawn = format!("{} draws it", page.display());
+                }
+                return Err(Error::Diverged(format!("{reason}; the run up to there is kept, {drawn}")));
+            }
+            if !kept {
                 place.discard();
                 return Err(error);
             }
@@ -230,7 +256,9 @@ fn train<T: Real>(
         let _ = writeln!(messages, "note: {note}");
     }
     let mut outcomes: Vec<Outcome<T>> = Vec::new();
-    for run in runs {
+    let mut runs = VecDeque::from(runs);
+    let described = (&problem.understood, &problem.statistics);
+    while let Some(mut run) = runs.pop_front() {
         let bar = bar(config);
         bar.set_prefix(run.rule().name());
         let trained = run.train_between(
@@ -242,17 +270,14 @@ fn train<T: Real>(
             &mut |run| keeper.between(run, config.training.steps, messages),
         );
         bar.finish_and_clear();
-        let trained = trained.map_err(|error| match (error, outcomes.last()) {
-            (Error::Diverged(reason), Some(done)) => {
-                let done = done.rule.name();
-                Error::Diverged(format!(
-                    "{reason}; nothing is kept of {done}, which `--rule {done}` runs alone"
-                ))
-            }
-            (error, _) => error,
-        })?;
-        let Some(outcome) = trained else { return Ok(None) };
-        outcomes.push(outcome);
+        if let Err(Error::Diverged(reason)) = &trained {
+            runs.push_front(run);
+            let folder = Folder::new(stored, problem.digest, outcomes)?.understood(described);
+            keeper.write(&folder.diverged(runs.into(), reason)?)?;
+            return Err(Error::Diverged(reason.clone()));
+        }
+        let Some(last) = trained? else { return Ok(None) };
+        outcomes.push(run.outcome(last));
     }
     let unknown = problem.outer_product.as_ref().err().copied();
     for outcome in &outcomes {
@@ -263,9 +288,7 @@ fn train<T: Real>(
     }
     let report = TrainReport::new(outcomes.iter().map(|outcome| (outcome.rule, &outcome.last)), unknown);
     let report = TrainReport { data: problem.understood.clone(), notes, ..report };
-    let mut folder = Folder::new(stored, problem.digest, outcomes)?.understood(problem.understood.clone());
-    folder.manifest.statistics.clone_from(&problem.statistics);
-    keeper.write(&folder)?;
+    keeper.write(&Folder::new(stored, problem.digest, outcomes)?.understood(described))?;
     Ok(Some(report))
 }
 

@@ -77,6 +77,9 @@ impl Source {
         if manifest.as_ref().is_some_and(|manifest| manifest.unfinished) {
             notes.push("unfinished: `agop train --resume` goes on with the run".to_owned());
         }
+        if let Some(reason) = manifest.as_ref().and_then(|manifest| manifest.diverged.as_ref()) {
+            notes.push(format!("diverged: {reason}"));
+        }
         let mut check = |name: &str, bytes: &[u8]| {
             let expected = manifest.as_ref().and_then(|manifest| manifest.files.get(name));
             if expected.is_some_and(|expected| *expected != sha256(bytes)) {

@@ -222,11 +222,28 @@ const KILLED: &str = "AGOP_TEST_KILLED";
 #[test]
 fn killed() {
     let Ok(plan_text) = std::env::var(KILLED) else { return };
-    let (after, place) = plan_text.split_once(' ').unwrap();
-    let claim = Claim::named(Path::new(place), true).unwrap();
-    plan(after.parse().unwrap(), Fault::Kill);
-    train(claim, &new()).unwrap();
+    let mut words = plan_text.splitn(3, ' ');
+    let (after, job, place) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+    if job == "resume" {
+        plan(after.parse().unwrap(), Fault::Kill);
+        go_on(Place::resume(Path::new(place)).unwrap().place, &new()).unwrap();
+    } else {
+        let claim = Claim::named(Path::new(place), true).unwrap();
+        plan(after.parse().unwrap(), Fault::Kill);
+        train(claim, &new()).unwrap();
+    }
     assert!(!end());
+}
+
+/// Whether a process that does this job at a place is killed at that change; else it ended well.
+fn is_killed(after: usize, job: &str, place: &Path) -> bool {
+    let killed = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "run::faults::killed"])
+        .env(KILLED, format!("{after} {job} {}", place.display()))
+        .output()
+        .unwrap();
+    assert!(killed.status.success() || killed.status.code().is_none(), "{killed:?}");
+    !killed.status.success()
 }
 
 #[test]
@@ -235,22 +252,35 @@ fn no_kill_destroys_a_run_or_leaves_what_cannot_go_on() {
     for before in ALL {
         for after in 0.. {
             let (_root, place) = prepared(before);
-            let killed = std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "run::faults::killed"])
-                .env(KILLED, format!("{after} {}", place.display()))
-                .output()
-                .unwrap();
-            if killed.status.success() {
+            if !is_killed(after, "train", &place) {
                 assert!(holds(&place, &new()) && beside(&place).is_empty(), "{before:?}");
                 break;
             }
             kills += 1;
-            assert_eq!(killed.status.code(), None, "{killed:?}");
             check(before, &place, &format!("{before:?}, killed at change {after}"));
         }
     }
     println!("killed at {kills} changes");
     assert!(kills > 100);
+}
+
+#[test]
+fn no_kill_while_a_run_goes_on_loses_it() {
+    let mut kills = 0;
+    for before in [Before::Nothing, Before::Run] {
+        for after in 0.. {
+            let (_root, place) = prepared(before);
+            drop(Claim::named(&place, true).unwrap().start(&start_of(&new())).unwrap());
+            if !is_killed(after, "resume", &growing(before, &place)) {
+                assert!(holds(&place, &new()) && beside(&place).is_empty(), "{before:?}");
+                break;
+            }
+            kills += 1;
+            check(before, &place, &format!("{before:?}, killed at change {after} of going on"));
+        }
+    }
+    println!("killed at {kills} changes");
+    assert!(kills > 50);
 }
 
 /// Every change of the disk by which a run goes on, too.

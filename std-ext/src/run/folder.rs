@@ -10,11 +10,12 @@
 //!
 //! While it is trained, and after that perhaps, there are also `run.lock`, which the process that trains it holds, and
 //! `RULE/checkpoint.safetensors`, the newest state that was kept; the manifest says that the run is unfinished.
-//! `report.html` and `report-*.svg` may be added to it.
+//! `report.html` and `report-*.svg` may be added to it. Where a rule diverged, the manifest says so: of that rule there are no
+//! last weights, and the history ends before.
 
 use super::config::{self, Config, RuleName};
 use super::manifest::{LONGEST, LONGEST_CONFIG, Manifest, Sha256};
-use super::train::Outcome;
+use super::train::{Outcome, Run};
 use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::file;
@@ -97,10 +98,27 @@ impl Folder {
         Ok(Self { manifest: Manifest::new(data, rules, digests), files })
     }
 
-    /// The same with what the files of samples were taken for.
-    pub fn understood(mut self, understood: Option<String>) -> Self {
-        self.manifest.understood = understood;
+    /// The same with what the files of samples were taken for, and their statistics.
+    pub fn understood(mut self, (understood, statistics): (&Option<String>, &Option<Vec<String>>)) -> Self {
+        self.manifest.understood.clone_from(understood);
+        self.manifest.statistics.clone_from(statistics);
         self
+    }
+
+    /// The same where a rule diverged: of it, and of those that come after it, all that was measured.
+    ///
+    /// # Errors
+    /// When the memory cannot be had.
+    pub fn diverged<T: Real>(mut self, rest: Vec<Run<'_, T>>, reason: &str) -> Result<Self> {
+        for run in rest {
+            let [first, _, table] = files_of(run.rule());
+            self.files.insert(first, weights(run.initial())?);
+            self.files.insert(table, run.history.0);
+            self.manifest.rules.insert(run.rule, run.marks);
+        }
+        self.manifest.files = digests(&self.files);
+        self.manifest.diverged = Some(reason.to_owned());
+        Ok(self)
     }
 
     /// The files of a run before its first step: all that can be known.

@@ -2,7 +2,7 @@
 
 use super::config::RuleName;
 use super::train::Record;
-use crate::error::{ParseError, quote};
+use crate::error::{Error, ParseError, quote};
 use crate::memory::Growing;
 use agop_core::digest::{CONTRACT_VERSION, Digest};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::marker::PhantomData;
+use std::path::Path;
 
 /// Version of the manifest's form.
-pub const SCHEMA: &str = "agop.run/1";
+pub const SCHEMA: &str = "agop.run/2";
 /// The versions of the program that write this form; an older one is added here when the version moves.
 const VERSIONS: [&str; 1] = [env!("CARGO_PKG_VERSION")];
 
@@ -40,6 +41,9 @@ pub struct Manifest {
     /// Whether steps are missing; written only if so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// Which rule diverged where; written only if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
     /// Digest of the samples as they are used.
     pub data: Sha256,
     /// What the files of samples were taken for; of a task, and in older runs, there is none.
@@ -83,6 +87,7 @@ impl Manifest {
             version,
             contract,
             unfinished: false,
+            diverged: None,
             data,
             understood: None,
             statistics: None,
@@ -102,7 +107,8 @@ impl Manifest {
         })?;
         let Self { schema, version, contract, .. } = &manifest;
         if schema != SCHEMA {
-            let reason = format!("expected {SCHEMA:?}, found {}", quote(schema));
+            let older = "a run of another version of this program, which reads it";
+            let reason = format!("expected {SCHEMA:?}, found {}: {older}", quote(schema));
             return Err(ParseError::new("schema", reason));
         }
         if *contract != CONTRACT_VERSION {
@@ -116,6 +122,15 @@ impl Manifest {
             return Err(ParseError::new("version", reason));
         }
         Ok(manifest)
+    }
+
+    /// Why a run that diverged cannot go on or be replayed to its end; `path` is that of its manifest.
+    ///
+    /// # Errors
+    /// [`Error::Input`] then.
+    pub(super) fn not_diverged(&self, path: &Path) -> crate::error::Result<()> {
+        let Some(reason) = &self.diverged else { return Ok(()) };
+        Err(Error::input(path, "the run diverged", format!("{reason}; `agop report` draws it up to there")))
     }
 
     /// The bytes of the file.

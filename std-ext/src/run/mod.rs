@@ -3,6 +3,7 @@
 pub mod config;
 pub mod config_file;
 mod difference;
+mod diverged;
 mod exchange;
 pub mod folder;
 pub mod manifest;

@@ -199,6 +199,8 @@ pub struct Resumed {
     pub config: Config,
     /// Digest of its samples.
     pub data: Digest,
+    /// What their files were taken for.
+    pub understood: Option<String>,
 }
 
 impl Place {
@@ -209,6 +211,7 @@ impl Place {
     pub fn resume(directory: &Path) -> Result<Resumed> {
         let (named, path) = (directory.to_path_buf(), directory.to_path_buf());
         let Read { manifest, .. } = Read::folder(directory)?;
+        manifest.not_diverged(&directory.join(MANIFEST))?;
         for rule in manifest.rules.keys() {
             inside(directory, rule.name())?;
         }
@@ -226,7 +229,8 @@ impl Place {
         let named = growing_for(directory).filter(|_| old.is_some()).unwrap_or(named);
         let place = Self { named, path, lock, old, made: None };
         remove_temporary(directory);
-        Ok(Resumed { place, unfinished: now.unfinished, config, data: now.data.0 })
+        let Manifest { unfinished, data, understood, .. } = now;
+        Ok(Resumed { place, unfinished, config, data: data.0, understood })
     }
 
     /// The folder in which the run grows.
@@ -254,10 +258,7 @@ impl Place {
     /// # Errors
     /// What could not be done; the error says where the runs stand.
     pub fn finish(mut self) -> Result<Placed> {
-        remove_temporary(&self.path);
-        for rule in RULES {
-            remove(&self.path.join(checkpoint_of(rule)));
-        }
+        self.tidy();
         let old = self.old.take();
         let placed = match &old {
             Some((old, _)) => self.replace(old)?,
@@ -267,6 +268,21 @@ impl Place {
         self.lock = None;
         remove(&placed.directory.join(LOCK));
         Ok(placed)
+    }
+
+    fn tidy(&self) {
+        remove_temporary(&self.path);
+        for rule in RULES {
+            remove(&self.path.join(checkpoint_of(rule)));
+        }
+    }
+
+    /// Leaves a run that diverged where it grew: none is replaced by it. Gives its folder.
+    pub fn leave(mut self) -> PathBuf {
+        self.tidy();
+        self.lock = None;
+        remove(&self.path.join(LOCK));
+        self.path
     }
 
     fn replace(&self, old: &Path) -> Result<Placed> {

@@ -143,7 +143,7 @@ const LONGEST_NUMBER: u64 = 330;
 
 /// No history of so many measurements of a network with so many hidden layers has more bytes.
 pub(super) fn longest_history(measurements: u64, hidden_layers: usize) -> u64 {
-    let numbers = (hidden_layers as u64).saturating_mul(7).saturating_add(5);
+    let numbers = (hidden_layers as u64).saturating_mul(10).saturating_add(5);
     measurements.saturating_add(1).saturating_mul(numbers.saturating_mul(LONGEST_NUMBER + 1))
 }
 
@@ -153,7 +153,7 @@ pub(super) fn usual_history(measurements: u64, hidden_layers: usize) -> u64 {
 }
 
 /// Adds a record to a history, the CSV of a training: a line with the names of the columns, then one for each record,
-/// numbers in shortest round-trip digits, empty where undefined.
+/// numbers in shortest round-trip digits, empty where undefined; a bound is that of the cosine before it.
 ///
 /// # Errors
 /// When the memory cannot be had.
@@ -165,10 +165,13 @@ pub(super) fn add_record(history: &mut Growing, record: &Record) -> io::Result<(
                 "relative_change",
                 "uncentered_cosine",
                 "uncentered_pearson",
+                "uncentered_bound",
                 "centered_cosine",
                 "centered_pearson",
+                "centered_bound",
                 "double_centered_cosine",
                 "double_centered_pearson",
+                "double_centered_bound",
             ] {
                 write!(history, ",layer{layer}_{key}")?;
             }
@@ -182,7 +185,8 @@ pub(super) fn add_record(history: &mut Growing, record: &Record) -> io::Result<(
     write!(history, ",{}", number(record.feature_alignment))?;
     for layer in &record.layers {
         let (u, c, dc) = (&layer.uncentered, &layer.centered, &layer.double_centered);
-        for x in [layer.relative_change, u.cosine, u.pearson, c.cosine, c.pearson, dc.cosine, dc.pearson] {
+        write!(history, ",{}", number(layer.relative_change))?;
+        for x in [u, c, dc].into_iter().flat_map(|block| [block.cosine, block.pearson, block.bound.cosine]) {
             write!(history, ",{}", number(x))?;
         }
     }

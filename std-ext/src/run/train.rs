@@ -1,6 +1,7 @@
 //! The training of one rule, with its measurements.
 
 use super::config::{Config, RuleName, Speeds, Training};
+use super::diverged::diverged;
 use super::manifest::Mark;
 use super::problem::Problem;
 use super::report::{add_record, usual_history};
@@ -198,31 +199,32 @@ impl<'p, T: Real> Run<'p, T> {
     /// # Errors
     /// [`Error::Diverged`] when values stop being finite, with the step at which they did; what the machine refuses.
     pub fn train(
-        self,
+        mut self,
         progress: &mut dyn FnMut(u64),
         observe: &mut dyn FnMut(&Record) -> bool,
     ) -> Result<Outcome<T>> {
         let stopped = Error::Message(format!("{}: no measurement", self.rule.name()));
-        self.train_between(progress, observe, &mut |_| Ok(true))?.ok_or(stopped)
+        let last = self.train_between(progress, observe, &mut |_| Ok(true))?.ok_or(stopped)?;
+        Ok(self.outcome(last))
     }
 
     /// As [`Run::train`]; `between` sees the state before each measurement and update, after the last one too, and
-    /// interrupts the training by returning false: nothing is given then.
+    /// interrupts the training by returning false: nothing is given then. Else the last measurement is.
     ///
     /// # Errors
     /// As [`Run::train`], and those of `between`.
     pub fn train_between(
-        mut self,
+        &mut self,
         progress: &mut dyn FnMut(u64),
         observe: &mut dyn FnMut(&Record) -> bool,
         between: &mut dyn FnMut(&Self) -> Result<bool>,
-    ) -> Result<Option<Outcome<T>>> {
+    ) -> Result<Option<Record>> {
         let mut newest = None;
         let (steps, every, rule) =
             (self.config.training.steps, self.config.training.measure_every, self.rule);
         for step in self.step..=steps {
             self.step = step;
-            if !between(&self)? {
+            if !between(self)? {
                 return Ok(None);
             }
             let failed = |error| diverged(rule, step, error);
@@ -247,9 +249,14 @@ impl<'p, T: Real> Run<'p, T> {
                 progress(step + 1);
             }
         }
-        let Self { initial, model: trained, marks, history: Growing(history), .. } = self;
         // The last step is measured, whatever the first one was.
-        Ok(newest.map(|last| Outcome { rule, initial, trained, marks, history, last }))
+        Ok(newest)
+    }
+
+    /// What a training gives whose last measurement this is.
+    pub fn outcome(self, last: Record) -> Outcome<T> {
+        let Self { rule, initial, model: trained, marks, history: Growing(history), .. } = self;
+        Outcome { rule, initial, trained, marks, history, last }
     }
 
     /// What the optimizer carries from step to step; the second half of its state is scratch.
@@ -362,25 +369,6 @@ impl<'p, T: Real> Run<'p, T> {
         let dot = |a, b| kernel::dot(level, a, b);
         let norms = dot(f, f)?.sqrt() * dot(e, e)?.sqrt();
         Ok(if norms > 0.0 && norms.is_finite() { Some(dot(f, e)? / norms) } else { None })
-    }
-}
-
-/// A value that is not finite as the end of a training, with what helps against it.
-fn diverged(rule: RuleName, step: u64, error: Error) -> Error {
-    match error {
-        Error::Core(error @ agop_core::error::Error::NotFinite { what, .. }) => {
-            // At step 0 no weight has moved; what is computed from features has seen no label.
-            let remedy = match (step, what) {
-                (0, "updated parameters" | "velocity") => {
-                    "try a smaller --rate, or scale the inputs and labels"
-                }
-                (0, "gradient" | "norm of a layer's gradient") => "scale the inputs and labels",
-                (0, _) => "scale the inputs",
-                _ => "try a smaller --rate, or scale the inputs and labels",
-            };
-            Error::Diverged(format!("{} step {step}: {error}; {remedy}", rule.name()))
-        }
-        other => other,
     }
 }
 

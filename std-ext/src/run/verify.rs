@@ -107,6 +107,7 @@ impl Stored {
             let reason = format!("`agop train --resume {}` goes on with it", directory.display());
             return Err(Error::input(path, "the run is not finished", reason));
         }
+        manifest.not_diverged(&path)?;
         let encoded = manifest.encode().map_err(|error| Error::io(&path, "read", error))?;
         let mut differences = Vec::new();
         let mut compare_form = |path: &Path, expected: &[u8], found: &[u8]| {

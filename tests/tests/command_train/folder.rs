@@ -210,20 +210,11 @@ fn a_test_loss_that_overflows_says_so() {
     assert!(!history.contains("inf") && !history.contains("NaN"), "{history}");
 }
 
-/// What fails leaves no folder behind; what diverges says when.
+/// What cannot start leaves no folder behind, nor those above it.
 #[test]
-fn a_failed_run_leaves_nothing() {
+fn a_run_that_fails_before_its_first_step_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("run");
-    let arguments = [&TINY[..], &["--out", out.to_str().unwrap()]].concat();
-    let diverging = ["--activation", "quadratic", "--rate", "1000", "--steps", "50", "--rule", "gd"];
-    let answer = agop(&[&arguments[..], &diverging].concat());
-    assert_eq!((answer.code, answer.output.as_str()), (2, ""));
-    assert!(answer.messages.starts_with("agop: gd step "), "{}", answer.messages);
-    let remedy = "is not finite; try a smaller --rate, or scale the inputs and labels\n";
-    assert!(answer.messages.ends_with(remedy), "{}", answer.messages);
-    assert_eq!(answer.messages.lines().count(), 1);
-    assert!(!out.exists());
+    let out = folder.path().join("a/b/run");
     // Nothing has moved yet: the rate is not to blame.
     let far = folder.path().join("far.npy").display().to_string();
     agop::dataset::npy::write(&far, 10, 2, &[1e30; 20]).unwrap();
@@ -234,24 +225,49 @@ fn a_failed_run_leaves_nothing() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].starts_with("note: the inputs have root mean square 1.000e30"), "{lines:?}");
     assert!(lines[1].starts_with("agop: gd step 0: "), "{lines:?}");
-    assert!(lines[1].ends_with("is not finite; scale the inputs"), "{lines:?}");
-    assert!(!out.exists());
-    // Labels whose gradient overflows; the inputs are not to blame.
-    let [near, loud] = ["near.npy", "loud.npy"].map(|name| folder.path().join(name).display().to_string());
-    agop::dataset::npy::write(&near, 10, 2, &[0.5; 20]).unwrap();
-    agop::dataset::npy::write(&loud, 10, 2, &[1e38; 20]).unwrap();
-    let data = ["train", "--data", &near, "--labels", &loud, "--hidden", "8", "--out", out.to_str().unwrap()];
-    let answer = agop(&data);
-    assert!(answer.messages.ends_with("is not finite; scale the inputs and labels\n"), "{}", answer.messages);
-    assert!(answer.messages.starts_with("agop: gd step 0: gradient: "), "{}", answer.messages);
-    // Nor the folders above it, and the rule that had finished is named.
-    let deep = folder.path().join("a/b/c");
-    let arguments = [&TINY[..], &["--out", deep.to_str().unwrap(), "--speeds", "1e30,1e30"]].concat();
-    let answer = agop(&arguments);
+    assert!(lines[1].contains("is not finite; scale the inputs"), "{lines:?}");
+}
+
+/// What diverges says when and why, and keeps what was measured: it is drawn, not verified, not resumed.
+#[test]
+fn a_run_that_diverges_is_kept_up_to_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let arguments = [&TINY[..], &["--out", &out]].concat();
+    let diverging = ["--activation", "quadratic", "--rate", "1000", "--steps", "50", "--measure-every", "1"];
+    let answer = agop(&[&arguments[..], &diverging, &["--rule", "gd", "--report"]].concat());
     assert_eq!((answer.code, answer.output.as_str()), (2, ""));
+    assert!(answer.messages.starts_with("agop: gd step "), "{}", answer.messages);
+    let said =
+        "is not finite; try a smaller --rate, or scale the inputs and labels; the run up to there is kept, ";
+    let (reason, drawn) = answer.messages.split_once(said).unwrap();
+    assert!(drawn.ends_with("report.html draws it\n"), "{drawn}");
+    let step: usize =
+        reason.strip_prefix("agop: gd step ").unwrap().split(':').next().unwrap().parse().unwrap();
+    let text = |name: &str| std::fs::read_to_string(Path::new(&out).join(name)).unwrap();
+    assert!((step..step + 2).contains(&(text("gd/history.csv").lines().count() - 1)), "{step}");
+    assert!(text("manifest.json").contains(&format!("\"diverged\": \"gd step {step}: ")));
+    assert!(text("report.html").contains("diverged: gd step "));
+    assert!(!Path::new(&out).join("gd/final.safetensors").exists());
+    assert!(!Path::new(&out).join("run.lock").exists());
+    for arguments in [&["verify", &out][..], &["train", "--resume", &out]] {
+        let answer = agop(arguments);
+        let said = "run/manifest.json: the run diverged: gd step ";
+        assert!(answer.code == 2 && answer.messages.contains(said), "{answer:?}");
+        assert_eq!(answer.messages.lines().count(), 1);
+    }
+    // The rule that had finished is whole, and what replaces a run that diverged leaves nothing of it.
+    let answer = agop(&[&arguments[..], &["--speeds", "1e30,1e30", "--force"]].concat());
+    assert_eq!((answer.code, answer.output.as_str()), (2, ""));
+    let growing = format!("{out}.unfinished");
     assert!(answer.messages.starts_with("agop: slo step "), "{}", answer.messages);
-    assert!(answer.messages.contains("`--rule gd` runs alone"), "{}", answer.messages);
-    assert!(!folder.path().join("a").exists());
+    assert!(answer.messages.ends_with(".unfinished` draws it\n"), "{}", answer.messages);
+    assert!(Path::new(&growing).join("gd/final.safetensors").exists());
+    assert_eq!(agop(&["report", &growing]).code, 0);
+    let answer = agop(&[&arguments[..], &["--force"]].concat());
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(!Path::new(&growing).exists() && !Path::new(&out).join("report.html").exists());
+    assert_eq!(agop(&["verify", &out]).code, 0);
 }
 
 /// Why: what is written can be read. The most measurements that are kept, and no more, fit a manifest.
