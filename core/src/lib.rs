@@ -1,7 +1,7 @@
 #![no_std]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 //! Gradient outer products, centred neural feature correlations and Speed Limited Optimization for small fully connected
-//! networks, without the standard library and without an allocator.
+//! and convolutional networks, without the standard library and without an allocator.
 //!
 //! In trained networks the gram matrix of a layer's weights, `W^T W`, aligns with the average gradient outer product with
 //! respect to the layer's input, `W^T K W` ([`feature`]). Centring on the initial weights isolates the alignment that

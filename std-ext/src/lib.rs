@@ -7,7 +7,8 @@
 //! | [`error`] | the one error type: file, place, reason |
 //! | [`mod@file`] | whole-file reads with limits, atomic writes |
 //! | [`dataset`] | samples and labels from `.npy`, `.npz`, text, IDX and CIFAR-10 files |
-//! | [`checkpoint`] | weights of fully connected networks in safetensors files |
+//! | [`checkpoint`] | weights of networks in safetensors files |
+//! | [`architecture`] | networks in words: `conv 6 3x3 pad 1, tanh, flatten, linear 10` |
 //! | [`detect`], [`machine`] | the instruction set to run on; with it one pool of threads |
 //! | [`network`], [`sums`] | networks that own their numbers; sums over samples on threads |
 //! | [`samples`] | rows of inputs, in memory or read from a file block by block |

@@ -1,10 +1,18 @@
-//! Fully connected networks on borrowed parameters: forward pass, gradient, output Jacobians.
+//! Networks on borrowed parameters: forward pass, gradient, output Jacobians.
 //!
 //! ```text
-//! h_l = W_l x_l (+ b_l),   x_{l+1} = phi(h_l),   x_0 = x,   f = W_L x_L (+ b_L)
+//! fully connected   h_l = W_l x_l (+ b_l),   x_{l+1} = phi(h_l),   x_0 = x,   f = W_L x_L (+ b_L)
+//! convolution       h_p = W u_p (+ b),   u_p the patch of d = c r s values at position p of P
 //! ```
+//! A fully connected layer is a convolution with one position, whose patch is its input. The products, the order of their
+//! chains and the sums over samples are the same. The gradient of W is `sum_a sum_p delta_ap u_ap^T`, and the PTK features
+//! are `K = (1/n) sum_a sum_p J_ap^T J_ap` (k x k): each pre-activation `h_ap` is a variable of its own.
+//!
 //! A [`Network`] is a view: a [`Shape`], an activation and one flat parameter slice. Const-sized networks
-//! ([`crate::network!`]) and run-time sized ones lend the same view.
+//! ([`crate::network!`]) and run-time sized ones lend the same view. [`Shape::of_maps`] makes one of [`Layer`]s.
+//!
+//! **Source** of the definitions for convolutions: Beaglehole, Radhakrishnan, Pandit, Belkin, *Mechanism of feature learning
+//! in convolutional neural networks*, arXiv 2309.00570, with the sum over positions.
 
 mod chunk;
 mod fixed;

@@ -114,7 +114,8 @@ impl<T: Scalar, A: Activation<T>, const MAPS: bool> Network<'_, T, A, MAPS> {
 
     /// The output Jacobians `J_a = df(x_a)/dh_l` of one hidden layer.
     ///
-    /// **Shapes** inputs (n x d); out ((n c) x k), sample-major, k the width of hidden layer `layer`; workspace at least
+    /// **Shapes** inputs (n x d); out ((n c) x k), sample-major, k the width of hidden layer `layer`, of a convolution its
+    /// outputs at all positions, (k x P) row-major; workspace at least
     /// [`super::jacobian_workspace`] of one sample.
     /// **Arithmetic** `J_{L-1} = W_L o phi'(h_{L-1})`, one product; `J_{l-1} = (J_l W_l) o phi'(h_{l-1})`, the chain over
     /// the width of layer l ascending, then one product.
