@@ -7,8 +7,8 @@ use core::arch::asm;
 ///
 /// # Safety
 /// - c must be writable for `count` values.
-/// - a must be readable at `inner` places `a_step` values apart, b at `inner` places `b_row` values apart, each the
-/// first of   `count` places `b_column` values apart.
+/// - a must be readable at `inner` places `a_step` values apart.
+/// - b must be readable at `inner` places `b_row` values apart, each the first of `count` places `b_column` values apart.
 /// - `inner` is not zero; c overlaps neither.
 #[expect(clippy::too_many_arguments, reason = "a kernel's operands with their strides")]
 pub(super) unsafe fn columns_of_b(
