@@ -275,9 +275,7 @@ impl Architecture {
                 Transform::Convolution { .. } | Transform::Linear { .. } => names.next(),
                 _ => None,
             };
-            parts.push(
-                name.map_or_else(|| words.clone(), |name| format!("{} {words}", crate::notes::cut(name, 80))),
-            );
+            parts.push(name.map_or_else(|| words.clone(), |name| format!("{name} {words}")));
             if let Follow::Named(activation) = layer.follow {
                 parts.push(activation.name().to_owned());
             }

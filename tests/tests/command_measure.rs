@@ -97,6 +97,7 @@ fn the_object_has_exactly_its_keys() {
     assert_eq!((&report["network"], &report["notes"]), (&Value::from(network), &Value::Array(vec![])));
     assert!(report["outputs"].is_null() && report["why"]["outputs"].is_string());
     let layer_keys = [
+        "angles",
         "controls",
         "name",
         "layer",

@@ -241,7 +241,9 @@ impl MeasureReport {
             digest: hash.finish().to_string(),
             network: match files.network {
                 None => network(&names, trained.widths(), activation),
-                Some(network) => network.named(&names),
+                Some(network) => {
+                    network.named(&names.iter().map(|name| cut(name, LONGEST_NAME)).collect::<Vec<_>>())
+                }
             },
             outputs: compared,
             notes,
