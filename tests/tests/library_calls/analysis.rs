@@ -33,7 +33,7 @@ pub(super) fn measures<T: Real>(s: &mut Source) {
     if let Ok(ptk) = PtkSpectrum::new(level, views.2, given.ptk, &mut of_ptk, &mut work) {
         let weights = (views.0, s.one_in(2).then_some(views.1));
         let spectrum = LayerSpectrum::new(level, weights, given.weights, ptk, &mut of_layer, &mut work);
-        let mut cosines = vec![0.0; s.size()];
+        let mut cosines = vec![0.0; s.size().min(MOST)];
         let mut work = s.values::<f64>(correlation::angles_workspace(k, cosines.len()));
         if let Ok(spectrum) = spectrum {
             let _ = spectrum.power(s.number());
