@@ -26,6 +26,8 @@ pub struct Model<T, A> {
     architecture: Architecture,
     widths: Vec<usize>,
     bias: bool,
+    /// Whether widths and bias say all of the architecture.
+    dense: bool,
     activation: A,
     parameters: Aligned<T>,
 }
@@ -46,9 +48,12 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// As [`Model::new`].
     pub fn of(architecture: Architecture, activation: A, parameters: Vec<T>) -> Result<Self, Error> {
         let shape = architecture.shape()?;
-        let widths = [shape.inputs()].into_iter().chain(shape.spans().map(|span| span.outputs)).collect();
+        let widths: Vec<usize> =
+            [shape.inputs()].into_iter().chain(shape.spans().map(|span| span.outputs)).collect();
         let bias = shape.spans().any(|span| span.bias);
-        let model = Self { architecture, widths, bias, activation, parameters: Aligned::new(parameters) };
+        let dense = architecture == Architecture::dense(&widths, bias);
+        let model =
+            Self { architecture, widths, bias, dense, activation, parameters: Aligned::new(parameters) };
         model.view()?;
         Ok(model)
     }
@@ -63,9 +68,10 @@ impl<T: Scalar + Send + Sync, A: Activation<T> + Sync> Model<T, A> {
     /// # Errors
     /// When the memory cannot be had.
     pub fn try_clone(&self) -> crate::error::Result<Self> {
-        let Self { ref architecture, ref widths, bias, activation, ref parameters } = *self;
+        let Self { ref architecture, ref widths, bias, dense, activation, ref parameters } = *self;
+        let (architecture, widths) = (architecture.clone(), widths.clone());
         let parameters = parameters.try_clone("parameters")?;
-        Ok(Self { architecture: architecture.clone(), widths: widths.clone(), bias, activation, parameters })
+        Ok(Self { architecture, widths, bias, dense, activation, parameters })
     }
 
     /// The shape.
@@ -222,13 +228,37 @@ impl<T: Real, A: Activation<T> + Sync> Model<T, A> {
         memory: &mut SampleSum<T>,
         state: &mut [T],
     ) -> Result<T, X::Error> {
-        let shape = self.architecture.shape()?;
-        let view = Network::new_on(backend, shape, self.activation, self.parameters.as_slice())?;
-        let mut sum = gradient_sums(&view, backend, loss, samples, memory)?;
-        let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
-        optimizer.step(backend, shape, self.parameters.as_mut_slice(), gradient, state)?;
-        Ok(value)
+        // Without the code for maps a small step takes a fifth fewer instructions.
+        if self.dense {
+            let shape = Shape::new(&self.widths, self.bias)?;
+            let model = (shape, self.activation, self.parameters.as_mut_slice());
+            return train_step(model, backend, loss, optimizer, samples, memory, state);
+        }
+        let model = (self.architecture.shape()?, self.activation, self.parameters.as_mut_slice());
+        train_step(model, backend, loss, optimizer, samples, memory, state)
     }
+}
+
+/// [`Model::train_step`] with maps or without.
+fn train_step<T: Real, A, B, X, const MAPS: bool>(
+    (shape, activation, parameters): (Shape<'_, MAPS>, A, &mut [T]),
+    backend: B,
+    loss: impl Loss<T> + Sync,
+    optimizer: &Optimizer<'_>,
+    samples: (X, MatRef<'_, T>),
+    memory: &mut SampleSum<T>,
+    state: &mut [T],
+) -> Result<T, X::Error>
+where
+    A: Activation<T> + Sync,
+    B: Backend<T> + Send + Sync,
+    X: Rows<T>,
+{
+    let view = Network::new_on(backend, shape, activation, parameters)?;
+    let mut sum = gradient_sums(&view, backend, loss, samples, memory)?;
+    let (value, gradient) = view.finish_gradient(backend, loss, &mut sum)?;
+    optimizer.step(backend, shape, parameters, gradient, state)?;
+    Ok(value)
 }
 
 /// [`Model::gradient_memory`] of a network that is not there yet.
@@ -285,8 +315,8 @@ pub(crate) fn hash_parameters<T: Real>(hash: &mut Hasher, shape: Shape<'_, true>
 }
 
 /// The sums of gradient and loss over samples, inputs and targets.
-fn gradient_sums<'m, T, A, B, X>(
-    view: &Network<'_, T, A, true>,
+fn gradient_sums<'m, T, A, B, X, const MAPS: bool>(
+    view: &Network<'_, T, A, MAPS>,
     backend: B,
     loss: impl Loss<T> + Sync,
     (inputs, targets): (X, MatRef<'_, T>),
