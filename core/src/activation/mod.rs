@@ -51,7 +51,7 @@ pub trait Activation<T: Scalar>: Copy {
             #[inline(always)]
             // otherwise a large body is compiled without the instruction set of `vectorize`
             || {
-                for z in z {
+                for z in z.iter_mut() {
                     *z = if z.is_finite() { self.value(z) } else { undefined(z) };
                 }
             },
@@ -63,7 +63,7 @@ pub trait Activation<T: Scalar>: Copy {
         backend.vectorize(
             #[inline(always)]
             || {
-                for (z, slope) in z.iter_mut().zip(slope) {
+                for (z, slope) in z.iter_mut().zip(slope.iter_mut()) {
                     let both = self.value_and_derivative(z);
                     (*z, *slope) = if z.is_finite() { both } else { (undefined(z), undefined(z)) };
                 }

@@ -126,8 +126,8 @@ pub trait Backend<T: Scalar>: Copy {
     fn vectorize<P: SimdLoop>(self, loops: P) -> P::Output;
 }
 
-/// Loops for [`Backend::vectorize`]: a closure that is small enough to be inlined, or a type whose `run`, and every function
-/// that it calls, is `#[inline(always)]`.
+/// Loops for [`Backend::vectorize`]: a closure that is small enough to be inlined or marked `#[inline(always)]`, or a type whose
+/// `run` is. Every function that it calls has to be inlined too.
 pub trait SimdLoop {
     /// The result of the loops.
     type Output;
@@ -135,10 +135,11 @@ pub trait SimdLoop {
     fn run(self) -> Self::Output;
 }
 
-impl<R, F: FnOnce() -> R> SimdLoop for F {
+// As `FnOnce` a closure would be called through a function of the compiler's that has no mark.
+impl<R, F: FnMut() -> R> SimdLoop for F {
     type Output = R;
     #[inline(always)]
-    fn run(self) -> R {
+    fn run(mut self) -> R {
         self()
     }
 }

@@ -24,11 +24,11 @@ pub(super) fn forward<T: Scalar>(
     for (index, z) in rows_mut(z, place.output.values()).enumerate() {
         let x = Sample::of(x, index);
         if place.kind != Kind::Weights {
-            patches::pool(place, x, z);
+            patches::pool(backend, place, x, z);
             continue;
         }
         let patches = cut_mut(patches, ..d * positions);
-        gather(place, x, patches);
+        gather(backend, place, x, patches);
         let patches = MatRef::new(&*patches, d, positions)?;
         let init = match super::bias(parameters, place.span) {
             Some(bias) => {
@@ -62,7 +62,7 @@ pub(super) fn add_weights<T: Scalar>(
     let patches = cut_mut(patches, ..d * positions);
     let mut weights = MatMut::new(weights, k, d)?;
     for (index, delta) in rows(delta, place.output.values()).enumerate() {
-        gather(place, Sample::of(x, index), patches);
+        gather(backend, place, Sample::of(x, index), patches);
         let u = MatRef::new(&*patches, d, positions)?.t();
         kernel::chains(backend, weights.reborrow(), MatRef::new(delta, k, positions)?, u, init)?;
         init = Init::Accumulate;
@@ -94,7 +94,7 @@ pub(super) fn pull_back<T: Scalar>(
 ) -> Result<(), Error> {
     if place.kind != Kind::Weights {
         for (delta, x) in rows(delta, place.output.values()).zip(rows_mut(to, place.input.values())) {
-            patches::unpool(place, delta, x);
+            patches::unpool(backend, place, delta, x);
         }
         return Ok(());
     }

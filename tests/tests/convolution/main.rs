@@ -4,5 +4,6 @@
 mod algebra;
 mod fixture;
 mod oracle;
+mod pooling;
 mod same_bits;
 mod sizes;
