@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::measure::{Features, LayerReport, Proof, measure};
 use crate::memory::{Growing, collected, filled, reserved};
 use crate::network::{Model, feature_memory, gradient_memory, hash_parameters};
-use crate::samples::Samples;
+use crate::samples::{Ahead, Samples};
 use crate::sums::SampleSum;
 use agop_core::activation::AnyActivation;
 use agop_core::correlation::Powers;
@@ -107,6 +107,8 @@ pub struct Run<'p, T> {
     features: SampleSum<T>,
     /// Order of the samples in the current epoch, in mini-batch mode.
     order: Vec<usize>,
+    /// The next batch, where it has to be read.
+    ahead: Option<Ahead<T>>,
     pub(super) marks: Vec<Mark>,
     pub(super) history: Growing,
 }
@@ -169,6 +171,7 @@ impl<'p, T: Real> Run<'p, T> {
             gradients,
             features,
             order: Vec::new(),
+            ahead: None,
             marks: reserved("measurements", config.measurements() as usize)?,
             history: Growing(reserved("history", usual_history(config.measurements(), layers - 1) as usize)?),
         };
@@ -276,10 +279,14 @@ impl<'p, T: Real> Run<'p, T> {
                     self.order = collected("order of the samples", train.count, 0..train.count)?;
                     Stream::new(self.config.seed, Purpose::Shuffle, epoch as u32).shuffle(&mut self.order);
                 }
-                let indices = self.order.chunks(batch).nth(index).unwrap_or_default();
+                let mut batches = self.order.chunks(batch).skip(index);
+                let indices = batches.next().unwrap_or_default();
+                let read = self.ahead.take().map_or(Ok(None), |ahead| ahead.rows(indices))?;
+                self.ahead = batches.next().and_then(|next| Ahead::start(&train.inputs, next));
                 let y = train.targets_of(indices)?;
                 let y = MatRef::new(&y, indices.len(), self.problem.outputs)?;
-                model.train_step(level, loss, &optimizer, (train.inputs.pick(indices), y), sums, state)?;
+                let x = train.inputs.pick(indices, read.as_deref());
+                model.train_step(level, loss, &optimizer, (x, y), sums, state)?;
             }
             _ => {
                 let samples = (&train.inputs, train.targets()?);

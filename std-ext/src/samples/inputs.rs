@@ -158,6 +158,14 @@ impl Reader {
         })
     }
 
+    /// The rows at these places of the order.
+    pub(super) fn rows_of<T: Real>(&self, places: &[usize]) -> Result<Vec<T>> {
+        environment::check_thread()?;
+        let mut rows = Vec::new();
+        self.read(&Asked::Indices(places), &mut Scratch::default(), &mut rows)?;
+        Ok(rows)
+    }
+
     /// Puts the rows into `output`.
     fn read<T: Real>(&self, asked: &Asked<'_>, scratch: &mut Scratch, output: &mut Vec<T>) -> Result<()> {
         let Scratch { bytes, wide } = scratch;
@@ -262,6 +270,14 @@ impl<T: Real> Inputs<T> {
         Self { rows, columns, store: Store::Source(reader), progress: Progress::default() }
     }
 
+    /// What reads them, where they are not in memory and so many rows may be.
+    pub(super) fn reader_of(&self, rows: usize) -> Option<&Reader> {
+        match &self.store {
+            Store::Source(reader) if rows * self.columns * T::BYTES <= RUN => Some(reader),
+            _ => None,
+        }
+    }
+
     /// Tells a progress of the rows that are asked for.
     #[must_use]
     pub fn told(self, progress: &Progress) -> Self {
@@ -291,9 +307,9 @@ impl<T: Real> Inputs<T> {
         Ok((sum / (self.rows as f64 * self.columns as f64)).sqrt())
     }
 
-    /// The rows of these indices, in that order.
-    pub fn pick<'a>(&'a self, indices: &'a [usize]) -> Picked<'a, T> {
-        Picked { inputs: self, indices }
+    /// The rows of these indices, in that order; `read` are their values, where they are in memory already.
+    pub fn pick<'a>(&'a self, indices: &'a [usize], read: Option<&'a [T]>) -> Picked<'a, T> {
+        Picked { inputs: self, indices, read }
     }
 }
 
@@ -330,6 +346,7 @@ impl<T: Real> Rows<T> for Inputs<T> {
 pub struct Picked<'a, T> {
     inputs: &'a Inputs<T>,
     indices: &'a [usize],
+    read: Option<&'a [T]>,
 }
 
 impl<T: Real> Rows<T> for Picked<'_, T> {
@@ -341,6 +358,9 @@ impl<T: Real> Rows<T> for Picked<'_, T> {
 
     fn each(&self, range: Range<usize>, buffer: &mut Vec<T>, work: &mut Work<'_, T, Error>) -> Result<()> {
         let (d, mut start) = (self.inputs.columns, range.start);
+        if let Some(read) = self.read {
+            return work(start, MatRef::new(read, self.indices.len(), d)?.row_range(start, range.len()));
+        }
         let mut work = |x: MatRef<'_, T>| {
             work(start, x)?;
             start += x.rows();

@@ -1,5 +1,6 @@
 //! The samples of a computation: rows of inputs, in memory or in a file that is read block by block.
 
+mod ahead;
 mod inputs;
 mod prepare;
 mod split;
@@ -10,6 +11,7 @@ pub use prepare::Preparation;
 pub use split::{Split, TEST_FRACTION, split};
 pub use standard::{Standard, Standardise};
 
+pub(crate) use ahead::Ahead;
 pub(crate) use inputs::load;
 
 use crate::error::Result;
