@@ -83,7 +83,8 @@ pub(super) fn draw(plot: &Plot) -> Result<Option<Picture>> {
         legend(&head, plot).map_err(failed)?;
         let mut builder = ChartBuilder::on(&area);
         builder.margin(6).margin_right(16).x_label_area_size(44).y_label_area_size(66);
-        let x = padded(first_x, last_x, 0.02);
+        // One step alone stands at the left of ten.
+        let x = padded(first_x, if last_x > first_x { last_x } else { first_x + 10.0 }, 0.02);
         // Below that a logarithmic axis has hardly a number to show.
         if plot.logarithmic && low > 0.0 && high / low > 4.0 {
             let spread = (high / low).sqrt().sqrt().sqrt().sqrt();
