@@ -17,6 +17,9 @@ import numpy as np
 from flax import linen as nn
 
 
+skipped = set()  # said once
+
+
 def weight(variables, path):
     """W (k x d) of a layer: transposed from Flax's (d, k); a convolution's patch is channel, row, column."""
     params = variables["params"]
@@ -33,12 +36,16 @@ def run(model, variables, x, zeros, shapes, apply):
     def add(call, args, kwargs, context):
         nonlocal calls
         h = call(*args, **kwargs)
-        if not isinstance(context.module, (nn.Dense, nn.Conv)) or context.method_name != "__call__":
+        module = context.module
+        if not isinstance(module, (nn.Dense, nn.Conv, nn.DenseGeneral)) or context.method_name != "__call__":
             return h
-        if getattr(context.module, "feature_group_count", 1) != 1:
-            return h  # W is no single matrix
+        if isinstance(module, nn.DenseGeneral) or getattr(module, "feature_group_count", 1) != 1:
+            if module.path not in skipped:
+                print(f"skipped {'.'.join(module.path)}: W is no single matrix")
+                skipped.add(module.path)
+            return h
         if shapes is not None:
-            shapes.append((context.module.path, jnp.zeros_like(h)))
+            shapes.append((module.path, jnp.zeros_like(h)))
             return h
         h = h + zeros[calls]
         calls += 1
@@ -49,7 +56,7 @@ def run(model, variables, x, zeros, shapes, apply):
 
 
 def features(model, variables, x, chunk=64, apply=None):
-    """K of each layer (k x k, float64), by the path of its parameters; `chunk` samples at a time."""
+    """K of each layer (k x k, float64) by the path of its parameters, `chunk` samples at a time, and the number of outputs."""
     apply, sums = apply or {}, {}
     for start in range(0, len(x), chunk):
         part, shapes = x[start : start + chunk], []
@@ -61,7 +68,7 @@ def features(model, variables, x, chunk=64, apply=None):
             for (path, _), gradient in zip(shapes, gradients):
                 rows = np.asarray(gradient, np.float64).reshape(-1, gradient.shape[-1])
                 sums[path] = sums.get(path, 0) + rows.T @ rows
-    return {path: k / len(x) for path, k in sums.items()}
+    return {path: k / len(x) for path, k in sums.items()}, outputs.shape[1]
 
 
 def dump(model, variables, x, folder, initial=None, chunk=64, apply=None, parts=None):
@@ -74,7 +81,8 @@ def dump(model, variables, x, folder, initial=None, chunk=64, apply=None, parts=
     times = {"": variables} if initial is None else {"": variables, "init-": initial}
     files, sizes = {}, {}
     for prefix, these in times.items():
-        for path, k in features(model, these, x, chunk, apply).items():
+        ks, outputs = features(model, these, x, chunk, apply)
+        for path, k in ks.items():
             name = ".".join(path)
             sizes[name] = len(k)
             for kind, matrix in (("layer", weight(these, path)), ("features", k)):
@@ -82,7 +90,7 @@ def dump(model, variables, x, folder, initial=None, chunk=64, apply=None, parts=
                 np.save(folder / file, matrix)
                 files.setdefault(name, []).append((prefix + kind, file))
     with open(folder / "layers.toml", "w") as manifest:
-        manifest.write(f"samples = {len(x)}\n")
+        manifest.write(f"samples = {len(x)}\noutputs = {outputs}\n")
         for name, entries in files.items():
             blocks = (parts or {}).get(name, [None])
             for index, block in enumerate(blocks):

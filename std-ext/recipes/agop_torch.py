@@ -29,8 +29,9 @@ def layers_of(model):
 
 
 def features(model, x, layers, chunk=64):
-    """K of each layer (k x k, float64) over the samples x, `chunk` of them at a time."""
+    """K of each layer (k x k, float64) over the samples x, `chunk` of them at a time, and the number of outputs."""
     sums = {name: torch.zeros(m.weight.shape[0], m.weight.shape[0], dtype=torch.float64) for name, m in layers.items()}
+    seen = set()
     for part in x.split(chunk):
         places = []  # (name, zeros that are added to h): a layer that is called twice has two
 
@@ -58,7 +59,10 @@ def features(model, x, layers, chunk=64):
                     channels = 1 if isinstance(layers[name], CONVOLUTIONS) else -1
                     rows = gradient.movedim(channels, -1).flatten(0, -2).double().cpu()
                     sums[name] += rows.T @ rows
-    return {name: (k / len(x)).numpy() for name, k in sums.items()}
+        seen.update(name for name, _ in places)
+    for name in set(layers) - seen:
+        print(f"skipped {name}: the model uses its weights without calling it")
+    return {name: (k / len(x)).numpy() for name, k in sums.items() if name in seen}, outputs.shape[1]
 
 
 def dump(model, x, folder, initial=None, chunk=64, parts=None):
@@ -72,14 +76,15 @@ def dump(model, x, folder, initial=None, chunk=64, parts=None):
     files = {}
     for prefix, net in models.items():
         layers = layers_of(net)
-        for name, k in features(net, x, layers, chunk).items():
+        ks, outputs = features(net, x, layers, chunk)
+        for name, k in ks.items():
             w = layers[name].weight.detach().flatten(1).double().cpu().numpy()
             for kind, matrix in (("layer", w), ("features", k)):
                 file = f"{name}.{prefix}{kind}.npy"
                 np.save(folder / file, matrix)
                 files.setdefault(name, []).append((prefix + kind, file))
     with open(folder / "layers.toml", "w") as manifest:
-        manifest.write(f"samples = {len(x)}\n")
+        manifest.write(f"samples = {len(x)}\noutputs = {outputs}\n")
         for name, entries in files.items():
             k = len(np.load(folder / entries[0][1], mmap_mode="r"))
             blocks = (parts or {}).get(name, [None])
