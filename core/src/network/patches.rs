@@ -91,10 +91,10 @@ pub(super) fn gather<T: Scalar>(
                     let mut to = cut_mut(patches, runs.patches..);
                     let mut from = cut(x.values, runs.map * x.step..);
                     for _ in 0..runs.count {
-                        let run = cut_mut(to, ..runs.length);
                         if t1 * x.step == 1 {
-                            copy_run(run, cut(from, ..runs.length));
+                            copy_run(to, from, runs.length);
                         } else {
+                            let run = cut_mut(to, ..runs.length);
                             copy_each(run, from.iter().step_by(positive(t1 * x.step)));
                         }
                         to = to.get_mut(columns..).unwrap_or_default();
@@ -114,9 +114,14 @@ fn copy_each<'x, T: Clone + 'x>(to: &mut [T], from: impl Iterator<Item = &'x T>)
     to.iter_mut().zip(from).for_each(|(to, x)| to.clone_from(x));
 }
 
-/// Copies as many values as `to` has: groups, then the last group once more. A call for each short run would cost more.
+/// Copies a run: groups, then the last group once more. A call for each short run would cost more.
 #[inline(always)]
-fn copy_run<T: Clone>(to: &mut [T], from: &[T]) {
+fn copy_run<T: Clone>(to: &mut [T], from: &[T], length: usize) {
+    if let (GROUP, Some(to), Some(from)) = (length, to.first_chunk_mut::<GROUP>(), from.first_chunk()) {
+        to.clone_from(from);
+        return;
+    }
+    let (to, from) = (cut_mut(to, ..length), cut(from, ..length));
     for (to, from) in to.as_chunks_mut::<GROUP>().0.iter_mut().zip(from.as_chunks().0) {
         to.clone_from(from);
     }
@@ -129,6 +134,20 @@ fn copy_run<T: Clone>(to: &mut [T], from: &[T]) {
 #[inline(always)]
 fn add_each<'x, T: Scalar + 'x>(to: impl Iterator<Item = &'x mut T>, from: &[T]) {
     to.zip(from).for_each(|(to, x)| *to = to.clone() + x.clone());
+}
+
+/// Adds a run, in groups.
+#[inline(always)]
+fn add_run<T: Scalar>(to: &mut [T], from: &[T], length: usize) {
+    if let (GROUP, Some(to), Some(from)) =
+        (length, to.first_chunk_mut::<GROUP>(), from.first_chunk::<GROUP>())
+    {
+        return add_each(to.iter_mut(), from);
+    }
+    let (groups, rest) = cut(from, ..length).as_chunks::<GROUP>();
+    let (to_groups, to_rest) = cut_mut(to, ..length).as_chunks_mut::<GROUP>();
+    to_groups.iter_mut().zip(groups).for_each(|(to, x)| add_each(to.iter_mut(), x));
+    add_each(to_rest.iter_mut(), rest);
 }
 
 /// The sum of what the patches (d x P) send back to each entry of the map.
@@ -147,14 +166,10 @@ pub(super) fn scatter<T: Scalar>(backend: impl Backend<T>, place: &Place, patche
                     let mut to = cut_mut(map, runs.map..);
                     let mut from = cut(patches, runs.patches..);
                     for _ in 0..runs.count {
-                        let run = cut(from, ..runs.length);
                         if t1 == 1 {
-                            let (groups, rest) = run.as_chunks::<GROUP>();
-                            let (to_groups, to_rest) = cut_mut(to, ..runs.length).as_chunks_mut::<GROUP>();
-                            to_groups.iter_mut().zip(groups).for_each(|(to, x)| add_each(to.iter_mut(), x));
-                            add_each(to_rest.iter_mut(), rest);
+                            add_run(to, from, runs.length);
                         } else {
-                            add_each(to.iter_mut().step_by(positive(t1)), run);
+                            add_each(to.iter_mut().step_by(positive(t1)), cut(from, ..runs.length));
                         }
                         to = to.get_mut(t0 * place.input.columns..).unwrap_or_default();
                         from = from.get(columns..).unwrap_or_default();
